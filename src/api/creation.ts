@@ -1,6 +1,7 @@
 /** A new workflow as the requests that store it, in chunks; nothing is visible before the last one has arrived. */
 
 import type { ExpandedAction, ExpandedScheduler, ExpandedWorkflow, ResourceMonitor } from '../model/expanded.ts';
+import { amountsIn } from '../model/named-resources.ts';
 import type { Api, Reply, Request } from './contract.ts';
 import { chunksOf } from './creation-chunks.ts';
 
@@ -33,11 +34,12 @@ export function configOf(scheduler: ExpandedScheduler) {
     scheduler.numNodes,
     scheduler.ntasksPerNode,
   ];
-  const { labels, alsoUnlabelled: also_unlabelled } = scheduler;
+  const { labels, alsoUnlabelled: also_unlabelled, resources } = scheduler;
   const pool = {
     ...(labels === undefined ? {} : { labels: [...labels] }),
     ...(also_unlabelled === undefined ? {} : { also_unlabelled }),
     ...(scheduler.fallbackOrder === undefined ? {} : { fallback_order: scheduler.fallbackOrder }),
+    ...(resources === undefined ? {} : { resources: amountsIn(resources) }),
   };
   return {
     name,
@@ -97,6 +99,7 @@ export function beginRequest(workflow: ExpandedWorkflow, place: ActionPlace): Re
       is_runtime_stated: need.isRuntimeStated,
       ...(need.fromData === undefined ? {} : { from_data: need.fromData }),
       ...(need.expectedMs === undefined ? {} : { expected_runtime_ms: need.expectedMs }),
+      ...(need.resources === undefined ? {} : { resources: amountsIn(need.resources) }),
     })),
     slurm_configs: workflow.schedulers.map(configOf),
     failure_handlers: workflow.failureHandlers.map(({ name, rules, isPlain = false }) => ({

@@ -18,6 +18,8 @@ const demandRow = () =>
     memory_bytes: count,
     num_gpus: z.number(),
     num_nodes: count,
+    /** Named resources, by name. */
+    resources: z.record(z.string(), count),
     /** What they are packed with: the expected runtime, else the stated one; null without either. */
     runtime_seconds: seconds.nullable(),
     /** The median of those that ended lately; null while too few have. */

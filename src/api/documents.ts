@@ -32,6 +32,7 @@ const exportedRequirements = () =>
     runtime_seconds: age.nullable(),
     from_data: fromData.exactOptional(),
     expected_runtime_seconds: age.optional(),
+    resources: z.record(z.string(), count).optional(),
   });
 export type ExportedRequirements = z.infer<ReturnType<typeof exportedRequirements>>;
 

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Json } from '../base/exact-json.ts';
 import { labelPattern, mostLabels } from '../model/labels.ts';
 import { cpuPlacements, environmentProblem, stdioModes, variableName, variableNameRule } from '../model/launch.ts';
+import { problemOfResources } from '../model/named-resources.ts';
 import { attributeName, attributeNameRule, longestAttribute, mostAttributes } from '../model/spec/attributes.ts';
 import { documentProblem } from '../model/spec/user-data.ts';
 
@@ -47,6 +48,11 @@ const fits = (env: Readonly<Record<string, string>>): boolean => environmentProb
 export const environment = z.record(variable, text).refine(fits, 'has too many or too long variables').optional();
 /** Null removes one; the others stay. */
 export const changedEnvironment = z.record(variable, text.nullable());
+/** How many of each named resource; missing for none. */
+export const namedResources = z.record(z.string(), count).superRefine((amounts, context) => {
+  const problem = problemOfResources(amounts);
+  if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+});
 export const path = text.min(1).max(4096);
 /** How the process of a job is started; what is missing is as for all jobs of the workflow. */
 export const launch = {

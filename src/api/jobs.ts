@@ -17,6 +17,7 @@ import {
   launch,
   limitNames,
   name,
+  namedResources,
   path,
   text,
 } from './fields.ts';
@@ -33,6 +34,8 @@ const changedResources = {
   runtime_ms: z.number().int().positive().nullable(),
   /** Null: as long as the runtime. */
   expected_runtime_ms: z.number().int().positive().nullable(),
+  /** Instead of those before; none in an empty object. */
+  resources: namedResources,
 };
 const jobChanges = z
   .strictObject({
@@ -237,6 +240,7 @@ export const addResourceRequirements = z.strictObject({
   /** Null: not stated. */
   memory_bytes: z.number().int().positive().nullable(),
   expected_runtime_ms: changedResources.expected_runtime_ms.optional(),
+  resources: namedResources.optional(),
 });
 export const addRequirementsReply = () => z.strictObject({ resource_requirements_key: key });
 export const assignResourceRequirements = z.strictObject({

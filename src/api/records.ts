@@ -19,6 +19,8 @@ const requirements = {
   num_nodes: count,
   runtime_seconds: age,
   expected_runtime_seconds: age.nullable(),
+  /** Named resources: `fpga=1,scratch_gb=200`. */
+  resources: z.string().nullable(),
 };
 
 const job = () =>
@@ -92,6 +94,8 @@ const computeNode = () =>
     num_cpus: count,
     memory_bytes: count,
     num_gpus: count,
+    /** Named resources: `fpga=1,scratch_gb=200`. */
+    resources: z.string().nullable(),
     max_parallel_jobs: count.nullable(),
     /** Those that it was given, and those that every worker has by itself. */
     labels: z.string().nullable(),
@@ -124,6 +128,8 @@ const slurmConfig = () =>
     also_unlabelled: z.boolean(),
     /** Its place among the configs that jobs take when they have outgrown their own; null for none. */
     fallback_order: count.nullable(),
+    /** What its workers have: `fpga=1,scratch_gb=200`. */
+    resources: z.string().nullable(),
     /** Ready jobs that only workers of this config may take. */
     num_ready_jobs: count,
     /** The most that a ready job asks for which workers of this config may take. */

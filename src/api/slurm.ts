@@ -1,6 +1,6 @@
 /** Slurm configs and allocations. */
 import { z } from 'zod';
-import { key, labels, name, slurmJobId, text } from './fields.ts';
+import { key, labels, name, namedResources, slurmJobId, text } from './fields.ts';
 import { limits } from './limits.ts';
 
 export const slurmConfigFields = {
@@ -20,6 +20,8 @@ export const slurmConfigFields = {
   also_unlabelled: z.boolean().optional(),
   /** Its place among the configs that jobs take when they have outgrown their own; missing or null for none. */
   fallback_order: z.number().int().nonnegative().nullable().optional(),
+  /** Named resources of each of its nodes, besides those that `gres` names; missing for none. */
+  resources: namedResources.optional(),
 };
 
 export const addSlurmConfig = z.strictObject({ workflow_key: key, name, ...slurmConfigFields });

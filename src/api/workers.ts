@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { stdioModes, terminationSignals } from '../model/expanded.ts';
 import { cpuPlacements, stdioOutputs } from '../model/launch.ts';
 import { reportedCauses } from '../model/status.ts';
-import { age, count, instant, json, key, labels, name, slurmJobId, text } from './fields.ts';
+import { age, count, instant, json, key, labels, name, namedResources, slurmJobId, text } from './fields.ts';
 import { limits } from './limits.ts';
 
 export const hello = z.strictObject({
@@ -36,6 +36,8 @@ export const hello = z.strictObject({
   walltime_seconds: age.nullable().optional(),
   /** What it was started with, besides the labels of its Slurm config; missing for none. */
   labels: labels.optional(),
+  /** Named resources of each of its nodes, besides those of its Slurm config; missing for none. */
+  resources: namedResources.optional(),
   /** It takes jobs without labels although it was given some. */
   also_unlabelled: z.boolean().optional(),
 });
@@ -230,6 +232,8 @@ const assignment = () =>
     gpu_indices: z.array(count),
     /** The worker's nodes that the job has to itself; missing for a job that shares the worker's own node, number 0. */
     node_indices: z.array(count).exactOptional(),
+    /** How many of each named resource of the worker's node; missing for none. */
+    resources: z.record(z.string(), count).exactOptional(),
     supports_termination: z.boolean(),
     /** Declared files; missing for a job without any. */
     files: z.array(assignedFile()).exactOptional(),

@@ -19,6 +19,7 @@ import {
   limitName,
   limitNames,
   name,
+  namedResources,
   self,
   text,
 } from './fields.ts';
@@ -44,8 +45,8 @@ const requirements = z.strictObject({
   is_runtime_stated: z.boolean(),
   /** Texts of fields that come from data; missing for none. */
   from_data: fromData.optional(),
-  /** Missing: as long as the runtime. */
   expected_runtime_ms: count.min(1).optional(),
+  resources: namedResources.optional(),
 });
 
 export const newAction = z.strictObject({

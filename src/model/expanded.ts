@@ -1,6 +1,7 @@
 /** A workflow ready to be stored: every job written out, names resolved to indices, the graph checked. */
 import type { FromData, Requirements } from './job.ts';
 import type { Environment, Launch, StdioMode } from './launch.ts';
+import type { ResourceSet } from './named-resources.ts';
 import type { NotificationRule } from './notification.ts';
 import type { FailureRule } from './retry.ts';
 
@@ -92,6 +93,8 @@ export interface ExpandedScheduler {
   alsoUnlabelled?: boolean;
   /** Its place among the fallbacks of jobs that have outgrown their own; undefined for none. */
   fallbackOrder?: number;
+  /** Named resources of each of its nodes; undefined for none. */
+  resources?: ResourceSet;
 }
 
 export interface ExpandedAction {

@@ -2,6 +2,7 @@
  * The words of the domain as types: what a job asks for, what a worker offers, how an attempt ended.
  * Bytes, milliseconds and thousandths of a GPU are integers.
  */
+import type { ResourceSet } from './named-resources.ts';
 import type { Cause, JobStatus } from './status.ts';
 
 /** What a job occupies while it runs. */
@@ -27,6 +28,8 @@ export interface Requirements extends Resources {
   isRuntimeStated: boolean;
   /** How long it is expected to run, at most its stated runtime; missing where that is the same. */
   expectedMs?: number;
+  /** Named resources, on each of its nodes; missing for none. */
+  resources?: ResourceSet;
 }
 
 /** How long a job is taken to run when it is packed. */

@@ -5,6 +5,7 @@
  */
 import type { Assignment } from '../api/contract.ts';
 import { CpuSets, type Topology } from './cpu-sets.ts';
+import { NamedUnits } from './named-units.ts';
 import type { GivenJob } from './processes/job-runner.ts';
 import { placeOf } from './processes/launch.ts';
 
@@ -22,6 +23,7 @@ const mostQueued = 8;
 export class Admission {
   readonly #capacity: Capacity;
   readonly #cpuSets: CpuSets | null;
+  readonly #units = new NamedUnits();
   readonly #running = new Map<number, GivenJob>();
   /** How many jobs run in places of each name. */
   readonly #places = new Map<string, number>();
@@ -57,7 +59,7 @@ export class Admission {
     if (job === undefined || this.#queued.size > 0 || !this.#fits(job)) return null;
     this.#waiting.shift();
     this.#occupy(job);
-    this.#takeCpus(job);
+    this.#takeParts(job);
     return job;
   }
 
@@ -67,7 +69,7 @@ export class Admission {
     if (job === undefined || !this.#fits(job)) return null;
     this.#queued.delete(job.attempt);
     this.#occupy(job);
-    this.#takeCpus(job);
+    this.#takeParts(job);
     return job;
   }
 
@@ -111,10 +113,11 @@ export class Admission {
   }
 
   /** A job of several nodes only starts tasks, perhaps on none of these CPUs. */
-  #takeCpus(job: GivenJob): void {
+  #takeParts(job: GivenJob): void {
     const { node_indices, num_cpus, cpu_placement = 'compact' } = job;
     const cpus = node_indices === undefined ? this.#cpuSets?.take(num_cpus, cpu_placement) : null;
     if (cpus != null) job.cpus = cpus;
+    if (job.resources !== undefined && node_indices === undefined) job.units = this.#units.take(job.resources);
   }
 
   #giveCpus(job: GivenJob): void {
@@ -159,6 +162,7 @@ export class Admission {
     this.#usedCpus -= numCpus;
     this.#usedMemoryBytes -= memoryBytes;
     this.#giveCpus(job);
+    if (job.units !== undefined) this.#units.give(job.units);
   }
 
   /** Removes a waiting job that is not queued; false when it is not there. */

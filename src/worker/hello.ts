@@ -13,6 +13,7 @@ export function helloRequest(options: WorkerOptions, effects: WorkerEffects): Re
     outputDirectory,
     labels = [],
     alsoUnlabelled = false,
+    resources,
   } = options;
   return {
     protocol: protocolVersion,
@@ -34,6 +35,7 @@ export function helloRequest(options: WorkerOptions, effects: WorkerEffects): Re
     output_directory: outputDirectory,
     start_ticks: effects.startTicks,
     walltime_seconds: options.walltimeSeconds,
+    ...(resources === undefined ? {} : { resources: { ...resources } }),
     ...(labels.length === 0 ? {} : { labels: [...labels] }),
     ...(alsoUnlabelled ? { also_unlabelled: true } : {}),
   };

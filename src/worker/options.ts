@@ -2,6 +2,7 @@
 import type { Api } from '../api/contract.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { Amounts } from '../model/named-resources.ts';
 import type { Topology } from './cpu-sets.ts';
 import type { StopSource, WorkerEffects } from './effects.ts';
 import type { GpuMaker } from './processes/gpus.ts';
@@ -33,6 +34,8 @@ export interface WorkerOptions {
   /** Jobs that ask for labels find it by these; with some it takes no other jobs, unless `alsoUnlabelled`. */
   labels?: readonly string[];
   alsoUnlabelled?: boolean;
+  /** Named resources of each of its nodes; missing for none. */
+  resources?: Amounts;
   /** Milliseconds since 1970: the end of the allocation or of the time limit itself, without any buffer. */
   deadlineMs: number | null;
   /** The whole length of the allocation; null takes what is left of it at the start. */

@@ -122,7 +122,7 @@ CREATE TABLE attempts (
   peak_memory_bytes INTEGER,
   average_memory_bytes INTEGER,
   cpu_ms INTEGER
-, sampled_at INTEGER, lost_cause TEXT, diagnosis TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, node_indices TEXT, is_ahead INTEGER NOT NULL DEFAULT 0, log_kind TEXT, log_slot INTEGER, log_offset INTEGER, log_length INTEGER, claim_event INTEGER, start_event INTEGER, end_event INTEGER, is_loss INTEGER NOT NULL DEFAULT 0, inherited_from TEXT, is_forgiven INTEGER NOT NULL DEFAULT 0, limits TEXT, result TEXT, inputs_digest TEXT, shape_key INTEGER, scaled TEXT) STRICT;
+, sampled_at INTEGER, lost_cause TEXT, diagnosis TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, node_indices TEXT, is_ahead INTEGER NOT NULL DEFAULT 0, log_kind TEXT, log_slot INTEGER, log_offset INTEGER, log_length INTEGER, claim_event INTEGER, start_event INTEGER, end_event INTEGER, is_loss INTEGER NOT NULL DEFAULT 0, inherited_from TEXT, is_forgiven INTEGER NOT NULL DEFAULT 0, limits TEXT, result TEXT, inputs_digest TEXT, shape_key INTEGER, scaled TEXT, resources TEXT) STRICT;
 
 CREATE INDEX attempts_job ON attempts (workflow_key, job_key);
 
@@ -182,7 +182,7 @@ CREATE TABLE compute_nodes (
   started_at INTEGER NOT NULL,
   last_heartbeat_at INTEGER NOT NULL,
   ended_at INTEGER
-, working_directory TEXT, output_directory TEXT, start_ticks INTEGER, contact_lost_at INTEGER, fenced_at INTEGER, close_reason TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, stdio TEXT NOT NULL DEFAULT 'files', walltime_ms INTEGER, labels TEXT NOT NULL DEFAULT '', takes_unlabelled INTEGER NOT NULL DEFAULT 1) STRICT;
+, working_directory TEXT, output_directory TEXT, start_ticks INTEGER, contact_lost_at INTEGER, fenced_at INTEGER, close_reason TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, stdio TEXT NOT NULL DEFAULT 'files', walltime_ms INTEGER, labels TEXT NOT NULL DEFAULT '', takes_unlabelled INTEGER NOT NULL DEFAULT 1, resources TEXT NOT NULL DEFAULT '') STRICT;
 
 CREATE INDEX compute_nodes_allocation ON compute_nodes (allocation_key) WHERE allocation_key IS NOT NULL;
 
@@ -510,10 +510,11 @@ CREATE TABLE shapes (
   slurm_config_key INTEGER NOT NULL DEFAULT 0,
   -- place in claim order by the workflow's jobs_sort_method: smaller goes first
   sort_rank INTEGER NOT NULL DEFAULT 0
-, supports_termination INTEGER NOT NULL DEFAULT 0, labels TEXT NOT NULL DEFAULT '', limits TEXT NOT NULL DEFAULT '', expected_ms INTEGER NOT NULL DEFAULT 0) STRICT;
+, supports_termination INTEGER NOT NULL DEFAULT 0, labels TEXT NOT NULL DEFAULT '', limits TEXT NOT NULL DEFAULT '', expected_ms INTEGER NOT NULL DEFAULT 0, resources TEXT NOT NULL DEFAULT '') STRICT;
 
 CREATE UNIQUE INDEX shapes_request ON shapes (workflow_key, num_cpus, memory_bytes, gpu_thousandths, num_nodes,
-  runtime_ms, is_memory_stated, is_runtime_stated, slurm_config_key, supports_termination, labels, limits, expected_ms);
+  runtime_ms, is_memory_stated, is_runtime_stated, slurm_config_key, supports_termination, labels, limits, expected_ms,
+  resources);
 
 CREATE TABLE site_profiles (
   cluster TEXT PRIMARY KEY,
@@ -536,7 +537,7 @@ CREATE TABLE slurm_configs (
   tmp TEXT,
   gres TEXT,
   extra TEXT
-, labels TEXT NOT NULL DEFAULT '', also_unlabelled INTEGER NOT NULL DEFAULT 0, fallback_order INTEGER) STRICT;
+, labels TEXT NOT NULL DEFAULT '', also_unlabelled INTEGER NOT NULL DEFAULT 0, fallback_order INTEGER, resources TEXT NOT NULL DEFAULT '') STRICT;
 
 CREATE UNIQUE INDEX slurm_configs_name ON slurm_configs (workflow_key, name);
 

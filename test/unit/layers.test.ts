@@ -39,6 +39,7 @@ const rooms: Record<string, Rooms> = {
       'status.ts',
       'job.ts',
       'labels.ts',
+      'named-resources.ts',
       'launch.ts',
       'retry.ts',
       'scale.ts',

@@ -96,7 +96,10 @@ const everything = {
     { name: 'w', data: [{ k: null }] },
   ],
   resource_requirements: [
-    { name: 'r', num_cpus: 1, memory: '1g', num_gpus: 1, num_nodes: 1, runtime: 'PT1M', expected_runtime: '50s' },
+    {
+      ...{ name: 'r', num_cpus: 1, memory: '1g', num_gpus: 1, num_nodes: 1, runtime: 'PT1M', expected_runtime: '50s' },
+      resources: { fpga: 1, scratch_gb: 200 },
+    },
   ],
   failure_handlers: [
     {
@@ -119,6 +122,7 @@ const everything = {
       extra: '--exclusive',
       labels: ['fast', 'site-1'],
       also_unlabelled: true,
+      resources: { fpga: 2 },
       serialize_allocations: true,
     },
   ],
@@ -224,7 +228,8 @@ file "out" { path "o" }
 user_data "u" { data "{\\"k\\": [1, \\"two\\"]}"; is_ephemeral #true }
 user_data "v" data=5 { parameters u="1:2"; use_parameters "i" }
 user_data "w" data="[{\\"k\\": null}]"
-resource_requirements "r" { num_cpus 1; memory "1g"; num_gpus 1; num_nodes 1; runtime "PT1M"; expected_runtime "50s" }
+resource_requirements "r" { num_cpus 1; memory "1g"; num_gpus 1; num_nodes 1; runtime "PT1M"; expected_runtime "50s"
+  resources fpga=1 { scratch_gb 200 } }
 failure_handler "h" {
   rule { exit_codes 10 11; recovery_script "fix.sh"; max_retries 1 }
   rule { match_all_exit_codes #true }
@@ -232,7 +237,7 @@ failure_handler "h" {
 slurm_scheduler "s" {
   account "acc"; partition "p"; qos "q"; walltime "1-00:00:00"; nodes 2; ntasks_per_node 1
   mem "10G"; gres "gpu:1"; tmp "1G"; extra "--exclusive"
-  labels "fast" "site-1"; also_unlabelled #true; serialize_allocations #true
+  labels "fast" "site-1"; also_unlabelled #true; serialize_allocations #true; resources fpga=2
 }
 slurm_defaults { mail-type "END"; requeue #true }
 resource_monitor enabled=#true { granularity "summary"; sample_interval_seconds 5; generate_plots #false

@@ -148,7 +148,9 @@ async function noteLeftJobs(context: Context, api: Api, workflow: WorkflowShown)
   const { workflow_key: key, counts, num_active_workers, status } = workflow;
   const numReady = counts.ready ?? 0;
   if (numReady === 0 || status === 'timeout' || num_active_workers > 0) return;
-  const obstacles = await findObstacles(api, key, ['larger_than_any_worker', 'no_worker_with_labels']);
+  const obstacles = await findObstacles(api, key, [
+    ...(['larger_than_any_worker', 'no_worker_with_resources', 'no_worker_with_labels'] as const),
+  ]);
   for (const line of obstacleLines(context, key, obstacles)) note(context, line, 'warning');
   if (obstacles.length > 0) return;
   const left = numReady === 1 ? '1 ready job is' : `${numReady} ready jobs are`;

@@ -2,6 +2,7 @@
 import type { JobShown, ListRecord } from '../../api/contract.ts';
 import { counted } from '../../base/text.ts';
 import { formatDuration, formatMemory } from '../../base/units.ts';
+import { amountsIn, amountsText } from '../../model/named-resources.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { chooseJob } from '../input/chosen-jobs.ts';
@@ -87,6 +88,7 @@ function resources(job: ListRecord): string {
     job.is_memory_stated === false ? 'memory not stated' : `${formatMemory(Number(job.memory_bytes))} of memory`,
   );
   if (job.num_gpus !== 0) parts.push(counted(Number(job.num_gpus), 'GPU'));
+  if (job.resources !== null) parts.push(amountsText(amountsIn(String(job.resources))));
   if (job.num_nodes !== 1) parts.push(`${job.num_nodes} nodes`);
   parts.push(
     job.is_runtime_stated === false ? 'runtime not stated' : `runtime ${formatDuration(Number(job.runtime_seconds))}`,

@@ -44,6 +44,7 @@ export async function addRequirements(context: Context, name: string, options: R
     num_nodes: options.nodes ?? 1,
     runtime_ms: stated.runtime_ms ?? null,
     expected_runtime_ms: stated.expected_runtime_ms ?? null,
+    resources: stated.resources ?? {},
   };
   await withConnection(context, async ({ api }) => {
     const workflow_key = await chooseWorkflow(context, api, null);

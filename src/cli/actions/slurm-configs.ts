@@ -25,6 +25,7 @@ export interface ConfigOptions {
   extra?: string;
   label?: string[];
   alsoUnlabelled?: boolean;
+  resource?: Record<string, number>;
 }
 
 type Changes = Request<'slurm_config_modify'>['changes'];
@@ -52,6 +53,7 @@ export function configChanges(options: ConfigOptions): Changes {
   }
   if (options.label !== undefined) changes.labels = options.label;
   if (options.alsoUnlabelled !== undefined) changes.also_unlabelled = options.alsoUnlabelled;
+  if (options.resource !== undefined) changes.resources = options.resource;
   return changes;
 }
 
@@ -80,6 +82,7 @@ export async function addConfig(context: Context, given: ConfigOptions): Promise
     extra: typed.extra ?? null,
     ...(typed.labels === undefined ? {} : { labels: typed.labels }),
     ...(typed.also_unlabelled === undefined ? {} : { also_unlabelled: typed.also_unlabelled }),
+    ...(typed.resources === undefined ? {} : { resources: typed.resources }),
   };
   await checkConfig(fields);
   await withConnection(context, async ({ api }) => {

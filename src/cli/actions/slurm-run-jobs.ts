@@ -20,6 +20,7 @@ export interface AllocationWorkerOptions {
   maxParallelJobs?: number;
   label: readonly string[];
   alsoUnlabelled?: boolean;
+  resource?: Readonly<Record<string, number>>;
   pollInterval?: number;
 }
 
@@ -61,6 +62,7 @@ export async function runInAllocation(context: Context, key: string, options: Al
       maxParallelJobs: options.maxParallelJobs ?? null,
       labels: options.label,
       alsoUnlabelled: options.alsoUnlabelled ?? false,
+      ...(options.resource === undefined ? {} : { resources: options.resource }),
       deadlineMs: slurm.endTimeMs,
       walltimeSeconds: slurm.walltimeSeconds,
       waitForNewJobsSeconds: null,

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { ConfigOptions } from '../actions/slurm-configs.ts';
 import type { AllocationWorkerOptions } from '../actions/slurm-run-jobs.ts';
+import { namedResources } from '../input/named-resources.ts';
 import { collect, decimalNumber, givenLabels, wholeNumber, yesOrNo } from '../input/options.ts';
 import type { ScheduleOptions } from '../workers/allocation-plan.ts';
 import { type Act, examples } from './declare.ts';
@@ -40,6 +41,11 @@ function addConfigOptions(command: Command, isNew: boolean): Command {
       '--label <name>',
       `a label of its workers, which then take only jobs that ask for labels that they have; may be repeated${isNew ? '' : "; instead of those before, '' for none"}`,
       isNew ? collect(givenLabels) : collect((text) => (text === '' ? [] : givenLabels(text))),
+    )
+    .option(
+      '--resource <name=n>',
+      `a named resource of each node that jobs can ask for, such as fpga=2; may be repeated${isNew ? '' : "; instead of those before, '' for none"}`,
+      namedResources,
     )
     .option('--also-unlabelled [true|false]', 'its workers take jobs without labels too', yesOrNo);
 }

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { parseDuration, parseMemory } from '../../base/units.ts';
 import type { ResourceOptions } from '../input/changed-fields.ts';
+import { namedResources } from '../input/named-resources.ts';
 import { decimalNumber, readable, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 import { declareList } from './lists.ts';
@@ -22,6 +23,11 @@ export function addResourceOptions(command: Command): Command {
       '--expected-runtime <duration>',
       "what must be left for it to start, if less; '' for the runtime",
       (text) => (text === '' ? text : readable(parseDuration)(text)),
+    )
+    .option(
+      '--resource <name=n>',
+      "named resources of the node, such as fpga=1; may be repeated; instead of those before, '' for none",
+      namedResources,
     )
     .option('--dry-run', 'show what would change without changing anything');
 }
@@ -68,6 +74,7 @@ export function declareResourceRequirements(program: Command, act: Act): void {
     )
     .option('--runtime <duration>', 'maximum runtime as an ISO 8601 duration, such as PT2H', readable(parseDuration))
     .option('--expected-runtime <duration>', 'what must be left for it to start, if less', readable(parseDuration))
+    .option('--resource <name=n>', 'a named resource of the node, such as fpga=1; may be repeated', namedResources)
     .addHelpText('after', examples('torc resource-requirements add large --num-cpus 8 --memory 64g --runtime PT4H'));
   act(add, async ([name = ''], self) => {
     const { addRequirements } = await import('../actions/resource-requirements.ts');

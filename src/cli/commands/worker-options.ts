@@ -1,9 +1,10 @@
 /** Options of the commands that run jobs on this machine. */
 import type { Command } from 'commander';
 import { parseDuration, parseMemory } from '../../base/units.ts';
+import { namedResources } from '../input/named-resources.ts';
 import { collect, decimalNumber, givenLabels, readable, wholeNumber } from '../input/options.ts';
 
-/** The labels of a worker; jobs that ask for labels find it by them. */
+/** The labels and named resources of a worker; jobs that ask for them find it by them. */
 export function addLabelOptions(command: Command): Command {
   return command
     .option(
@@ -12,7 +13,12 @@ export function addLabelOptions(command: Command): Command {
       collect(givenLabels),
       [],
     )
-    .option('--also-unlabelled', 'take jobs without labels too, even though this worker has some');
+    .option('--also-unlabelled', 'take jobs without labels too, even though this worker has some')
+    .option(
+      '--resource <name=n>',
+      'a named resource of this node that jobs can ask for, such as fpga=2; may be repeated',
+      namedResources,
+    );
 }
 
 export function addWorkerOptions(command: Command): Command {

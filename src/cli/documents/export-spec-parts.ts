@@ -8,6 +8,7 @@ import type {
   Reply,
 } from '../../api/contract.ts';
 import { labelsIn } from '../../model/labels.ts';
+import { amountsIn } from '../../model/named-resources.ts';
 import { defaultMaxDelayMs } from '../../model/retry.ts';
 import type { Growth } from '../../model/scale.ts';
 
@@ -98,6 +99,7 @@ export function requirementsSpec(need: ExportedRequirements): object {
     ...(runtime === null ? {} : { runtime: `PT${runtime}S` }),
     ...need.from_data,
     ...(expected === undefined ? {} : { expected_runtime: `PT${expected}S` }),
+    ...(need.resources === undefined ? {} : { resources: need.resources }),
   };
 }
 
@@ -116,6 +118,7 @@ export function schedulerSpec(row: ListRecord): object {
   const pool = {
     ...(row.labels === null ? {} : { labels: labelsIn(String(row.labels)) }),
     ...(row.also_unlabelled === true ? { also_unlabelled: true } : {}),
+    ...(row.resources === null ? {} : { resources: amountsIn(String(row.resources)) }),
   };
   return { ...stated(all), qos: qos ?? '', ...pool };
 }

@@ -14,13 +14,21 @@ export interface ResourceOptions {
   runtime?: string;
   expectedRuntime?: string;
   nodes?: number;
+  resource?: Record<string, number>;
   dryRun?: boolean;
 }
 
 type ResourceChanges = Request<'resource_requirements_modify'>['changes'];
 
 /** The resource options as changes. Throws TorcError 'usage' for values that no job can have. */
-export function resourceChanges({ cpus, memory, gpus, runtime, expectedRuntime }: ResourceOptions): ResourceChanges {
+export function resourceChanges({
+  cpus,
+  memory,
+  gpus,
+  runtime,
+  expectedRuntime,
+  resource,
+}: ResourceOptions): ResourceChanges {
   if (gpus !== undefined && !isGpuCount(gpus)) {
     throw new TorcError(
       'usage',
@@ -34,6 +42,7 @@ export function resourceChanges({ cpus, memory, gpus, runtime, expectedRuntime }
     ...(gpus === undefined ? {} : { gpu_thousandths: Math.round(gpus * 1000) }),
     ...(runtime === undefined ? {} : { runtime_ms: typedMs(runtime, 'runtime') }),
     ...(expectedRuntime === undefined ? {} : { expected_runtime_ms: typedMs(expectedRuntime, 'expected runtime') }),
+    ...(resource === undefined ? {} : { resources: resource }),
   };
 }
 

@@ -57,6 +57,7 @@ export const runKeys: Keys<RunOptions> = {
   memory: true,
   gpus: true,
   pin: true,
+  resource: true,
   timeLimit: true,
   label: true,
   alsoUnlabelled: true,

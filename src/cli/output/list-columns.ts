@@ -108,6 +108,7 @@ export const textColumns: Readonly<Record<ListName, readonly string[]>> = {
     'num_cpus',
     'memory_bytes',
     'num_gpus',
+    'resources',
     'num_nodes',
     'runtime_seconds',
     'from_data',

@@ -4,7 +4,7 @@ import type { Reason } from '../../model/decide/reason.ts';
 import { type Obstacle, obstacleText } from '../../model/decide/reason-text.ts';
 import { type Context, note } from '../context/context.ts';
 import { notePools } from './pool-notes.ts';
-import { helpOfLabels, slurmTime } from './reason-help.ts';
+import { helpOfLabels, helpOfResources, slurmTime } from './reason-help.ts';
 
 export interface FoundObstacle {
   num_jobs: number;
@@ -13,6 +13,7 @@ export interface FoundObstacle {
 
 const obstacleCodes: readonly Obstacle['code'][] = [
   'larger_than_any_worker',
+  'no_worker_with_resources',
   'outlasts_configs',
   'no_worker_with_labels',
   'workers_exclusive',
@@ -56,6 +57,7 @@ function help({ torc }: Context, workflowKey: string, reason: Obstacle): string[
     return [`${torc} hpc slurm modify-config ${reason.slurm_config_key} -w ${slurmTime(reason.runtime_seconds)}`];
   }
   if (reason.code === 'no_worker_with_labels') return helpOfLabels(torc, workflowKey, reason);
+  if (reason.code === 'no_worker_with_resources') return [helpOfResources(torc, workflowKey, reason)];
   if (reason.code === 'workers_exclusive') return [`${torc} jobs run ${workflowKey}`];
   const columns = 'job_key,name,status,num_nodes,num_cpus,memory_bytes,num_gpus';
   return [`${torc} jobs list -k ${workflowKey} -f status=ready --columns ${columns}`];

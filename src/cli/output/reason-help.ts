@@ -28,6 +28,8 @@ export function reasonHelp({ torc }: Pick<Context, 'torc'>, job: Subject, reason
   if (limit?.maximum === 0) return [helpOfLimit(torc, job.workflow_key, limit)];
   const larger = find('larger_than_any_worker');
   if (larger !== undefined) return helpOfSize(torc, job, larger);
+  const named = find('no_worker_with_resources');
+  if (named !== undefined) return [helpOfResources(torc, job.workflow_key, named)];
   const config = find('outlasts_configs');
   if (config !== undefined) {
     const walltime = slurmTime(config.runtime_seconds);
@@ -80,6 +82,12 @@ export function helpOfLabels(torc: string, workflowKey: string, reason: Of<'no_w
   if (reason.labels.includes('slurm')) return [];
   const given = reason.labels.filter((label) => label !== 'local').map((label) => ` --label ${shellWord(label)}`);
   return [`${torc} jobs run ${workflowKey}${given.join('')}`];
+}
+
+/** A worker that is said to have what is missing. */
+export function helpOfResources(torc: string, workflowKey: string, { needed }: Of<'no_worker_with_resources'>): string {
+  const given = Object.entries(needed).map(([name, amount]) => ` --resource ${name}=${amount}`);
+  return `${torc} jobs run ${workflowKey}${given.join('')}`;
 }
 
 const sizeOptions: Readonly<Record<Dimension, (largest: Size) => string>> = {

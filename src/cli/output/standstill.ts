@@ -10,7 +10,7 @@ import { reasonHelp } from './reason-help.ts';
 const lasting: ReadonlySet<Reason['code']> = new Set<Reason['code']>([
   ...(['workflow_not_started', 'waits_for_restart', 'workflow_paused', 'no_server'] as const),
   ...(['no_worker', 'no_worker_of_config', 'no_worker_with_labels', 'workers_exclusive'] as const),
-  ...(['larger_than_any_worker', 'outlasts_configs'] as const),
+  ...(['larger_than_any_worker', 'no_worker_with_resources', 'outlasts_configs'] as const),
 ]);
 
 /** Why all workflows stand still until somebody starts or restarts one; null while any of them may go on. */

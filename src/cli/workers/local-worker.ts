@@ -20,6 +20,8 @@ export interface WorkerCommandOptions {
   timeLimit?: string;
   label?: readonly string[];
   alsoUnlabelled?: boolean;
+  /** Named resources of the node. */
+  resource?: Readonly<Record<string, number>>;
   pollInterval?: number;
   wait?: number;
   /** Seconds without work after which the worker ends; only set by the parent process. */
@@ -61,6 +63,7 @@ export function workerWords(options: WorkerCommandOptions): string[] {
   return [
     ...named.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`])),
     ...(options.label ?? []).map((label) => `--label=${label}`),
+    ...Object.entries(options.resource ?? {}).map(([name, amount]) => `--resource=${name}=${amount}`),
     ...(options.pin === true ? ['--pin'] : []),
     ...(options.alsoUnlabelled === true ? ['--also-unlabelled'] : []),
   ];

@@ -59,6 +59,7 @@ export async function runWorkerHere(
     maxParallelJobs: options.maxParallelJobs ?? null,
     labels: options.label ?? [],
     alsoUnlabelled: options.alsoUnlabelled ?? false,
+    ...(options.resource === undefined ? {} : { resources: options.resource }),
     deadlineMs: Number.isFinite(deadlineMs) ? deadlineMs : null,
     walltimeSeconds: seconds,
     waitForNewJobsSeconds: options.waitForNewJobs ?? null,

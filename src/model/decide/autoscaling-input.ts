@@ -1,5 +1,6 @@
 /** What a decision of an autoscaler is made from. Durations in milliseconds, instants in milliseconds UTC. */
 import type { Requirements } from '../job.ts';
+import type { ResourceSet } from '../named-resources.ts';
 import type { ScalingReason } from './autoscaling-reason.ts';
 import type { NodeSize } from './node-size.ts';
 import type { FreeNode } from './packing.ts';
@@ -26,6 +27,8 @@ export interface ScalingConfig {
   numNodes: number;
   /** Null while it is not known. */
   size: NodeSize | null;
+  /** Named resources of each node; missing for none. */
+  resources?: ResourceSet;
 }
 
 /** Ready jobs that ask for the same. */

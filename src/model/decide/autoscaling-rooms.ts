@@ -1,5 +1,6 @@
 /** The rooms for waiting jobs, on workers that are there and in allocations that are coming, and what fits into them. */
 import type { Requirements } from '../job.ts';
+import { noResources } from '../named-resources.ts';
 import type { OpenAllocation, ScalingConfig, ScalingInput, WaitingShape } from './autoscaling-input.ts';
 import { copyOf, numFitting, roundsOf } from './autoscaling-time.ts';
 import type { NodeSize } from './node-size.ts';
@@ -38,12 +39,12 @@ export function roomsOf({ workers, allocations, configs, maxParallelJobs }: Scal
 /** Of an allocation that has not started; of a size that is not known it takes whatever fits its time. */
 export function roomsOfNew(
   { numNodes, oneWorkerPerNode, walltimeMs }: Pick<OpenAllocation, 'numNodes' | 'oneWorkerPerNode' | 'walltimeMs'>,
-  { pool, size }: ScalingConfig,
+  { pool, size, resources = noResources }: ScalingConfig,
   allocation: number | null,
   maxParallelJobs: number | null,
 ): Room[] {
   const numWorkers = oneWorkerPerNode ? numNodes : 1;
-  const offer = { ...(size ?? boundless), numNodes: numNodes / numWorkers, maxParallelJobs };
+  const offer = { ...(size ?? boundless), resources, numNodes: numNodes / numWorkers, maxParallelJobs };
   return Array.from({ length: numWorkers }, () => {
     return { allocation, pool, walltimeMs, free: idleWorker(offer, walltimeMs), isUsed: false };
   });

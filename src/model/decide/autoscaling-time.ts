@@ -71,5 +71,6 @@ export function numFitting(room: FreeNode, need: Requirements, most: number): nu
 
 /** For packing, which changes it. */
 export function copyOf(free: FreeNode): FreeNode {
-  return { ...free, gpus: [...free.gpus], idleNodes: [...free.idleNodes], wholeNode: { ...free.wholeNode } };
+  const named = free.named === null ? null : { ...free.named };
+  return { ...free, named, gpus: [...free.gpus], idleNodes: [...free.idleNodes], wholeNode: { ...free.wholeNode } };
 }

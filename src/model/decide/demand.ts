@@ -6,9 +6,10 @@
 import { isoInstant } from '../../base/clock.ts';
 import { packedMs, type Requirements } from '../job.ts';
 import { labelsIn, noLabels } from '../labels.ts';
+import { amountsIn, noResources } from '../named-resources.ts';
 import type { JobStatus } from '../status.ts';
 import { type LimitSet, type LimitState, wholeWorkflow } from './concurrency.ts';
-import { type FreeNode, fits, fitsTime, idleWorker, type Offer } from './packing.ts';
+import { type FreeNode, fits, fitsTime, hasNamed, idleWorker, type Offer } from './packing.ts';
 import { admitsConfig, anyConfig, type Belonging, mayTake, missingLabels, type Pool } from './pools.ts';
 import type { WaitingReason } from './reason.ts';
 import { dimensionsBeyond, largestOf, sizeOf } from './size.ts';
@@ -120,7 +121,11 @@ function reasonsOfWorkers(job: WaitingJob, situation: Situation): WaitingReason[
   }
   if (reasons.length > 0) return reasons;
   const hasRoom = able.some((worker) => !worker.isSilent && fits(worker.free, needOn(worker, job, situation)));
-  return [hasRoom ? { code: 'waits_for_turn' } : { code: 'waits_for_room', needed: sizeOf(job.need) }];
+  return [hasRoom ? { code: 'waits_for_turn' } : roomFor(job.need)];
+}
+
+function roomFor(need: Requirements): WaitingReason {
+  return { code: 'waits_for_room', needed: sizeOf(need), resources: amountsIn(need.resources ?? noResources) };
 }
 
 function reasonsOfLimits({ limits }: WaitingJob, { fullLimits }: Situation): WaitingReason[] {
@@ -205,9 +210,32 @@ function reasonsOfSize(job: WaitingJob, { workers, pastWorkers }: Situation): Wa
   const past = pastWorkers.filter(({ pool }) => mayTake(pool, job));
   const known = present.length > 0 ? present : past.map((offer) => idleWorker(offer, null));
   if (known.length === 0 || known.some((idle) => isLargeEnough(idle, need))) return [];
-  const [needed, largest] = [sizeOf(need), largestOf(known)];
   const is_past = present.length === 0;
-  return [{ code: 'larger_than_any_worker', needed, largest, dimensions: dimensionsBeyond(largest, needed), is_past }];
+  const missing = reasonsOfNamed(need, known, is_past);
+  const { resources: _, ...plain } = need;
+  if (missing.length > 0 && known.some((idle) => isLargeEnough(idle, plain))) return missing;
+  const [needed, largest] = [sizeOf(need), largestOf(known)];
+  return [
+    ...missing,
+    { code: 'larger_than_any_worker', needed, largest, dimensions: dimensionsBeyond(largest, needed), is_past },
+  ];
+}
+
+/** Of a job of which no worker has the named resources; only those that are too few are named. */
+function reasonsOfNamed({ resources }: Requirements, known: readonly FreeNode[], is_past: boolean): WaitingReason[] {
+  if (resources === undefined || known.some(({ wholeNode }) => hasNamed(wholeNode.named, resources))) return [];
+  const most = (name: string) => Math.max(...known.map(({ wholeNode }) => wholeNode.named?.[name] ?? 0));
+  const all = Object.entries(amountsIn(resources)).map(([name, amount]) => ({ name, amount, most: most(name) }));
+  const short = all.filter(({ amount, most: has }) => has < amount);
+  const named = short.length > 0 ? short : all;
+  return [
+    {
+      code: 'no_worker_with_resources',
+      needed: Object.fromEntries(named.map(({ name, amount }) => [name, amount])),
+      largest: Object.fromEntries(named.map(({ name, most: has }) => [name, has])),
+      is_past,
+    },
+  ];
 }
 
 function reasonsOfConfigs(job: WaitingJob, situation: Situation): WaitingReason[] {

@@ -10,6 +10,7 @@ export function groupReasonText(reason: Reason, numJobs: number): string {
   const wait = `${jobs} ${one ? 'waits' : 'wait'}`;
   switch (reason.code) {
     case 'larger_than_any_worker':
+    case 'no_worker_with_resources':
     case 'outlasts_configs':
     case 'no_worker_with_labels':
     case 'workers_exclusive':

@@ -4,16 +4,19 @@
  * whole ones, on which no other job is.
  */
 import { packedMs, type Requirements, type Resources } from '../job.ts';
+import { type Amounts, amountsIn, noResources, type ResourceSet } from '../named-resources.ts';
 import type { ClaimWalk, Ranked } from './ready-queues.ts';
 
 /** What is free on a worker at the instant of a claim; resources are those of the worker's own node. */
 export interface FreeNode extends Resources {
   /** Thousandths that are free of each GPU, by index. */
   gpus: number[];
+  /** How many are free of each named resource; null when the worker has none. */
+  named: Record<string, number> | null;
   /** Numbers of the nodes without a job, in ascending order. */
   idleNodes: number[];
   /** What each node has when no job is on it. */
-  wholeNode: Resources;
+  wholeNode: Resources & { named: Amounts | null };
   /** How many more jobs may run at a time. */
   slots: number;
   /** Until the worker's latest end; null for no end. */
@@ -26,16 +29,20 @@ export interface Offer {
   numCpus: number;
   memoryBytes: number;
   numGpus: number;
+  /** Missing for none. */
+  resources?: ResourceSet;
   /** Null for no limit. */
   maxParallelJobs: number | null;
 }
 
 /** What is free on a worker that has no job. */
 export function idleWorker(offer: Offer, timeLeftMs: number | null): FreeNode {
-  const { numCpus, memoryBytes, numGpus } = offer;
-  const wholeNode = { numCpus, memoryBytes, gpuThousandths: numGpus * 1000 };
+  const { numCpus, memoryBytes, numGpus, resources = noResources } = offer;
+  const named = resources === noResources ? null : amountsIn(resources);
+  const wholeNode = { numCpus, memoryBytes, gpuThousandths: numGpus * 1000, named };
   return {
     ...wholeNode,
+    named: named === null ? null : { ...named },
     gpus: new Array<number>(numGpus).fill(1000),
     idleNodes: countFrom0(offer.numNodes),
     wholeNode,
@@ -61,7 +68,8 @@ function fitsOwnNode(free: FreeNode, need: Requirements): boolean {
   return (
     need.numCpus <= free.numCpus &&
     need.memoryBytes <= free.memoryBytes &&
-    (need.gpuThousandths === 0 || chooseGpus(free.gpus, need.gpuThousandths) !== null)
+    (need.gpuThousandths === 0 || chooseGpus(free.gpus, need.gpuThousandths) !== null) &&
+    (need.resources === undefined || hasNamed(free.named, need.resources))
   );
 }
 
@@ -70,8 +78,14 @@ function fitsWholeNodes({ idleNodes, wholeNode }: FreeNode, need: Requirements):
     need.numNodes <= idleNodes.length &&
     need.numCpus <= wholeNode.numCpus &&
     need.memoryBytes <= wholeNode.memoryBytes &&
-    numGpuIndices(need) * 1000 <= wholeNode.gpuThousandths
+    numGpuIndices(need) * 1000 <= wholeNode.gpuThousandths &&
+    (need.resources === undefined || hasNamed(wholeNode.named, need.resources))
   );
+}
+
+/** Whether there is as much of each named resource as is asked for. */
+export function hasNamed(named: Amounts | null, resources: ResourceSet): boolean {
+  return Object.entries(amountsIn(resources)).every(([name, amount]) => (named?.[name] ?? 0) >= amount);
 }
 
 function numGpuIndices({ gpuThousandths }: Pick<Resources, 'gpuThousandths'>): number {
@@ -124,6 +138,7 @@ function takeOfOwnNode(free: FreeNode, need: Requirements): Share {
   for (const index of gpuIndices) free.gpus[index] = (free.gpus[index] ?? 0) - share;
   free.numCpus -= need.numCpus;
   free.memoryBytes -= need.memoryBytes;
+  if (need.resources !== undefined) withdrawNamed(free, need.resources);
   withdrawNodes(free, [0]);
   return { gpuIndices, nodeIndices: [0] };
 }
@@ -161,10 +176,17 @@ export function withdrawNodes(free: FreeNode, nodeIndices: readonly number[]): v
   free.idleNodes = free.idleNodes.filter((index) => !taken.has(index));
 }
 
+/** Notes that a job on the worker's own node has these named resources. */
+export function withdrawNamed({ named }: FreeNode, resources: ResourceSet): void {
+  if (named === null) return;
+  for (const [name, amount] of Object.entries(amountsIn(resources))) named[name] = (named[name] ?? 0) - amount;
+}
+
 /** Notes that a job of several nodes has the worker's own node for itself. */
 export function leaveNothing(free: FreeNode): void {
   Object.assign(free, { numCpus: 0, memoryBytes: 0, gpuThousandths: 0 });
   free.gpus.fill(0);
+  if (free.named !== null) free.named = {};
 }
 
 /** Whether no job fits at all, whatever it needs. */

@@ -1,6 +1,7 @@
 /** Reasons as sentences for people: the one place that puts them into English. */
 import { formatDuration, formatMemory } from '../../base/units.ts';
 import type { Dimension } from '../job.ts';
+import { amountsText } from '../named-resources.ts';
 import type { Reason, Size } from './reason.ts';
 
 /** A full sentence that makes sense by itself and next to others. */
@@ -42,6 +43,8 @@ export function reasonText(reason: Reason): string {
         : `None of its ${workers(reason.num_workers)} is responding.`;
     case 'larger_than_any_worker':
       return `It needs ${largerText(reason)}.`;
+    case 'no_worker_with_resources':
+      return `It needs ${namedText(reason)}.`;
     case 'outlasts_workers':
       return `It needs ${formatDuration(reason.runtime_seconds)}, but its workers have at most ${formatDuration(reason.longest_seconds)} left.`;
     case 'outlasts_configs':
@@ -49,7 +52,7 @@ export function reasonText(reason: Reason): string {
     case 'waits_for_limit':
       return limitText(reason);
     case 'waits_for_room':
-      return `It waits until a worker has room for ${sizeText(reason.needed)}.`;
+      return `It waits until a worker has room for ${sizeText(reason.needed)}${withNamed(reason.resources)}.`;
     case 'waits_for_turn':
       return 'It waits for its turn.';
     case 'claimed':
@@ -91,6 +94,8 @@ export function obstacleText(reason: Obstacle, numJobs: number): string {
       return `${jobs} ${numJobs === 1 ? 'has' : 'have'} no labels, and the ${counted(reason.num_workers, 'worker')} here ${reason.num_workers === 1 ? 'takes' : 'take'} only jobs with labels`;
     case 'larger_than_any_worker':
       return `${jobs} ${need} ${largerText(reason)}`;
+    case 'no_worker_with_resources':
+      return `${jobs} ${need} ${namedText(reason)}`;
   }
 }
 
@@ -130,7 +135,11 @@ export function labelWords(labels: readonly string[]): string {
 type Of<C extends Reason['code']> = Extract<Reason, { code: C }>;
 
 export type Obstacle = Of<
-  'larger_than_any_worker' | 'outlasts_configs' | 'no_worker_with_labels' | 'workers_exclusive'
+  | 'larger_than_any_worker'
+  | 'no_worker_with_resources'
+  | 'outlasts_configs'
+  | 'no_worker_with_labels'
+  | 'workers_exclusive'
 >;
 
 function outlastsText({ runtime_seconds, longest_seconds, slurm_config }: Of<'outlasts_configs'>): string {
@@ -173,6 +182,23 @@ function largerText({ needed, largest, dimensions, is_past }: Of<'larger_than_an
   ];
   const worker = is_past ? 'no worker so far' : 'no worker';
   return `${parts(dimensions, needed)}; ${clauses.map((clause) => `${worker} ${clause}`).join(', and ')}`;
+}
+
+/** `2 fpga; no worker has more than 1`. */
+function namedText({ needed, largest, is_past }: Of<'no_worker_with_resources'>): string {
+  const worker = `no worker ${is_past ? 'so far had' : 'has'}`;
+  const names = Object.keys(needed);
+  if (names.every((name) => (largest[name] ?? 0) >= (needed[name] ?? 0))) {
+    return `${amountsText(needed)} together; ${worker} all of that`;
+  }
+  const clauses = names.map((name) =>
+    largest[name] ? `${worker} more than ${largest[name]} ${name}` : `${worker} ${name}`,
+  );
+  return `${amountsText(needed)}; ${clauses.join(', and ')}`;
+}
+
+function withNamed(amounts: Readonly<Record<string, number>>): string {
+  return Object.keys(amounts).length === 0 ? '' : ` with ${amountsText(amounts)}`;
 }
 
 function isWorthSaying(dimension: Dimension, size: Size): boolean {

@@ -14,6 +14,9 @@ const nullableText = z.string().nullable();
 const size = () => z.strictObject({ num_cpus: count, memory_bytes: count, num_gpus: z.number(), num_nodes: count });
 export type Size = z.infer<ReturnType<typeof size>>;
 
+/** How many of each named resource; empty for none. */
+const amounts = () => z.record(z.string(), count);
+
 /** Reasons of jobs that wait; a row of the demand has the same ones for all its jobs. */
 const waitingReasons = () =>
   [
@@ -72,6 +75,13 @@ const waitingReasons = () =>
       dimensions: z.array(z.enum(dimensions)),
       is_past: z.boolean(),
     }),
+    /** No worker has so many of these named resources; `largest` is the most that one has of each. */
+    z.strictObject({
+      code: z.literal('no_worker_with_resources'),
+      needed: amounts(),
+      largest: amounts(),
+      is_past: z.boolean(),
+    }),
     /** The workers that are large enough end too soon. */
     z.strictObject({ code: z.literal('outlasts_workers'), runtime_seconds: seconds, longest_seconds: seconds }),
     /** It states more than the walltime of every Slurm config whose workers may take it; the longest one is named. */
@@ -91,7 +101,7 @@ const waitingReasons = () =>
       shared: z.boolean(),
       workflows: z.array(z.strictObject({ workflow_key: key, num_running: count })),
     }),
-    z.strictObject({ code: z.literal('waits_for_room'), needed: size() }),
+    z.strictObject({ code: z.literal('waits_for_room'), needed: size(), resources: amounts() }),
     /** It fits into a worker now. */
     z.strictObject({ code: z.literal('waits_for_turn') }),
   ] as const;

@@ -7,6 +7,7 @@ import { buildGraph, findCycles, topologicalOrder } from '../graph/graph.ts';
 import { argsText } from '../identity.ts';
 import { defaultRequirements, type FromData, type Requirements } from '../job.ts';
 import { environmentOf, modeOf } from '../launch.ts';
+import { neededResources } from '../named-resources.ts';
 import { quoted } from '../spec/names.ts';
 import { withoutData } from '../spec/needs-from-data.ts';
 import { Findings, type Where } from '../spec/problems.ts';
@@ -173,6 +174,7 @@ function requirementsOf(
     isRuntimeStated: runtime !== null,
     ...(fromData === null ? {} : { fromData }),
     ...(expected === null ? {} : { expectedMs: Math.round(parseDuration(expected) * 1000) }),
+    ...neededResources(spec.resources ?? {}),
   };
 }
 

@@ -2,6 +2,7 @@
 import { parseWalltime } from '../../base/units.ts';
 import type { ExpandedAction, ExpandedScheduler, ResourceMonitor } from '../expanded.ts';
 import { labelSet, labelsIn } from '../labels.ts';
+import { resourceSet } from '../named-resources.ts';
 import { quoted } from '../spec/names.ts';
 import { PatternProblem } from '../spec/pattern-syntax.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
@@ -106,6 +107,7 @@ function schedulerOf(
     extra: extraOf(scheduler.extra ?? null, rest),
     ...(labels.length === 0 ? {} : { labels }),
     ...(scheduler.also_unlabelled === true ? { alsoUnlabelled: true } : {}),
+    ...(scheduler.resources == null ? {} : { resources: resourceSet(scheduler.resources) }),
   };
 }
 

@@ -4,7 +4,7 @@ import { parseWalltime } from '../../base/units.ts';
 import { monitorGranularities, stdioModes, terminationSignals } from '../expanded.ts';
 import { mostLabels } from '../labels.ts';
 import { torcStdioModes } from '../launch.ts';
-import { count, flag, givenLabel, name, positive, readable, text } from './spec-values.ts';
+import { count, flag, givenLabel, name, namedResources, positive, readable, text } from './spec-values.ts';
 
 export const slurmScheduler = z.strictObject({
   name: name.nullish(),
@@ -21,6 +21,8 @@ export const slurmScheduler = z.strictObject({
   /** What its workers are given: they then take only jobs that ask for labels. */
   labels: z.array(givenLabel).max(mostLabels).nullish(),
   also_unlabelled: flag.nullish(),
+  /** Of each of its nodes, besides those that `gres` names. */
+  resources: namedResources.nullish(),
   /** Of torc 1.0; read, without an effect. */
   serialize_allocations: flag.nullish(),
 });

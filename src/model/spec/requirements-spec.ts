@@ -4,7 +4,7 @@ import { TorcError } from '../../base/errors.ts';
 import { parseDuration, parseMemory } from '../../base/units.ts';
 import { isGpuCount } from '../job.ts';
 import { isFromData } from './needs-from-data.ts';
-import { name, readable, someTime, text } from './spec-values.ts';
+import { name, namedResources, readable, someTime, text } from './spec-values.ts';
 
 /** A text that names data. Of another value the problem is what is wrong with it as a number. */
 const fromData = text.refine(isFromData, { abort: true });
@@ -27,6 +27,7 @@ export const resourceRequirements = z
       if (!isFromData(value) && parseDuration(value) === 0) throw new TorcError('usage', 'A job needs some time.');
     }).nullish(),
     expected_runtime: someTime.nullish(),
+    resources: namedResources.nullish(),
   })
   .superRefine(({ runtime, expected_runtime: expected }, context) => {
     if (runtime == null || expected == null || isFromData(runtime)) return;

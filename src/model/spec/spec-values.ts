@@ -4,6 +4,7 @@ import { TorcError } from '../../base/errors.ts';
 import { parseDuration } from '../../base/units.ts';
 import { problemOfGivenLabels, problemOfLabel } from '../labels.ts';
 import { environmentProblem, variableName, variableNameRule } from '../launch.ts';
+import { problemOfResources } from '../named-resources.ts';
 import { quoted } from './names.ts';
 
 /** Longest name that is stored. */
@@ -64,5 +65,11 @@ export const parameters = z.record(name, parameterValues);
 export const givenLabel = text.superRefine((value, context) => {
   const word = problemOfLabel(value);
   const problem = word === null ? problemOfGivenLabels([value]) : `${quoted(value)} ${word}`;
+  if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+});
+
+/** How many of each named resource. */
+export const namedResources = z.record(z.string(), z.number()).superRefine((amounts, context) => {
+  const problem = problemOfResources(amounts);
   if (problem !== null) context.addIssue({ code: 'custom', message: problem });
 });

@@ -77,7 +77,7 @@ export const copiedTables: readonly CopiedTable[] = [
     from: 'slurm_configs t WHERE t.workflow_key = @source',
     same: [
       ...['name', 'account', 'partition', 'qos', 'walltime_seconds', 'num_nodes', 'ntasks_per_node', 'mem', 'tmp'],
-      ...['gres', 'extra', 'labels', 'also_unlabelled', 'fallback_order'],
+      ...['gres', 'extra', 'labels', 'also_unlabelled', 'fallback_order', 'resources'],
     ],
     made: { ...workflow, slurm_config_key: 't.slurm_config_key + @slurmConfigs' },
     unset: [],
@@ -101,7 +101,7 @@ export const copiedTables: readonly CopiedTable[] = [
     from: 'shapes t WHERE t.workflow_key = @source',
     same: [
       ...['num_cpus', 'memory_bytes', 'gpu_thousandths', 'num_nodes', 'runtime_ms', 'is_memory_stated'],
-      ...['is_runtime_stated', 'sort_rank', 'supports_termination', 'labels', 'limits', 'expected_ms'],
+      ...['is_runtime_stated', 'sort_rank', 'supports_termination', 'labels', 'limits', 'expected_ms', 'resources'],
     ],
     made: {
       ...workflow,
@@ -204,7 +204,7 @@ export const copiedTables: readonly CopiedTable[] = [
     },
     unset: [
       ...['stop_reason', 'signal', 'detail', 'sampled_at', 'lost_cause', 'diagnosis', 'node_indices', 'is_ahead'],
-      ...['limits', 'scaled'],
+      ...['limits', 'scaled', 'resources'],
       ...['log_kind', 'log_slot', 'log_offset', 'log_length', 'claim_event', 'start_event', 'end_event', 'is_loss'],
     ],
   },

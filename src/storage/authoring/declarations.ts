@@ -3,6 +3,7 @@
 import type { Reply, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { defaultRequirements } from '../../model/job.ts';
+import { neededResources } from '../../model/named-resources.ts';
 import { quoted } from '../../model/spec/names.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addShape } from '../running/added-shapes.ts';
@@ -97,6 +98,7 @@ export function addRequirements(tx: Transaction, request: Request<'resource_requ
         isMemoryStated: request.memory_bytes !== null,
         isRuntimeStated: request.runtime_ms !== null,
         ...(request.expected_runtime_ms == null ? {} : { expectedMs: request.expected_runtime_ms }),
+        ...neededResources(request.resources),
       }),
     ),
   );

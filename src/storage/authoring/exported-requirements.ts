@@ -1,6 +1,7 @@
 /** Resource requirements in the words of a specification. */
 import type { ExportedRequirements } from '../../api/contract.ts';
 import { defaultRequirements } from '../../model/job.ts';
+import { amountsIn } from '../../model/named-resources.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { fromDataOf } from '../running/needs-from-data.ts';
 import { readShape } from '../running/shapes.ts';
@@ -24,6 +25,7 @@ export function requirementsOf(tx: Transaction, row: RequirementsRow): ExportedR
     runtime_seconds: need.isRuntimeStated ? need.runtimeMs / 1000 : null,
     ...(from_data === null ? {} : { from_data }),
     ...(need.expectedMs === undefined ? {} : { expected_runtime_seconds: need.expectedMs / 1000 }),
+    ...(need.resources === undefined ? {} : { resources: amountsIn(need.resources) }),
   };
 }
 

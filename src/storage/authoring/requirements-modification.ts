@@ -3,6 +3,7 @@ import type { ChangedField, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
 import type { Requirements } from '../../model/job.ts';
+import { amountsIn, neededResources, noResources } from '../../model/named-resources.ts';
 import { quoted } from '../../model/spec/names.ts';
 import { lastKeyOfStep, type Step } from '../database/steps.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -18,7 +19,7 @@ type ResourceChanges = Request<'resource_requirements_modify'>['changes'];
 /** What is asked for after the changes. */
 export function changedNeed(need: Requirements, changes: ResourceChanges): Requirements {
   const { memory_bytes: memoryBytes, runtime_ms: runtimeMs } = changes;
-  const { expectedMs: before, ...others } = need;
+  const { expectedMs: before, resources, ...others } = need;
   const expectedMs = changes.expected_runtime_ms === undefined ? before : changes.expected_runtime_ms;
   return checkedNeed({
     ...others,
@@ -29,6 +30,7 @@ export function changedNeed(need: Requirements, changes: ResourceChanges): Requi
       ? {}
       : { runtimeMs: runtimeMs ?? specDefaults.runtimeMs, isRuntimeStated: runtimeMs !== null }),
     ...(expectedMs == null ? {} : { expectedMs }),
+    ...neededResources(changes.resources ?? amountsIn(resources ?? noResources)),
   });
 }
 
@@ -52,9 +54,18 @@ export function resourceDifferences(before: Requirements, after: Requirements): 
     num_nodes: need.numNodes,
     runtime_seconds: need.isRuntimeStated ? need.runtimeMs / 1000 : null,
     expected_runtime_seconds: need.expectedMs === undefined ? null : need.expectedMs / 1000,
+    resources: need.resources ?? null,
   });
   const [old, now] = [values(before), values(after)];
-  const fields = ['num_cpus', 'memory_bytes', 'num_gpus', 'num_nodes', 'runtime_seconds', 'expected_runtime_seconds'];
+  const fields = [
+    'num_cpus',
+    'memory_bytes',
+    'num_gpus',
+    'num_nodes',
+    'runtime_seconds',
+    'expected_runtime_seconds',
+    'resources',
+  ];
   return (fields as (keyof typeof old)[])
     .filter((field) => old[field] !== now[field])
     .map((field) => ({ field, old_value: old[field], new_value: now[field] }));

@@ -2,6 +2,7 @@
 import type { ChangedField, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { labelSet, problemOfGivenLabels } from '../../model/labels.ts';
+import { resourceSet } from '../../model/named-resources.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { getWorkflow } from '../running/workflows.ts';
 
@@ -20,6 +21,7 @@ const configColumns = [
   'labels',
   'also_unlabelled',
   'fallback_order',
+  'resources',
 ] as const;
 
 type Changes = Request<'slurm_config_modify'>['changes'];
@@ -27,6 +29,7 @@ type Changes = Request<'slurm_config_modify'>['changes'];
 /** What the columns hold. Throws TorcError 'usage' for labels that cannot be given. */
 function storedValue(fields: Changes, column: (typeof configColumns)[number]): string | number | null {
   if (column === 'also_unlabelled') return fields.also_unlabelled === true ? 1 : 0;
+  if (column === 'resources') return resourceSet(fields.resources ?? {});
   if (column !== 'labels') return fields[column] ?? null;
   const { labels = [] } = fields;
   const problem = problemOfGivenLabels(labels);

@@ -9,6 +9,7 @@ import { jsonText } from '../../base/exact-json.ts';
 import { sortRanks } from '../../model/decide/claim-order.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
 import { defaultRequirements, type FromData, type Requirements } from '../../model/job.ts';
+import { neededResources } from '../../model/named-resources.ts';
 import type { NotificationRule } from '../../model/notification.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addActionJobs, countActionJobs, storeActions } from '../running/actions.ts';
@@ -114,6 +115,7 @@ export function requestedNeed(requirements: Request<'workflow_create_begin'>['re
     isMemoryStated: requirements.is_memory_stated,
     isRuntimeStated: requirements.is_runtime_stated,
     ...(requirements.expected_runtime_ms === undefined ? {} : { expectedMs: requirements.expected_runtime_ms }),
+    ...neededResources(requirements.resources),
   };
 }
 

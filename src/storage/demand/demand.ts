@@ -7,6 +7,7 @@ import { anyConfig } from '../../model/decide/pools.ts';
 import { sizeOf } from '../../model/decide/size.ts';
 import { packedMs } from '../../model/job.ts';
 import { noLabels } from '../../model/labels.ts';
+import { amountsIn, noResources } from '../../model/named-resources.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { UsualRuntime } from '../running/claims.ts';
 import { findShape } from '../running/shapes.ts';
@@ -63,6 +64,7 @@ function demandRow(tx: Transaction, workflowKey: number, { group, situation, usu
     status: group.status,
     num_jobs: group.numJobs,
     ...sizeOf(need),
+    resources: amountsIn(need.resources ?? noResources),
     runtime_seconds: need.isRuntimeStated || need.expectedMs !== undefined ? packedMs(need) / 1000 : null,
     expected_runtime_seconds: expectedMs === null ? null : expectedMs / 1000,
     supports_termination: supportsTermination,

@@ -9,6 +9,7 @@ import type {
 import { wholeWorkflow } from '../../model/decide/concurrency.ts';
 import { nodeSize } from '../../model/decide/node-size.ts';
 import { labelsIn } from '../../model/labels.ts';
+import { amountsIn, type ResourceSet, resourceSet, resourcesOfGres } from '../../model/named-resources.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Autoscaler } from '../running/autoscalers.ts';
 import type { UsualRuntime } from '../running/claims.ts';
@@ -65,6 +66,7 @@ interface ConfigRow {
   ntasks_per_node: number | null;
   mem: string | null;
   gres: string | null;
+  resources: ResourceSet;
   extra: string | null;
 }
 
@@ -79,13 +81,14 @@ function scalingConfigs(
     .toSorted((a, b) => a.key - b.key)
     .flatMap((config) => {
       const row = tx.db.get<ConfigRow>(
-        'SELECT num_nodes, ntasks_per_node, mem, gres, extra FROM slurm_configs WHERE slurm_config_key = ?',
+        'SELECT num_nodes, ntasks_per_node, mem, gres, extra, resources FROM slurm_configs WHERE slurm_config_key = ?',
         config.key,
       );
       if (row === undefined) return [];
-      const { num_nodes, ntasks_per_node, ...texts } = row;
+      const { num_nodes, ntasks_per_node, resources, ...texts } = row;
+      const named = resourceSet({ ...resourcesOfGres(texts.gres ?? ''), ...amountsIn(resources) });
       const size = nodeSize({ ...texts, ntasksPerNode: ntasks_per_node }, shownSize(tx, workflowKey, config.key));
-      return [{ ...config, numNodes: num_nodes, size }];
+      return [{ ...config, numNodes: num_nodes, size, resources: named }];
     });
 }
 

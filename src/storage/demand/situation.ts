@@ -113,7 +113,7 @@ function pastWorkers(tx: Transaction, workflowKey: number): Situation['pastWorke
   return tx.db
     .all<PastRow>(
       `SELECT DISTINCT n.num_nodes AS numNodes, n.num_cpus AS numCpus, n.memory_bytes AS memoryBytes,
-         n.num_gpus AS numGpus, n.max_parallel_jobs AS maxParallelJobs, l.slurm_config_key AS config, n.labels,
+         n.num_gpus AS numGpus, n.resources, n.max_parallel_jobs AS maxParallelJobs, l.slurm_config_key AS config, n.labels,
          n.takes_unlabelled AS takesUnlabelled
        FROM compute_nodes n LEFT JOIN allocations l ON l.allocation_key = n.allocation_key
        WHERE n.workflow_key = ? AND n.is_active = 0`,

@@ -1,6 +1,7 @@
 /** What a worker is given to run: its live attempts with all that it needs to know about their jobs. */
 import type { AssignedFile, Assignment } from '../../api/contract.ts';
 import { leastTimeMs } from '../../model/decide/time-left.ts';
+import { amountsIn, noResources, type ResourceSet } from '../../model/named-resources.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { ComputeNode } from './compute-nodes.ts';
 import { setLaunch } from './launch.ts';
@@ -18,6 +19,7 @@ type AssignmentNeed = [
   isMemoryStated: number,
   isRuntimeStated: number,
   expectedMs: number,
+  resources: ResourceSet,
 ];
 type AssignmentRow = [
   attemptKey: number,
@@ -42,7 +44,7 @@ export function assignmentsAbove(tx: Transaction, node: ComputeNode, ack: number
     `SELECT a.attempt_key, a.attempt_id, a.run_id, a.gpu_indices, a.node_indices, j.job_key, j.name, j.command,
        j.invocation_script, j.supports_termination, j.recovery_attempt_key,
        EXISTS (SELECT 1 FROM job_files jf WHERE jf.job_key = j.job_key), s.num_cpus, s.memory_bytes, s.runtime_ms,
-       s.is_memory_stated, s.is_runtime_stated, s.expected_ms
+       s.is_memory_stated, s.is_runtime_stated, s.expected_ms, s.resources
      FROM attempts a JOIN jobs j ON j.job_key = a.job_key JOIN shapes s ON s.shape_key = j.shape_key
      WHERE a.compute_node_key = ? AND a.is_occupying = 1 AND a.is_live = 1 AND a.attempt_key > ?
      ORDER BY a.attempt_key`,
@@ -58,7 +60,7 @@ export function assignmentsAbove(tx: Transaction, node: ComputeNode, ack: number
 function assignment(tx: Transaction, row: AssignmentRow): Assignment {
   const [attempt, attempt_id, run_id, gpuIndices, nodeIndices, jobKey, job_name, command, invocation_script] = row;
   const [, , , , , , , , , supportsTermination, recoveryAttemptKey, hasFiles, num_cpus, memory_bytes] = row;
-  const [, , , , , , , , , , , , , , runtimeMs, isMemoryStated, isRuntimeStated, expectedMs] = row;
+  const [, , , , , , , , , , , , , , runtimeMs, isMemoryStated, isRuntimeStated, expectedMs, resources] = row;
   const runtimeLimitMs = isRuntimeStated === 1 ? runtimeMs : null;
   return {
     attempt,
@@ -75,6 +77,7 @@ function assignment(tx: Transaction, row: AssignmentRow): Assignment {
     runtime_ms: expectedMs > 0 ? expectedMs : runtimeLimitMs,
     gpu_indices: gpuIndices === null ? [] : (JSON.parse(gpuIndices) as number[]),
     ...(nodeIndices === null ? {} : { node_indices: JSON.parse(nodeIndices) as number[] }),
+    ...(resources === noResources ? {} : { resources: amountsIn(resources) }),
     supports_termination: supportsTermination === 1,
     ...(recoveryAttemptKey === null ? {} : recovered(tx, jobKey)),
     ...(hasFiles === 1 ? { files: assignedFiles(tx, jobKey) } : {}),

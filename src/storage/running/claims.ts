@@ -15,11 +15,13 @@ import {
   nextInOrder,
   type Placement,
   pack,
+  withdrawNamed,
   withdrawNodes,
 } from '../../model/decide/packing.ts';
 import { mayTake, type Pool } from '../../model/decide/pools.ts';
 import type { ReadyQueues } from '../../model/decide/ready-queues.ts';
 import { leastTimeMs, needAtStart } from '../../model/decide/time-left.ts';
+import { noResources, type ResourceSet } from '../../model/named-resources.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { ComputeNode } from './compute-nodes.ts';
 import { beginLimited, limitsNow } from './limits.ts';
@@ -106,8 +108,8 @@ function chooseAhead(
      FROM attempts WHERE compute_node_key = ? AND is_occupying = 1`,
     node.computeNodeKey,
   ) as { running: number; ahead: number };
-  // what fits into the worker when nothing else runs; indices of GPUs are given out only when they are free
-  const whole = { ...idleWorker({ ...node, numGpus: 0 }, timeLeftMs), slots: mostAhead };
+  // what fits into the worker when nothing else runs; GPUs and named resources are given out only when they are free
+  const whole = { ...idleWorker({ ...node, numGpus: 0, resources: noResources }, timeLeftMs), slots: mostAhead };
   const runtimeOf = ({ shapeKey, need, limits }: Shape): number | null => {
     const runtimeMs = need.numNodes > 1 || limits !== noLimits ? null : usualRuntime(shapeKey);
     return runtimeMs !== null && runtimeMs <= aheadMs ? Math.max(1, runtimeMs) : null;
@@ -159,6 +161,15 @@ export function freeResources(tx: Transaction, node: ComputeNode, timeLeftMs: nu
       free.gpus[index] = (free.gpus[index] ?? 0) - row.gpu_thousandths;
     }
     free.gpuThousandths = free.gpus.reduce((sum, left) => sum + left, 0);
+  }
+  if (free.named !== null) {
+    for (const { resources } of tx.db.all<{ resources: ResourceSet }>(
+      `SELECT resources FROM attempts
+       WHERE compute_node_key = ? AND is_occupying = 1 AND resources IS NOT NULL AND node_indices IS NULL`,
+      node.computeNodeKey,
+    )) {
+      withdrawNamed(free, resources);
+    }
   }
   if (used.wide > 0) withdrawWholeNodes(tx, node, free);
   return free;
@@ -242,9 +253,9 @@ function recordClaim(
   const attempt = tx.db.run(
     `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, num_cpus, memory_bytes,
        gpu_thousandths, gpu_indices, num_nodes, node_indices, claimed_at, is_ahead, claim_event,
-       limits, shape_key)
+       limits, shape_key, resources)
      VALUES (?, ?, ?, 1 + coalesce((SELECT a.attempt_id FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key
-       WHERE j.job_key = ? AND a.run_id = ?), 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       WHERE j.job_key = ? AND a.run_id = ?), 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     node.workflowKey,
     jobKey,
     runId,
@@ -262,6 +273,7 @@ function recordClaim(
     moves.eventKey,
     shape.limits === noLimits ? null : shape.limits,
     shape.shapeKey,
+    need.resources ?? null,
   );
   moves.add(attempt.key, 'c');
   // a whole node includes its GPUs

@@ -3,9 +3,10 @@ import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import type { StdioMode } from '../../model/expanded.ts';
 import type { LabelSet } from '../../model/labels.ts';
+import type { ResourceSet } from '../../model/named-resources.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { fireWorkerEnd, fireWorkerStart, type WorkerEnd } from './action-triggers.ts';
-import { labelsAtHello } from './pools.ts';
+import { labelsAtHello, resourcesAtHello } from './pools.ts';
 
 export interface ComputeNode {
   computeNodeKey: number;
@@ -20,6 +21,8 @@ export interface ComputeNode {
   numCpus: number;
   memoryBytes: number;
   numGpus: number;
+  /** Those that it was started with, and those of its Slurm config. */
+  resources: ResourceSet;
   maxParallelJobs: number | null;
   /** Those that it was given, and those that every worker has by itself. */
   labels: LabelSet;
@@ -43,6 +46,7 @@ interface ComputeNodeRow {
   num_cpus: number;
   memory_bytes: number;
   num_gpus: number;
+  resources: ResourceSet;
   max_parallel_jobs: number | null;
   labels: LabelSet;
   takes_unlabelled: number;
@@ -68,6 +72,7 @@ export function findComputeNode(tx: Transaction, workerId: string): ComputeNode 
     numCpus: row.num_cpus,
     memoryBytes: row.memory_bytes,
     numGpus: row.num_gpus,
+    resources: row.resources,
     maxParallelJobs: row.max_parallel_jobs,
     labels: row.labels,
     takesUnlabelled: row.takes_unlabelled === 1,
@@ -104,12 +109,13 @@ export function registerComputeNode(
   const workflowKey = Number(hello.workflow_key);
   const allocationKey = hello.allocation_key === null ? null : Number(hello.allocation_key);
   const { labels, takesUnlabelled } = labelsAtHello(tx, hello);
+  const resources = resourcesAtHello(tx, hello);
   const walltimeMs = typeof hello.walltime_seconds === 'number' ? Math.round(hello.walltime_seconds * 1000) : null;
   const { key } = tx.db.run(
     `INSERT INTO compute_nodes (worker_id, workflow_key, allocation_key, hostname, boot_id, pid, cluster, slurm_job_id,
        restart_count, num_nodes, num_cpus, memory_bytes, num_gpus, max_parallel_jobs, working_directory, output_directory,
-       start_ticks, walltime_ms, stdio, labels, takes_unlabelled, started_at, last_heartbeat_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       start_ticks, walltime_ms, stdio, labels, takes_unlabelled, resources, started_at, last_heartbeat_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     hello.worker_id,
     workflowKey,
     allocationKey,
@@ -131,6 +137,7 @@ export function registerComputeNode(
     stdio,
     labels,
     takesUnlabelled ? 1 : 0,
+    resources,
     tx.now,
     tx.now,
   );
@@ -160,6 +167,7 @@ export function registerComputeNode(
     numCpus: hello.num_cpus,
     memoryBytes: hello.memory_bytes,
     numGpus: hello.num_gpus,
+    resources,
     maxParallelJobs: hello.max_parallel_jobs,
     labels,
     takesUnlabelled,

@@ -3,6 +3,7 @@ import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import type { Pool } from '../../model/decide/pools.ts';
 import { type LabelSet, labelSet, labelsIn, ownLabels, problemOfGivenLabels } from '../../model/labels.ts';
+import { amountsIn, type ResourceSet, resourceSet, resourcesOfGres } from '../../model/named-resources.ts';
 import type { Transaction } from '../database/transaction.ts';
 
 interface Registered {
@@ -15,6 +16,22 @@ export function poolOf(tx: Transaction, { allocationKey, labels, takesUnlabelled
   if (allocationKey === null) return { config: null, labels, takesUnlabelled };
   const sql = 'SELECT slurm_config_key AS key FROM allocations WHERE allocation_key = ?';
   return { config: tx.db.get<{ key: number }>(sql, allocationKey)?.key ?? null, labels, takesUnlabelled };
+}
+
+/**
+ * The named resources of a worker that introduces itself: what it was started with, else what its Slurm config states, else
+ * what the generic resources of that name.
+ */
+export function resourcesAtHello(
+  tx: Transaction,
+  { allocation_key, resources }: Pick<Request<'worker_hello'>, 'allocation_key' | 'resources'>,
+): ResourceSet {
+  const config = tx.db.get<{ resources: ResourceSet; gres: string | null }>(
+    `SELECT c.resources, c.gres FROM allocations a JOIN slurm_configs c ON c.slurm_config_key = a.slurm_config_key
+     WHERE a.allocation_key = ?`,
+    Number(allocation_key ?? 0),
+  );
+  return resourceSet({ ...resourcesOfGres(config?.gres ?? ''), ...amountsIn(config?.resources ?? ''), ...resources });
 }
 
 type Hello = Pick<

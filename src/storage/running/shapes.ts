@@ -4,6 +4,7 @@ import { type LimitSet, noLimits } from '../../model/decide/concurrency.ts';
 import { anyConfig, type Belonging } from '../../model/decide/pools.ts';
 import type { Requirements } from '../../model/job.ts';
 import { type LabelSet, noLabels } from '../../model/labels.ts';
+import { noResources, type ResourceSet } from '../../model/named-resources.ts';
 import type { Transaction } from '../database/transaction.ts';
 
 /** The columns that identify a shape, as in the unique index of shapes. */
@@ -21,6 +22,7 @@ export const requestColumns = [
   'labels',
   'limits',
   'expected_ms',
+  'resources',
 ] as const;
 
 /** What a job asks for, and how it may be started. */
@@ -38,10 +40,10 @@ export function plainRequest(need: Requirements): JobRequest {
 
 export function requestValues(workflowKey: number, request: JobRequest): (number | string)[] {
   const { need, slurmConfigKey, supportsTermination, labels, limits } = request;
-  const { numCpus, memoryBytes, gpuThousandths, numNodes, runtimeMs, isMemoryStated, isRuntimeStated, expectedMs } =
-    need;
+  const { numCpus, memoryBytes, gpuThousandths, numNodes, runtimeMs, isMemoryStated, isRuntimeStated } = need;
+  const { expectedMs = 0, resources = noResources } = need;
   const stated = [isMemoryStated ? 1 : 0, isRuntimeStated ? 1 : 0];
-  const how = [slurmConfigKey, supportsTermination ? 1 : 0, labels, limits, expectedMs ?? 0];
+  const how = [slurmConfigKey, supportsTermination ? 1 : 0, labels, limits, expectedMs, resources];
   return [workflowKey, numCpus, memoryBytes, gpuThousandths, numNodes, runtimeMs, ...stated, ...how];
 }
 
@@ -90,6 +92,7 @@ export interface ShapeRow {
   limits: LimitSet;
   /** 0: as long as its runtime. */
   expected_ms: number;
+  resources: ResourceSet;
 }
 
 export function shapeOf(row: ShapeRow): Shape {
@@ -117,6 +120,7 @@ export function requirementsOf(row: ShapeRow): Requirements {
     isMemoryStated: row.is_memory_stated === 1,
     isRuntimeStated: row.is_runtime_stated === 1,
     ...(row.expected_ms === 0 ? {} : { expectedMs: row.expected_ms }),
+    ...(row.resources === noResources ? {} : { resources: row.resources }),
   };
 }
 

@@ -15,6 +15,8 @@ export type Sample = ExchangeRequest['samples'][number];
 export interface GivenJob extends Assignment {
   /** The CPUs that it has for itself, in ascending order; missing where they are not known. */
   cpus?: readonly number[] | undefined;
+  /** Numbers of its units of each named resource; missing for a job that asks for none. */
+  units?: Readonly<Record<string, readonly number[]>>;
 }
 
 /** How a job ended; instants on the worker's monotonic clock. */

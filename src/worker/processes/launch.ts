@@ -66,7 +66,8 @@ export function spawnRequest(job: GivenJob, context: LaunchContext, output: JobS
 /** What a job occupies on its node, as a name. Empty when that is more than CPUs and memory, or when its start depends on the time. */
 export function placeOf(job: Assignment): string {
   const { num_cpus, memory_bytes, cpu_placement = 'compact' } = job;
-  const isSpecial = job.gpu_indices.length > 0 || job.node_indices !== undefined || job.supports_termination;
+  const isWhole = job.node_indices !== undefined || job.supports_termination;
+  const isSpecial = isWhole || job.gpu_indices.length > 0 || job.resources !== undefined;
   // one that states the variable itself cannot get that of another
   return isSpecial || job.env?.TORC_CPUS !== undefined ? '' : `${num_cpus}/${memory_bytes}/${cpu_placement}`;
 }
@@ -196,6 +197,14 @@ function cpuVariables(
   };
 }
 
+/** The units of its named resources, as lists of numbers. */
+function unitVariables(units: NonNullable<GivenJob['units']>): Record<string, string> {
+  const named = Object.entries(units);
+  return Object.fromEntries(
+    named.map(([name, numbers]) => [`TORC_RESOURCE_${name.toUpperCase()}`, numberList(numbers)]),
+  );
+}
+
 function jobVariables(job: GivenJob, context: LaunchContext): Record<string, string> {
   const { gpuIds, gpuMaker } = context;
   const variables: Record<string, string> = {
@@ -207,6 +216,7 @@ function jobVariables(job: GivenJob, context: LaunchContext): Record<string, str
     TORC_RUN_ID: String(job.run_id),
     TORC_ATTEMPT_ID: String(job.attempt_id),
     TORC_ATTEMPT_KEY: String(job.attempt),
+    ...(job.units === undefined ? {} : unitVariables(job.units)),
     ...(job.node_indices === undefined ? {} : nodeVariables(job.node_indices, context)),
   };
   // on a node with GPUs, a job that requests none must see none

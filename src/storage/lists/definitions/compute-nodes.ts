@@ -8,6 +8,7 @@ export const computeNodes: ListDefinition = {
     ...columns('integer', 'pid'),
     ...columns('text', 'cluster', 'slurm_job_id'),
     ...columns('integer', 'restart_count', 'num_nodes', 'num_cpus', 'memory_bytes', 'num_gpus', 'max_parallel_jobs'),
+    ...columns('text', ['resources', "nullif(resources, '')"]),
     labelsColumn('labels'),
     ...columns('flag', 'takes_unlabelled', 'is_active'),
     ...columns('integer', [

@@ -6,6 +6,7 @@ export const requirementColumns: Column[] = [
   { name: 'num_gpus', kind: 'integer', sql: 's.gpu_thousandths / 1000.0' },
   ...columns('integer', ['num_nodes', 's.num_nodes']),
   ...columns('seconds', ['runtime_seconds', 's.runtime_ms'], ['expected_runtime_seconds', 'nullif(s.expected_ms, 0)']),
+  ...columns('text', ['resources', "nullif(s.resources, '')"]),
 ];
 
 export const resourceRequirements: ListDefinition = {

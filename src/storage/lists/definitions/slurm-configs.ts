@@ -11,6 +11,7 @@ export const slurmConfigs: ListDefinition = {
     labelsColumn('labels'),
     ...columns('flag', 'also_unlabelled'),
     ...columns('integer', 'fallback_order'),
+    ...columns('text', ['resources', "nullif(resources, '')"]),
     // ready jobs that are restricted to workers of this config
     ...columns('integer', [
       'num_ready_jobs',
