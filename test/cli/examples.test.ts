@@ -1,21 +1,16 @@
 /** Examples that show what happens around jobs, run by the program as their first lines say. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
-import { newPlace, type Place } from './place.ts';
+import { expect, it } from 'vitest';
+import type { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
+import { eachTestWithSlurm, type Place } from './place.ts';
 
 const folder = join(import.meta.dirname, '../../examples');
 
 let slurm: FakeSlurm;
 let place: Place;
-beforeEach(() => {
-  slurm = new FakeSlurm({ run: true });
-  place = newPlace(slurm.env);
-});
-afterEach(async () => {
-  await place.remove();
-  slurm.remove();
+eachTestWithSlurm({ run: true }, (made) => {
+  ({ place, slurm } = made);
 });
 
 const run = (file: string) => place.json<object>(['run', join(folder, file), '-o', 'out']);

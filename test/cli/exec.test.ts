@@ -1,18 +1,13 @@
 import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
-import { newPlace, type Place } from './place.ts';
+import { describe, expect, it } from 'vitest';
+import type { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
+import { eachTestWithSlurm, type Place } from './place.ts';
 
 let slurm: FakeSlurm;
 let place: Place;
-beforeEach(() => {
-  slurm = new FakeSlurm({ run: true });
-  place = newPlace(slurm.env);
-});
-afterEach(async () => {
-  await place.remove();
-  slurm.remove();
+eachTestWithSlurm({ run: true }, (made) => {
+  ({ place, slurm } = made);
 });
 
 interface Job {

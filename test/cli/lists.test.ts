@@ -233,6 +233,7 @@ describe('mistakes', () => {
     expect(await other.json(['jobs', 'list', 'commands'])).toMatchObject({ jobs: [{ workflow_key: '2' }] });
     for (const list of ['results', 'files', 'events', 'compute-nodes', 'actions', 'user-data', 'notifications'])
       expect(await other.torc(list, 'list', 'com*'), list).toMatchObject({ code: 0, stderr: '' });
+    expect(await other.torc('jobs', 'list', '2', '--failed')).toMatchObject({ code: 0, stderr: '' });
     expect(await other.json(['status', '-k', 'last'])).toMatchObject({ workflow_key: '2' });
     expect(await other.torc('limits', 'list', '2')).toMatchObject({
       code: 0,

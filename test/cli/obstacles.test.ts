@@ -1,17 +1,12 @@
 /** Jobs that never run however long they wait: every command that sees them says why. */
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
-import { newPlace, type Place } from './place.ts';
+import { expect, it } from 'vitest';
+import type { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
+import { eachTestWithSlurm, type Place } from './place.ts';
 
 let slurm: FakeSlurm;
 let place: Place;
-beforeEach(() => {
-  slurm = new FakeSlurm({ run: true });
-  place = newPlace(slurm.env);
-});
-afterEach(async () => {
-  await place.remove();
-  slurm.remove();
+eachTestWithSlurm({ run: true }, (made) => {
+  ({ place, slurm } = made);
 });
 
 interface Spec {

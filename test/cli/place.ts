@@ -2,6 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterEach, beforeEach } from 'vitest';
+import { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
 import { type Ended, killLeftovers, type Running, startTorc, torc } from '../support/torc.ts';
 
 export interface Place {
@@ -19,6 +21,24 @@ export interface Place {
   /** Stores a workflow of these commands and returns its key. */
   create(...commands: string[]): Promise<string>;
   remove(): Promise<void>;
+}
+
+/** Makes a place with a fake Slurm on its PATH before each test of a file, and removes both after it. */
+export function eachTestWithSlurm(
+  options: ConstructorParameters<typeof FakeSlurm>[0],
+  made: (both: { place: Place; slurm: FakeSlurm }) => void,
+): void {
+  let remove = async (): Promise<void> => {};
+  beforeEach(() => {
+    const slurm = new FakeSlurm(options);
+    const place = newPlace(slurm.env);
+    remove = async () => {
+      await place.remove();
+      slurm.remove();
+    };
+    made({ place, slurm });
+  });
+  afterEach(() => remove());
 }
 
 export function newPlace(env: Record<string, string> = {}): Place {

@@ -1,19 +1,12 @@
 /** Pools: jobs with labels run on the workers that have them, in allocations of a fake Slurm and on this machine. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
-import { newPlace, type Place } from './place.ts';
+import { expect, it } from 'vitest';
+import { eachTestWithSlurm, type Place } from './place.ts';
 
-let slurm: FakeSlurm;
 let place: Place;
-beforeEach(() => {
-  slurm = new FakeSlurm({ run: true });
-  place = newPlace(slurm.env);
-});
-afterEach(async () => {
-  await place.remove();
-  slurm.remove();
+eachTestWithSlurm({ run: true }, (made) => {
+  ({ place } = made);
 });
 
 const stored = (spec: object): string => place.file('w.json', JSON.stringify(spec));

@@ -1,19 +1,14 @@
 /** Jobs of several nodes from specification to result, in an allocation of a fake Slurm and on one machine. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
-import { newPlace, type Place } from './place.ts';
+import { describe, expect, it } from 'vitest';
+import type { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
+import { eachTestWithSlurm, type Place } from './place.ts';
 
 let slurm: FakeSlurm;
 let place: Place;
-beforeEach(() => {
-  slurm = new FakeSlurm({ run: false });
-  place = newPlace(slurm.env);
-});
-afterEach(async () => {
-  await place.remove();
-  slurm.remove();
+eachTestWithSlurm({ run: false }, (made) => {
+  ({ place, slurm } = made);
 });
 
 const onEachNode = `srun --nodes=2 --ntasks-per-node=1 --nodelist="$TORC_NODE_LIST" sh -c 'echo "$SLURMD_NODENAME"'`;

@@ -1,19 +1,12 @@
 /** The parts of a specification besides its jobs, run by the program. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
-import { newPlace, type Place } from './place.ts';
+import { describe, expect, it } from 'vitest';
+import { eachTestWithSlurm, type Place } from './place.ts';
 
-let slurm: FakeSlurm;
 let place: Place;
-beforeEach(() => {
-  slurm = new FakeSlurm({ run: false });
-  place = newPlace(slurm.env);
-});
-afterEach(async () => {
-  await place.remove();
-  slurm.remove();
+eachTestWithSlurm({ run: false }, (made) => {
+  ({ place } = made);
 });
 
 interface Result {

@@ -5,7 +5,7 @@ import { type OutputFormat, outputFormats } from '../../src/cli/context/context.
 import { firstPageRows, listPages, pageRows } from '../../src/cli/input/list.ts';
 import { csvLine } from '../../src/cli/output/csv.ts';
 import { textColumns } from '../../src/cli/output/list-columns.ts';
-import { localInstant } from '../../src/cli/output/local-time.ts';
+import { localInstant, withLocalInstants } from '../../src/cli/output/local-time.ts';
 import { printList, printResult, type ShownColumns, textTable } from '../../src/cli/output/output.ts';
 import { cellText, factLines, TextTable } from '../../src/cli/output/table.ts';
 import { fieldLines } from '../../src/cli/output/text-columns.ts';
@@ -241,6 +241,10 @@ describe('a list on a terminal', () => {
     expect(at('2026-11-29T12:02:00Z')).toMatch(/^\d\d:02:00 in 2m$/);
     expect(at('2026-11-27T06:00:00Z')).toMatch(/^Nov 2[67] \d\d:00 2d ago$/);
     expect(at('2025-11-27T06:00:00Z')).toMatch(/^2025-11-2[67] \d\d:00 367d ago$/);
+    const sentence = 'It waits until 2026-11-29T12:02:00.000Z, not for "2026-11-29T12:02:00Z".';
+    expect(withLocalInstants(sentence, now)).toMatch(
+      /^It waits until \d\d:02:00 \(in 2m\), not for "2026-11-29T12:02:00Z"\.$/,
+    );
   });
 });
 

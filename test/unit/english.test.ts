@@ -22,6 +22,7 @@ const refused: readonly (readonly [RegExp, string])[] = [
   [/\bmeans? something only\b/i, 'can be used only with'],
   [/\bhas other \w+ than\b/i, 'differs from'],
   [/\bfor dead\b/i, 'as dead'],
+  [/\b[Cc]ancell(ed|ing)\b/, 'canceled, canceling'],
   [/\bwhom\b/i, 'who'],
   [/\bthe workflow before (it|this)\b/i, 'the previous workflow'],
   [/\bat most so many\b|\bso many (jobs|items) /i, 'this many'],

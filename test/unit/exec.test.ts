@@ -217,7 +217,7 @@ describe('#TORC', () => {
 
   it('is refused with the line and the column', () => {
     expect(problems(() => read('#!/bin/sh', '#TORC --cpu 4', '#TORC --cpus x', '#TORC --cpus', '#TORC 4'))).toEqual([
-      expect.stringMatching(/^2:7: #TORC has no option --cpu; did you mean "?cpus/),
+      expect.stringMatching(/^2:7: #TORC has no option --cpu; did you mean "--cpus"/),
       "3:14: 'x' is no number",
       '4:7: --cpus has no value',
       expect.stringMatching(/^5:7: found "4" where an option was expected/),

@@ -9,7 +9,7 @@ import { chooseJob } from '../input/chosen-jobs.ts';
 import { cutTable, printResult } from '../output/output.ts';
 import { reasonHelp } from '../output/reason-help.ts';
 import { cellText, factLines } from '../output/table.ts';
-import { fieldLines } from '../output/text-columns.ts';
+import { fieldLines, sentenceText } from '../output/text-columns.ts';
 import { fitWidth } from '../output/width.ts';
 import { diagnosisText } from '../plans/output.ts';
 
@@ -57,7 +57,7 @@ function facts(context: Context, { job, why, reasons, attempts, env, launch }: J
     ['name', job.name],
     ['workflow_key', job.workflow_key],
     ['status', job.status],
-    ['why', why],
+    ['why', why === null ? null : sentenceText(context, why)],
     ...reasonHelp(context, subject, reasons).map((command, at): [string, string] => [
       at === 0 ? 'help' : 'or',
       command,

@@ -7,7 +7,7 @@ import { decimalNumber, readable, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 import { declareList } from './lists.ts';
 
-export function addResourceOptions(command: Command): Command {
+function addAmounts(command: Command): Command {
   return command
     .option('--num-cpus, --cpus <n>', 'CPUs', wholeNumber('the number of CPUs', 1))
     .option('--memory <size>', 'memory, such as 8g', readable(parseMemory))
@@ -15,7 +15,11 @@ export function addResourceOptions(command: Command): Command {
       '--num-gpus, --gpus <n>',
       'whole GPUs, or a fraction of one such as 0.5',
       decimalNumber('the number of GPUs', 0),
-    )
+    );
+}
+
+export function addResourceOptions(command: Command): Command {
+  return addAmounts(command)
     .option('--runtime <duration>', "maximum runtime as an ISO 8601 duration, such as PT2H; '' for no limit", (text) =>
       text === '' ? text : readable(parseDuration)(text),
     )
@@ -56,17 +60,11 @@ export function declareResourceRequirements(program: Command, act: Act): void {
       'torc resource-requirements modify large --memory 64g --runtime PT8H --dry-run',
     ),
   );
-  const add = group
+  const named = group
     .command('add')
     .description('add named requirements; what is not given is not limited')
-    .argument('<name>', 'name, unique in the workflow')
-    .option('--num-cpus, --cpus <n>', 'CPUs', wholeNumber('the number of CPUs', 1))
-    .option('--memory <size>', 'memory, such as 8g', readable(parseMemory))
-    .option(
-      '--num-gpus, --gpus <n>',
-      'whole GPUs, or a fraction of one such as 0.5',
-      decimalNumber('the number of GPUs', 0),
-    )
+    .argument('<name>', 'name, unique in the workflow');
+  const add = addAmounts(named)
     .option(
       '--num-nodes, --nodes <n>',
       'whole nodes; the other values are per node',

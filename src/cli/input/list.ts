@@ -57,6 +57,17 @@ async function namedBy(
   return { ...options, filter: [...options.filter, { column: 'workflow_key', value: keys.join(',') }] };
 }
 
+/** The same pages; `found` is called for each that has rows. */
+async function* seen(
+  pages: AsyncIterable<readonly ListRecord[]>,
+  found: () => void,
+): AsyncGenerator<readonly ListRecord[]> {
+  for await (const records of pages) {
+    if (records.length > 0) found();
+    yield records;
+  }
+}
+
 interface Narrowed {
   workflowKey: string | null;
   narrowed: ListOptions;
@@ -103,8 +114,15 @@ export async function showList(
       hasPager: options.pager ?? false,
       isOfSeveral,
     };
-    await printList(context, list, listPages(api, list, workflowKey, narrowed), shown);
-    if (list === 'jobs' && options.filter.some(isFailed)) {
+    let hasRows = false;
+    const pages = listPages(api, list, workflowKey, narrowed);
+    await printList(
+      context,
+      list,
+      seen(pages, () => (hasRows = true)),
+      shown,
+    );
+    if (list === 'jobs' && hasRows && options.filter.some(isFailed)) {
       note(
         context,
         `what they printed: ${context.torc} jobs logs KEY; why, and what to type: ${context.torc} jobs show KEY`,

@@ -61,6 +61,6 @@ export function adviceFor({ torc }: Pick<Context, 'torc'>, job: FailedJob): Advi
           text: 'see what is known about them, then run them again',
           commands: [`${torc} jobs show ${jobKey}`, again],
         };
-      return { text: 'fix what the lines say, then run them again', commands: [`${torc} logs ${jobKey}`, again] };
+      return { text: 'find and fix the cause, then run them again', commands: [`${torc} logs ${jobKey}`, again] };
   }
 }

@@ -15,6 +15,10 @@ export function isInstant(value: unknown): value is string {
 
 /** `12:04:31 5m ago`; of another day `Nov 28 12:04 1d ago`, of another year `2025-11-28 12:04 366d ago`. `now`: ms since 1970. */
 export function localInstant(iso: string, now: number): string {
+  return `${clockText(iso, now)} ${distance(now - Date.parse(iso))}`;
+}
+
+function clockText(iso: string, now: number): string {
   const at = new Date(iso);
   const today = new Date(now);
   const clock = `${two(at.getHours())}:${two(at.getMinutes())}`;
@@ -23,7 +27,15 @@ export function localInstant(iso: string, now: number): string {
   const date = isThisYear
     ? `${months[at.getMonth()]} ${two(at.getDate())}`
     : `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
-  return `${isToday ? `${clock}:${two(at.getSeconds())}` : `${date} ${clock}`} ${distance(now - at.getTime())}`;
+  return isToday ? `${clock}:${two(at.getSeconds())}` : `${date} ${clock}`;
+}
+
+/** A sentence with its instants as a person reads them: `at 12:04:31 (5m ago)`. */
+export function withLocalInstants(text: string, now: number): string {
+  return text.replaceAll(
+    /(?<=\b(?:at|until) )\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g,
+    (iso) => `${clockText(iso, now)} (${distance(now - Date.parse(iso))})`,
+  );
 }
 
 function distance(milliseconds: number): string {

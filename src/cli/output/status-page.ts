@@ -5,6 +5,7 @@ import { formatDuration } from '../../base/units.ts';
 import type { Context } from '../context/context.ts';
 import { scalingStateText } from './autoscaler-text.ts';
 import { type Failures, failuresText } from './failures.ts';
+import { withLocalInstants } from './local-time.ts';
 import { reasonHelp } from './reason-help.ts';
 import { bar, type Look } from './status-table.ts';
 import { factLines } from './table.ts';
@@ -41,7 +42,7 @@ export function statusPage(
   return [
     headLines(workflow, look),
     factLines(facts),
-    heldBackText(context, workflow, look),
+    heldBackText(context, workflow, { ...look, now }),
     failuresText(context, workflow.workflow_key, failures, look.columns),
     isWatched && !workflow.has_ended ? '' : nextText(context, workflow),
   ].join('');
@@ -120,13 +121,17 @@ function autoscalerFacts({ autoscaler, workflow }: WorkflowStatusReply): Fact[] 
 }
 
 /** What keeps jobs from running, each with the command that helps. */
-export function heldBackText({ torc }: Pick<Context, 'torc'>, line: StatusLine, { columns }: Look): string {
+function heldBackText(
+  { torc }: Pick<Context, 'torc'>,
+  line: StatusLine,
+  { columns, now }: Look & { now: number },
+): string {
   const { held_back, workflow_key } = line;
   if (held_back.length === 0) return '';
   const lines = held_back
     .slice(0, mostHeldBack)
     .flatMap(({ reason, text }) => [
-      fitWidth(`  ${visible(text)}`, columns),
+      fitWidth(`  ${visible(withLocalInstants(text, now))}`, columns),
       ...reasonHelp({ torc }, { workflow_key, job_key: 'JOB' }, [reason]).map((command) => `    ${command}`),
     ]);
   const more = held_back.length > mostHeldBack ? [`  .. and ${held_back.length - mostHeldBack} more reasons`] : [];

@@ -3,7 +3,7 @@ import type { ListRecord } from '../../api/contract.ts';
 import { formatDuration, formatMemory } from '../../base/units.ts';
 import type { Attributes } from '../../model/expanded.ts';
 import type { Context } from '../context/context.ts';
-import { isInstant, localInstant } from './local-time.ts';
+import { isInstant, localInstant, withLocalInstants } from './local-time.ts';
 import { cellText, factLines, type TextColumn } from './table.ts';
 
 export const attributePrefix = 'attribute.';
@@ -82,6 +82,11 @@ function forPerson(name: string, value: unknown, now: number): unknown {
 /** An instant as it is, and on a terminal in local time. */
 export function instantText({ terminal, clock }: Context, iso: string): string {
   return cellText(terminal.isStdoutTerminal ? localInstant(iso, clock.now()) : iso);
+}
+
+/** A sentence as it is, and on a terminal with its instants in local time. */
+export function sentenceText({ terminal, clock }: Context, text: string): string {
+  return cellText(terminal.isStdoutTerminal ? withLocalInstants(text, clock.now()) : text);
 }
 
 /** The fields of a record as lines; on a terminal those that have a value, named and written as in tables. */

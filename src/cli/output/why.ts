@@ -5,6 +5,7 @@ import { formatDuration } from '../../base/units.ts';
 import type { Reason } from '../../model/decide/reason.ts';
 import { reasonText } from '../../model/decide/reason-text.ts';
 import type { Context } from '../context/context.ts';
+import { withLocalInstants } from './local-time.ts';
 import { reasonHelp } from './reason-help.ts';
 import { localTime } from './watch-lines.ts';
 
@@ -57,7 +58,7 @@ export function whyText(why: Why, tail: readonly string[], now: number): string 
   const lines = [
     ...attemptLines(why, now),
     ...tail.map((line) => `  | ${line}`),
-    ...why.reasons.flatMap(({ text, help }) => [text, ...help.map(indent)]),
+    ...why.reasons.flatMap(({ text, help }) => [withLocalInstants(text, now), ...help.map(indent)]),
   ].map(visible);
   return `${head}\n${lines.map((line) => `  ${line}\n`).join('')}`;
 }

@@ -8,7 +8,7 @@ import type { Context } from '../context/context.ts';
 import { csvLine } from '../output/csv.ts';
 import { textTable } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
-import { instantText } from '../output/text-columns.ts';
+import { instantText, sentenceText } from '../output/text-columns.ts';
 
 /** An allocation in a plan: what is done with which Slurm job. */
 export interface PlannedAllocation {
@@ -59,7 +59,7 @@ export function diagnosisText(
 ): string {
   const facts = diagnosisFacts(context, job.job_key, diagnosis).map(([name, value]) => `    ${name}: ${value}\n`);
   return `  job ${job.job_key} (${cellText(job.job_name)}): ${processWords[diagnosis.process]}, ${causeWords(diagnosis)}
-    ${cellText(diagnosis.explanation)}
+    ${sentenceText(context, diagnosis.explanation)}
 ${facts.join('')}`;
 }
 

@@ -61,7 +61,10 @@ function readLine(
     }
     const read = Object.hasOwn(readers, name) ? readers[name] : undefined;
     if (read === undefined) {
-      const meant = didYouMean(name, Object.keys(readers));
+      const meant = didYouMean(
+        `--${name}`,
+        Object.keys(readers).map((each) => `--${each}`),
+      );
       const all = meant === '' ? `; it has --${Object.keys(readers).join(', --')}` : meant;
       refuse(word.column, `#TORC has no option --${name}${all}`);
       return;
