@@ -9,7 +9,7 @@ import type { GroupedGraph, JobGroup } from './grouped-graph.ts';
 export const mostGroups = 300;
 
 /** Fewer similar jobs than this are shown one by one. */
-const smallestGroup = 6;
+export const smallestGroup = 6;
 
 export interface GraphInput {
   numJobs: number;
@@ -78,13 +78,18 @@ function classify(numNodes: number, keyOf: (node: number) => string): Classes {
   return { of, count: numbers.size };
 }
 
-/** By node: a number for the word that its name begins with, up to a digit or separator; -1 for barriers. */
+/** What a name begins with, up to a digit or separator. */
+export function firstWord(name: string): string {
+  return /^[^0-9_\-.:/\s]*/.exec(name)?.[0] ?? '';
+}
+
+/** By node: a number for the first word of its name; -1 for barriers. */
 function wordsOf({ names, numJobs, graph }: GraphInput): Int32Array {
   const words = new Int32Array(graph.numNodes).fill(-1);
   const numbers = new Map<string, number>();
   let job = 0;
   for (const name of names()) {
-    const word = /^[^0-9_\-.:/\s]*/.exec(name)?.[0] ?? '';
+    const word = firstWord(name);
     const number = numbers.get(word) ?? numbers.size;
     numbers.set(word, number);
     if (job < numJobs) words[job++] = number;
@@ -166,13 +171,17 @@ function label(groups: readonly JobGroup[], classes: Classes, { names }: GraphIn
   }
   for (const [number, prefix] of prefixes) {
     const group = groups[number] as JobGroup;
-    const stem = prefix.replace(/[0-9.]+$/, '').replace(/[\ud800-\udbff]$/, '');
-    if (group.num_jobs === 1) group.label = prefix;
-    else group.label = stem === '' ? `stage ${group.stage}: *` : `${stem}*`;
+    group.label = group.num_jobs === 1 ? prefix : groupLabel(prefix, group.stage);
   }
 }
 
-function commonPrefix(a: string, b: string): string {
+/** `prefix`: what the names of the jobs have in common. */
+export function groupLabel(prefix: string, stage: number): string {
+  const stem = prefix.replace(/[0-9.]+$/, '').replace(/[\ud800-\udbff]$/, '');
+  return stem === '' ? `stage ${stage}: *` : `${stem}*`;
+}
+
+export function commonPrefix(a: string, b: string): string {
   let length = 0;
   while (length < a.length && length < b.length && a.charCodeAt(length) === b.charCodeAt(length)) length += 1;
   return a.slice(0, length);

@@ -124,6 +124,13 @@ export class Database {
       .all(...values) as T[];
   }
 
+  /** The first column of all rows, one at a time; otherwise as `rows`. */
+  values<T>(sql: string, ...values: unknown[]): IterableIterator<T> {
+    return this.statement(sql)
+      .pluck(true)
+      .iterate(...values) as IterableIterator<T>;
+  }
+
   /** Rows as arrays, one at a time: for reading a whole workflow. Nothing may be written before the last one. */
   rows<R extends unknown[] = unknown[]>(sql: string, ...values: unknown[]): IterableIterator<R> {
     return this.statement(sql)

@@ -93,11 +93,11 @@ export function loadJobs(tx: Transaction, workflowKey: number): StoredJobs {
 /** The names of the jobs in the order of `loadJobs`. */
 export function* jobNames(tx: Transaction, workflowKey: number): Generator<string> {
   const sql = 'SELECT name FROM jobs WHERE workflow_key = ? ORDER BY job_key';
-  for (const [name] of tx.db.rows<[string]>(sql, workflowKey)) yield name;
+  yield* tx.db.values<string>(sql, workflowKey);
 }
 
 /** Keys of one workflow are mostly one range without gaps, where a subtraction replaces the lookup. */
-function numbering(keys: Float64Array): (key: number) => number | undefined {
+export function numbering(keys: Float64Array): (key: number) => number | undefined {
   const first = keys[0] ?? 0;
   const isRange = keys.length === 0 || (keys.at(-1) as number) - first === keys.length - 1;
   if (isRange) return (key) => (key >= first && key < first + keys.length ? key - first : undefined);
@@ -107,7 +107,7 @@ function numbering(keys: Float64Array): (key: number) => number | undefined {
 }
 
 /** The workflow's edges as graph nodes. Keys of other workflows may lie in between and are skipped. */
-function* edgesOf(
+export function* edgesOf(
   tx: Transaction,
   keys: Float64Array,
   barrierKeys: Float64Array,

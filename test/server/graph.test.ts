@@ -1,0 +1,74 @@
+/** The graph of a stored workflow is that of its jobs, whichever way it is read. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { buildGraph } from '../../src/model/graph/graph.ts';
+import { groupJobs } from '../../src/model/graph/job-groups.ts';
+import type { Service } from '../../src/server/service.ts';
+import { onlyGroup } from '../../src/storage/lists/drawn-jobs.ts';
+import { FakeClock } from '../support/fake-machine.ts';
+import { createWorkflow, freshService, rows, TestWorker } from '../support/service.ts';
+
+let service: Service;
+let close: () => Promise<void>;
+
+beforeEach(async () => {
+  ({ service, close } = await freshService(new FakeClock()));
+});
+
+afterEach(() => close());
+
+/** Runs two jobs, one of which fails, leaves one running, and compares the reply with the jobs as they are listed. */
+async function drawn(names: string[], edges: [number, number][] = [], numBarriers = 0) {
+  const key = await createWorkflow(
+    service,
+    names.map((name) => ({ name })),
+    edges,
+    { numBarriers },
+  );
+  const worker = await TestWorker.join(service, key, { cpus: 3 });
+  await worker.exchange();
+  const [first = 0, second = 0] = worker.held;
+  await worker.finish(first, 0);
+  await worker.finish(second, 1, { draining: true });
+  const jobs = await rows(service, 'jobs', key);
+  const countedAs = (job: number) => String(jobs[job]?.outcome === 'failed' ? 'failed' : jobs[job]?.status);
+  const graph = buildGraph(names.length, numBarriers, edges);
+  const expected = groupJobs({ numJobs: names.length, graph, names: () => names, countedAs });
+  const { groups, edges: arrows } = await service.call('workflow_graph', { workflow_key: key });
+  expect({ groups, edges: arrows }).toEqual(expected);
+  return { groups, only: onlyGroup(service.view, Number(key)) };
+}
+
+const many = (name: string, count = 9): string[] => Array.from({ length: count }, (_, n) => `${name}${n}`);
+
+describe('the graph of a stored workflow', () => {
+  it('of jobs that are alike comes from the counts', async () => {
+    for (const names of [many('job_'), many('job'), many(''), ['job', ...many('job_1'), 'job:b', 'job/c', 'job-d']]) {
+      const { groups, only } = await drawn(names);
+      expect(groups).toEqual([only]);
+      expect(only?.counts).toMatchObject({ done: 1, failed: 1 });
+    }
+  });
+
+  it.each([
+    [[...many('job_'), 'jobs_1']],
+    [[...many('job_'), 'jo']],
+    [[...many('job_'), 'jobB']],
+    [[...many('job_'), 'job`']],
+    [[...many('job_'), 'job;']],
+    [[...many('job_'), 'job!']],
+    [[...many('job_'), 'job with a space']],
+    [many('job_', 5)],
+  ])('of jobs with several words, or few jobs, comes from the jobs: %s', async (names) => {
+    expect((await drawn(names)).only).toBeNull();
+  });
+
+  it('with edges and barriers, and jobs of another workflow between, comes from the jobs', async () => {
+    const stages: [number, number][] = Array.from({ length: 8 }, (_, n) => [n, n + 8]);
+    expect((await drawn(many('job_', 16), stages)).groups).toHaveLength(2);
+    const barrier: [number, number][] = [
+      ...Array.from({ length: 8 }, (_, n): [number, number] => [n, -1]),
+      ...Array.from({ length: 8 }, (_, n): [number, number] => [-1, n + 8]),
+    ];
+    expect((await drawn(many('job_', 16), barrier, 1)).only).toBeNull();
+  });
+});
