@@ -19,6 +19,7 @@ import { findMemoryWords } from '../../src/slurm/memory-words.ts';
 import { parseSacct, parseSinfo, parseSqueue } from '../../src/slurm/parse.ts';
 import { ownWords, submittedId } from '../../src/slurm/replies.ts';
 import { parseScontrolJobs } from '../../src/slurm/scontrol.ts';
+import { clusterNameIn, parseSite } from '../../src/slurm/site.ts';
 import { isFinal, parseState } from '../../src/slurm/states.ts';
 import { overridingVariables, submitVariables } from '../../src/slurm/variables.ts';
 import { directivesOf } from '../fake-slurm/directives.mjs';
@@ -63,6 +64,7 @@ describe.each(Object.entries(parsers))('%s output', (name, parse) => {
 
 /** The functions that read the words of Slurm, a site or a person; the rest of the layer writes, or is tested below. */
 const readers: Record<string, (text: string) => unknown> = {
+  clusterNameIn,
   expandHostList,
   findMemoryWords,
   isFinal: (text) => isFinal(parseState(text)),
@@ -77,6 +79,7 @@ const readers: Record<string, (text: string) => unknown> = {
   parseSacct,
   parseScontrolJobs,
   parseSinfo,
+  parseSite: (text) => parseSite({ config: `ClusterName = c\n${text}`, partitions: text, nodes: text }),
   parseSize,
   parseSqueue,
   parseState,

@@ -531,7 +531,7 @@ actions: [{trigger_type: on_workflow_start, action_type: schedule_nodes, schedul
       message: expect.stringContaining('would be lost'),
     });
     await expect(generate({ text })).rejects.toMatchObject({
-      message: expect.stringContaining('nothing of the items'),
+      message: expect.stringContaining('does not use the items'),
     });
     await add({ every_ms: minute, paused: true });
     await expect(put('a')).rejects.toMatchObject({
