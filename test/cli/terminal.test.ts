@@ -49,6 +49,18 @@ describe('on a terminal', () => {
     expect(plain.seen()).not.toContain('\x1b[');
   });
 
+  it('shows the plan of a pattern in colour before it asks, and changes nothing without a yes', async () => {
+    await place.create('true');
+    await place.torc('workflows', 'start', '1');
+    const cancel = onTerminal({}, 'jobs', 'cancel', 'job*');
+    await expect.poll(cancel.seen, { timeout: 20_000 }).toContain('This would change 1 job of workflow 1. Continue?');
+    expect(cancel.seen()).toContain('\x1b[33mcanceled');
+    expect(cancel.seen()).not.toContain('u001b');
+    cancel.child.stdin?.write('n\n');
+    expect(await cancel.code).toBe(130);
+    expect(await place.json(['jobs', 'list'])).toMatchObject({ jobs: [{ status: 'ready' }] });
+  });
+
   it('shows progress in one line, and removes it for the summary', async () => {
     const run = onTerminal({}, 'run', place.file('commands.txt', 'true\nwhile [ ! -e go ]; do sleep 0.05; done\n'));
     await expect.poll(run.seen).toContain('\r\x1b[K1/2 done, 1 running, ');
