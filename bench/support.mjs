@@ -128,6 +128,12 @@ export function childrenOf(pid) {
   return readOr(`/proc/${pid}/task/${pid}/children`, '').split(' ').filter(Boolean).map(Number);
 }
 
+/** Processor time of this process's children that have ended, in seconds, in steps of 10 ms. */
+export function endedCpuSeconds() {
+  const fields = readFileSync('/proc/self/stat', 'utf8').split(') ')[1].split(' ');
+  return (Number(fields[13]) + Number(fields[14])) / 100;
+}
+
 /** Processor time that a process has used, in seconds, in steps of 10 ms. */
 export function cpuSeconds(pid) {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
