@@ -232,11 +232,6 @@ export const answers: readonly Answer[] = [
   { typed: 'hpc partitions', ...profiles },
   { typed: 'hpc show', ...profiles },
   {
-    typed: 'hpc slurm recommend-nodes',
-    why: 'torc does not recommend a number of allocations yet',
-    instead: 'torc hpc slurm schedule-nodes -n 1 --dry-run says which jobs would not fit.',
-  },
-  {
     typed: 'plot-resources',
     why: 'torc draws no plots',
     instead: 'The time series are CSV files below OUTPUT/resource_monitor/; torc results list has the peaks.',
