@@ -1,5 +1,5 @@
 /**
- * What jobs use, rolled up in sketches: exact counts, minimum and maximum, and quantiles within one percent. A sketch grows
+ * What jobs use, rolled up in sketches: exact counts, minimum and maximum, and quantiles within 2.5 %. A sketch grows
  * with the spread of its values, not with their number.
  */
 
@@ -9,7 +9,7 @@ export function stemOf(name: string): string {
 }
 
 /** Bucket i holds the values above ratio ** (i - 1), up to ratio ** i. */
-const ratio = 1.02;
+const ratio = 1.05;
 const logRatio = Math.log(ratio);
 /** Of values below 1. */
 const lowest = -1;

@@ -13,14 +13,14 @@ it('names that differ only in numbers have one stem', () => {
   expect(['work_1', 'work_017', 'a1.5_b2', 'plain'].map(stemOf)).toEqual(['work_*', 'work_*', 'a*_b*', 'plain']);
 });
 
-it('quantiles are within one percent of a value of that rank; stored and read again they are the same', () => {
+it('quantiles are within 2.5 % of a value of that rank; stored and read again they are the same', () => {
   const values = fc.array(fc.integer({ min: 0, max: 2 ** 45 }), { minLength: 1, maxLength: 300 });
   fc.assert(
     fc.property(values, fc.constantFrom(0.5, 0.95), (given, share) => {
       const sorted = [...given].sort((a, b) => a - b);
       const exact = sorted[Math.max(1, Math.ceil(share * given.length)) - 1] as number;
       const sketch = sketchOf(given);
-      expect(Math.abs((quantile(sketch, share) as number) - exact)).toBeLessThanOrEqual(exact * 0.0101 + 1e-9);
+      expect(Math.abs((quantile(sketch, share) as number) - exact)).toBeLessThanOrEqual(exact * 0.025 + 1e-9);
       expect([sketch.n, sketch.min, sketch.max]).toEqual([given.length, sorted[0], sorted.at(-1)]);
       expect(readSketch(sketchText(sketch))).toEqual(sketch);
     }),

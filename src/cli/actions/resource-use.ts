@@ -43,10 +43,9 @@ function reportText(context: Context, key: string, usage: readonly UsageRow[]): 
 function measureRow(row: UsageRow, field: Field, word: string, text: (value: number) => string): ListRecord {
   const { requested, median, p95, max, proposed, finding } = row[field];
   const shown = (value: number | null): string | null => (value === null ? null : text(value));
-  const isFirst = field === 'memory_bytes';
   return {
-    jobs: isFirst ? row.stem : '',
-    attempts: isFirst ? row.num_attempts : '',
+    jobs: row.stem,
+    attempts: row.num_attempts,
     measure: word,
     requested: shown(requested),
     median: shown(median),
