@@ -28,7 +28,6 @@ const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'workflow_export',
   'job_show',
   'jobs_outputs',
-  'usage',
   'demand',
   'planned_jobs',
   'status',

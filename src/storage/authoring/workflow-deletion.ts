@@ -103,7 +103,6 @@ const workflowTables = [
   'due',
   'orphans',
   'runs',
-  'usage',
   'workflows',
 ] as const;
 
