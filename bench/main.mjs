@@ -16,6 +16,7 @@ import { latency } from './cases/latency.mjs';
 import { limits } from './cases/limits.mjs';
 import { memory } from './cases/memory.mjs';
 import { noop } from './cases/noop.mjs';
+import { planning } from './cases/planning.mjs';
 import { restart } from './cases/restart.mjs';
 import { server } from './cases/server.mjs';
 import { slurmCalls } from './cases/slurm-calls.mjs';
@@ -33,6 +34,7 @@ const cases = {
   creation,
   claims,
   limits,
+  planning,
   restart,
   children,
   copies,

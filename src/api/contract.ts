@@ -27,6 +27,7 @@ import * as selection from './selection.ts';
 import * as sites from './sites.ts';
 import * as slurm from './slurm.ts';
 import * as status from './status.ts';
+import * as usage from './usage.ts';
 import * as workers from './workers.ts';
 import * as workflows from './workflows.ts';
 
@@ -45,6 +46,7 @@ export type { TakenOver } from './resume.ts';
 export type { ScheduleRecord, TickRecord } from './schedules.ts';
 export type { Selectable, Selection } from './selection.ts';
 export type { FailureGroup, StatusLine, StatusReply, WorkflowStatusReply } from './status.ts';
+export type { UsageRow } from './usage.ts';
 export type {
   ActionReport,
   AssignedFile,
@@ -95,6 +97,7 @@ export const endpoints = {
   sites_list: on(sites.listSites, sites.sitesListed),
   planned_jobs: on(planning.askPlannedJobs, planning.plannedJobs),
   demand: on(demand.askDemand, demand.demandReply),
+  usage: on(usage.askUsage, usage.usageReply),
   status: on(status.askStatus, status.statusReply),
   workflow_status: on(workflows.workflowOnly, status.workflowStatusReply),
   jobs_diagnose: on(jobs.diagnoseJobs, jobs.diagnoseReply),

@@ -8,7 +8,7 @@ const ms = z.number().nonnegative();
 
 const plannedGroup = () =>
   z.strictObject({
-    /** The name of its first job. */
+    /** The name of the job that is ready before the others. */
     first_job: z.string(),
     /** From 1. */
     stage: count,

@@ -28,6 +28,7 @@ const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'workflow_export',
   'job_show',
   'jobs_outputs',
+  'usage',
   'demand',
   'planned_jobs',
   'status',

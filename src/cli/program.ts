@@ -43,6 +43,7 @@ const groups: readonly (readonly [names: readonly string[], load: () => Promise<
   [['generators'], async () => (await import('./commands/generators.ts')).declareGenerators],
   [['limits'], async () => (await import('./commands/limits.ts')).declareLimits],
   [['hpc', 'slurm'], async () => (await import('./commands/hpc-slurm.ts')).declareHpcSlurm],
+  [['reports'], async () => (await import('./commands/reports.ts')).declareReports],
   [['graphs'], async () => (await import('./commands/graphs.ts')).declareGraphs],
   [['config'], async () => (await import('./commands/config.ts')).declareConfig],
   [['doctor'], async () => (await import('./commands/doctor.ts')).declareDoctor],

@@ -215,3 +215,19 @@ describe('a planned specification', () => {
     expect((await place.json<{ workflows: [] }>(['workflows', 'list'])).workflows).toEqual([]);
   });
 });
+
+describe('recommended nodes', () => {
+  const words = ['hpc', 'slurm', 'recommend-nodes'];
+
+  it('are those of the plan for the jobs that wait, on the cluster or on nodes as typed', async () => {
+    await place.json(['workflows', 'create', place.file('demo.yaml', specification)]);
+    const plan = await place.json(['hpc', 'slurm', 'plan', '1']);
+    expect(await place.json(words)).toEqual(plan);
+    const typed = await place.json<Planned>([...words, '-c', '2', '-m', '1g', '--max-nodes', '5']);
+    expect(typed.allocations.map((each) => each.num_allocations)).toEqual([1, 5]);
+    expect(typed.misfits).toMatchObject([{ first_job: 'train' }]);
+    const { stdout } = await place.torc(...words);
+    expect(stdout).toMatch(/^1 allocation of 1 node for 00:15:00, now: 1 job, up to 8 at once on each$/m);
+    expect(stdout).toContain('hpc slurm schedule-nodes -n 1');
+  });
+});

@@ -1,8 +1,9 @@
 /** Jobs of several nodes from specification to result, in an allocation of a fake Slurm and on one machine. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
+import { torc } from '../support/torc.ts';
 import { eachTestWithSlurm, type Place } from './place.ts';
 
 let slurm: FakeSlurm;
@@ -52,6 +53,9 @@ describe('jobs of several nodes', () => {
     expect(lines('inputs.txt')).toEqual(['{"args":[5],"by_name":{"first":5}}']);
     const { compute_nodes } = await place.json<{ compute_nodes: object[] }>(['compute-nodes', 'list']);
     expect(compute_nodes).toMatchObject([{ num_nodes: 3 }]);
+    const folder = join(place.dir, 'slurm_stdio');
+    const told = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'));
+    expect(told.join('')).toContain('jobs of one node run only on fake1, jobs of several nodes on all 3 nodes');
   });
 
   it('give a warning when scheduled allocations cannot run them', async () => {
@@ -66,6 +70,18 @@ describe('jobs of several nodes', () => {
     await place.json(command?.split(' ') ?? []);
     expect((await place.torc(...schedule, '--dry-run')).stderr).not.toContain('ready jobs need');
     expect((await place.torc(...schedule, '--dry-run', '-S')).stderr).toContain('with -S each worker has only one');
+  });
+
+  it('are not for torc run: inside an allocation of several nodes it says that it uses one of them', async () => {
+    const one = place.file('one.json', '{"name": "w", "jobs": [{"name": "a", "command": "true"}]}');
+    const warning = 'the allocation has 2 nodes, and jobs run only on this one: torc ';
+    const run = (env: Record<string, string>) =>
+      torc(['--dir', place.dir, 'run', one], { env: { SLURM_JOB_ID: '7', SLURM_JOB_NUM_NODES: '2', ...env } });
+    expect(await run({})).toMatchObject({ code: 0, stderr: expect.stringContaining(warning) });
+    // srun has started one on each
+    const onEach = await run({ SLURM_STEP_ID: '0', SLURM_STEP_NUM_NODES: '2' });
+    expect(onEach.code).toBe(0);
+    expect(onEach.stderr).not.toContain('nodes');
   });
 
   it('stay ready on one machine, with the reason', async () => {

@@ -53,9 +53,11 @@ async function callAll(): Promise<void> {
   await schedule(service, directory);
   await service.call('demand', { workflow_key: null });
   await service.call('planned_jobs', { workflow_key });
+  await service.call('usage', { workflow_key });
   await service.call('status', { workflow_keys: null, user: null, limit: 10, state: null, wait_seconds: 0 });
   await submit(service, workflow_key);
   await run(service, workflow_key);
+  await service.call('usage', { workflow_key });
   await look(service, workflow_key);
   await copy(service, workflow_key);
   await service.call('server_backup', { path: join(directory, 'copy.db') });

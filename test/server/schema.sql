@@ -574,6 +574,20 @@ CREATE TABLE upstream_orders (
   runs TEXT NOT NULL
 ) STRICT;
 
+CREATE TABLE usage (
+  workflow_key INTEGER NOT NULL,
+  -- the names of the jobs with * for each number
+  stem TEXT NOT NULL,
+  -- what the last of them asked for
+  shape_key INTEGER NOT NULL,
+  num_oom INTEGER NOT NULL,
+  num_timeouts INTEGER NOT NULL,
+  memory TEXT NOT NULL,
+  cpus TEXT NOT NULL,
+  runtime TEXT NOT NULL,
+  PRIMARY KEY (workflow_key, stem)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE user_data (
   user_data_key INTEGER PRIMARY KEY AUTOINCREMENT,
   workflow_key INTEGER NOT NULL,

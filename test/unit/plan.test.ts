@@ -37,7 +37,7 @@ function stages(...each: [numJobs: number, shape: PlannedShape][]): JobGroup[] {
   return each.map(([numJobs, asked], index) => {
     const before = each[index - 1];
     const waitsFor = before === undefined ? [] : [{ group: index - 1, perJob: before[0] }];
-    const group = { ...asked, stage: index + 1, numJobs, firstJob, waitsFor };
+    const group = { ...asked, stage: index + 1, numJobs, firstJob, soonestJob: firstJob, waitsFor };
     firstJob += numJobs;
     return group;
   });
@@ -55,7 +55,7 @@ describe('groups', () => {
       [-1, 8],
     ];
     const graph = buildGraph(9, 1, edges);
-    const shapes = [shape(), shape({ numCpus: 2 })];
+    const shapes = [shape(), shape({ numCpus: 2, runtimeMs: minute })];
     const groups = groupsOf({ numJobs: 9, graph, shapeOf: Int32Array.from([0, 0, 1, 0, 0, 0, 0, 0, 0]), shapes }, 10);
     expect(groups).toMatchObject([
       { stage: 1, numJobs: 3, firstJob: 0, need: { numCpus: 1 }, waitsFor: [] },
@@ -63,6 +63,9 @@ describe('groups', () => {
       {
         stage: 2,
         numJobs: 4,
+        firstJob: 4,
+        // what waits for the short one
+        soonestJob: 6,
         waitsFor: [
           { group: 0, perJob: 0.75 },
           { group: 1, perJob: 0.25 },
@@ -113,7 +116,7 @@ describe('a plan', () => {
     // the long one lasts while the others would be done: more nodes than one would stand idle
     const uneven = plan([
       ...stages([1, shape({ runtimeMs: 3 * hour, numCpus: 16 })]),
-      { ...shape({ numCpus: 16, runtimeMs: hour }), stage: 1, numJobs: 3, firstJob: 1, waitsFor: [] },
+      { ...shape({ numCpus: 16, runtimeMs: hour }), stage: 1, numJobs: 3, firstJob: 1, soonestJob: 1, waitsFor: [] },
     ]);
     expect(uneven.endMs).toBe(3 * hour);
     expect(uneven.allocations).toMatchObject([{ numAllocations: 1 }]);

@@ -85,14 +85,14 @@ async function modifyMany(
     for (const key of running) all.running.push(key);
   }
   noteRunning(context, all.running);
-  await printResult(context, all, () => manyText(context, all));
+  await printResult(context, all, () => jobChangesText(context, all));
 }
 
 /** At most this many changes are shown as text; JSON has all. */
 const shownChanges = 100;
 const shownRunning = 20;
 
-function noteRunning(context: Context, running: readonly string[]): void {
+export function noteRunning(context: Context, running: readonly string[]): void {
   if (running.length === 0) return;
   const named = running.slice(0, shownRunning).join(' ');
   const more = running.length > shownRunning ? ' ..' : '';
@@ -100,7 +100,7 @@ function noteRunning(context: Context, running: readonly string[]): void {
   note(context, `${counted(running.length, 'job')} ${are}: ${named}${more}`, 'warning');
 }
 
-function manyText(context: Context, { dry_run, jobs }: Reply<'jobs_modify'>): string {
+export function jobChangesText(context: Context, { dry_run, jobs }: Reply<'jobs_modify'>): string {
   if (jobs.length === 0) return 'nothing to change\n';
   const rows = jobs.flatMap(({ job_key, job_name, changes }) => {
     return changes.map((change): ChangedField & Record<string, unknown> => ({ job_key, job_name, ...change }));

@@ -40,6 +40,12 @@ export async function runInAllocation(context: Context, key: string, options: Al
     const list = context.env.SLURM_JOB_NODELIST;
     note(context, `cannot read SLURM_JOB_NODELIST (${list}): multi-node jobs will not run here`, 'warning');
   }
+  if (canSeeAll && slurm.numNodes > 1) {
+    note(
+      context,
+      `jobs of one node run only on ${slurm.nodeNames[0]}, jobs of several nodes on all ${slurm.numNodes} nodes`,
+    );
+  }
   const cpus = believedCpus(slurm.numCpus ?? machine.numCpus);
   if (cpus.problem !== null) note(context, `warning: ${cpus.problem}`, 'warning');
   const gpus = gpusHere(context.env, slurm.gpuIds);

@@ -51,7 +51,7 @@ const groups: readonly (readonly [heading: string, commands: Readonly<Record<str
       schedules: 'workflows that start at certain times',
       generators: 'workflows that start when enough has come in',
       limits: 'how many jobs run at once',
-      reports: 'results and resource use in tables',
+      reports: 'what jobs use against what they ask for',
       graphs: 'draw workflows',
       'import-spec': 'read a workflow of another system',
     },

@@ -1,13 +1,15 @@
 /** Commands of `torc hpc slurm` that plan: what the cluster offers, and which allocations a workflow needs. */
 import type { Command } from 'commander';
-import { parseWalltime } from '../../base/units.ts';
+import { parseMemory, parseWalltime } from '../../base/units.ts';
 import type { GenerateOptions } from '../actions/slurm-generate.ts';
 import type { NodePlanOptions } from '../actions/slurm-plan.ts';
+import type { RecommendOptions } from '../actions/slurm-recommend.ts';
 import { readable, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 
 export function declareSlurmPlanning(group: Command, act: Act): void {
   declareSite(group, act);
+  declareRecommend(group, act);
   const plan = addPlanOptions(
     group
       .command('plan')
@@ -47,6 +49,29 @@ ${examples(
   act(generate, async ([spec = ''], self) => {
     const { generateSpec } = await import('../actions/slurm-generate.ts');
     return (context) => generateSpec(context, spec, self.opts<GenerateOptions>());
+  });
+}
+
+function declareRecommend(group: Command, act: Act): void {
+  const recommend = group
+    .command('recommend-nodes')
+    .description('say how many nodes the jobs that wait need, by the same plan')
+    .option('-c, --cpus <n>', 'CPUs of each node (default: as the cluster says)', wholeNumber('the number of CPUs', 1))
+    .option('-m, --memory <size>', 'memory of each node, such as 180g (default: as the cluster says)', parseMemory)
+    .option('-s, --scheduler-key <config>', 'within the partition and walltime of this Slurm config')
+    .option('--max-nodes <n>', 'nodes at a time', wholeNumber('the number of nodes', 1))
+    .addHelpText(
+      'after',
+      examples(
+        'torc -k 7 hpc slurm recommend-nodes',
+        'torc -k 7 hpc slurm recommend-nodes -c 104 -m 240g    # of nodes like these',
+      ),
+    );
+  act(recommend, async (_, self) => {
+    const { recommendNodes } = await import('../actions/slurm-recommend.ts');
+    const { memory, ...others } = self.opts<Omit<RecommendOptions, 'memoryBytes'> & { memory?: number }>();
+    const options = memory === undefined ? others : { ...others, memoryBytes: memory };
+    return (context) => recommendNodes(context, options);
   });
 }
 

@@ -9,6 +9,7 @@ import { declareCopies } from './copies.ts';
 import { type Act, examples, pathOf } from './declare.ts';
 import { declareGraph } from './graphs.ts';
 import { declareWorkflowPauses } from './pauses.ts';
+import { declareCorrectResources } from './reports.ts';
 import { declareArchive } from './workflows-archive.ts';
 import { declareChanges } from './workflows-changes.ts';
 import { declareExchange } from './workflows-documents.ts';
@@ -34,6 +35,7 @@ export function declareWorkflows(program: Command, act: Act): void {
   declareGraph(group.command('graph'), 'torc workflows graph', act);
   declareWorkflowList(group, act);
   declareRuns(group, act);
+  declareCorrectResources(group, act);
 }
 
 function declareRuns(group: Command, act: Act): void {

@@ -15,7 +15,7 @@ export interface PlannedJobs {
   name: string;
   numJobs: number;
   groups: JobGroup[];
-  /** By group: the name of its first job. */
+  /** By group: the name of the job that is ready before the others. */
   firstJobs: string[];
   /** By group: whether its jobs run only on workers of a Slurm config that they name. */
   hasOwnConfig: boolean[];
@@ -80,7 +80,7 @@ export function jobsOfSpec(workflow: ExpandedWorkflow): PlannedJobs {
 }
 
 function namesOf(workflow: ExpandedWorkflow, groups: readonly JobGroup[]): string[] {
-  const wanted = new Map(groups.map(({ firstJob }, group) => [firstJob, group]));
+  const wanted = new Map(groups.map(({ soonestJob }, group) => [soonestJob, group]));
   const names = groups.map(() => '');
   let index = 0;
   for (const { name } of workflow.jobs) {
@@ -112,6 +112,8 @@ function groupOf(group: PlannedGroup): JobGroup {
     stage: group.stage,
     numJobs: group.num_jobs,
     firstJob: group.first_number,
+    // by its name
+    soonestJob: group.first_number,
     waitsFor: group.waits_for.map(({ group: index, per_job }) => ({ group: index, perJob: per_job })),
     need: {
       numCpus: group.num_cpus,

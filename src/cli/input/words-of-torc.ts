@@ -76,6 +76,11 @@ export const words: readonly Word[] = [
     options: { '--ai-recovery': ai, '--ai-agent=': '', '--memory-multiplier=': more, '--runtime-multiplier=': more },
   },
   {
+    typed: 'reports check-resource-utilization',
+    here: 'reports resources',
+    options: { '--all': '', '--include-failed': '', '--run-id=': '' },
+  },
+  {
     typed: 'reports results',
     here: 'results list',
     options: { '--job-id=': '-f=job_key=*', '--all-runs': '', '--output-dir=': '' },
@@ -140,6 +145,12 @@ export const words: readonly Word[] = [
   },
   { typed: 'workflows archive true', here: 'workflows archive' },
   { typed: 'workflows archive false', here: 'workflows unarchive' },
+  { typed: 'workflows check-resources', here: 'reports resources' },
+  {
+    typed: 'workflows correct-resources',
+    here: 'workflows correct-resources',
+    options: { '--job-ids=': more, '--memory-multiplier=': more, '--runtime-multiplier=': more },
+  },
   { typed: 'workflows create', here: 'workflows create', options: { '--skip-checks': '' } },
   { typed: 'workflows diagnose', here: 'jobs diagnose --workflow-key {1}' },
   { typed: 'workflows execution-plan #', here: 'workflows graph {1}' },
@@ -211,9 +222,9 @@ const groupsOfUsers = {
   instead: 'Give a colleague what torc workflows export KEY prints.',
 };
 const usage = {
-  why: 'torc does not suggest resource requirements yet',
+  why: 'torc tunes no jobs by running them first',
   instead:
-    'torc results list --sort-by peak_memory_bytes --reverse-sort shows what jobs used; torc jobs modify JOBS --memory 8g changes them.',
+    'torc reports resources KEY proposes values from what jobs have used; torc workflows correct-resources KEY applies them.',
 };
 
 export const answers: readonly Answer[] = [
@@ -232,17 +243,11 @@ export const answers: readonly Answer[] = [
   { typed: 'hpc partitions', ...profiles },
   { typed: 'hpc show', ...profiles },
   {
-    typed: 'hpc slurm recommend-nodes',
-    why: 'torc does not recommend a number of allocations yet',
-    instead: 'torc hpc slurm schedule-nodes -n 1 --dry-run says which jobs would not fit.',
-  },
-  {
     typed: 'plot-resources',
     why: 'torc draws no plots',
     instead: 'The time series are CSV files below OUTPUT/resource_monitor/; torc results list has the peaks.',
   },
   { typed: 'remote', ...remote },
-  { typed: 'reports check-resource-utilization', ...usage },
   {
     typed: 'results delete',
     why: 'results of earlier runs stay: they say what has happened',
@@ -259,8 +264,6 @@ export const answers: readonly Answer[] = [
     why: 'torc has no full-screen view yet',
     instead: 'torc status KEY shows how a workflow stands, torc jobs list -k KEY --running what runs.',
   },
-  { typed: 'workflows check-resources', ...usage },
-  { typed: 'workflows correct-resources', ...usage },
   { typed: 'workflows create-slurm', ...generated },
   {
     typed: 'workflows new',

@@ -34,7 +34,13 @@ export async function runWorkerHere(
   const numCpus = options.cpus ?? cpus.numCpus;
   const { topology, problem: unknownCpus } = usableTopology(numCpus, slurm === null ? null : slurm.numCpus);
   if (options.pin === true && unknownCpus !== null) warn(`--pin: no job is bound to CPUs: ${unknownCpus}`);
-  const problems = [options.cpus === undefined ? cpus.problem : null, gpus.problem, tooManyJobs(options, numCpus)];
+  const unused = slurm === null ? null : unusedNodes(context, slurm.numNodes);
+  const problems = [
+    options.cpus === undefined ? cpus.problem : null,
+    gpus.problem,
+    tooManyJobs(options, numCpus),
+    unused,
+  ];
   for (const problem of problems) if (problem !== null) warn(problem);
   const seconds = options.timeLimit === undefined ? null : parseDuration(options.timeLimit);
   const never = Number.POSITIVE_INFINITY;
@@ -67,6 +73,12 @@ export async function runWorkerHere(
   };
   const api = withWaitMinutes(openClient(context.directory), options.wait);
   return runLogged(context, worker, api, workerLogName(process.pid), warn);
+}
+
+/** A warning that the allocation has more nodes than this worker uses; null where srun started one on each. */
+function unusedNodes({ env, torc }: Context, numNodes: number): string | null {
+  if (numNodes <= 1 || Number(env.SLURM_STEP_NUM_NODES ?? 1) > 1) return null;
+  return `the allocation has ${numNodes} nodes, and jobs run only on this one: ${torc} hpc slurm schedule-nodes -S starts a worker on each`;
 }
 
 /** A warning that more jobs at a time were requested than there are CPUs: each takes at least one. Otherwise null. */

@@ -32,6 +32,8 @@ export interface JobGroup extends PlannedShape {
   numJobs: number;
   /** The number of the first of them. */
   firstJob: number;
+  /** The number of one that is ready before the others, if nothing has to wait for room. */
+  soonestJob: number;
   waitsFor: readonly Wait[];
 }
 
@@ -49,7 +51,7 @@ export const mostPlannedGroups = 3000;
 
 /** Null when there would be more than `most`. Throws RangeError for a graph with a cycle. */
 export function groupsOf(input: GroupInput, most: number): JobGroup[] | null {
-  const stages = stagesOf(input);
+  const { stages, readyMs } = orderOf(input);
   const { shapeOf, shapes, numJobs } = input;
   const numbers = new Map<number, number>();
   const groupOf = new Int32Array(numJobs).fill(-1);
@@ -64,29 +66,42 @@ export function groupsOf(input: GroupInput, most: number): JobGroup[] | null {
       if (groups.length === most) return null;
       number = groups.length;
       numbers.set(id, number);
-      groups.push({ ...(shapes[shape] as PlannedShape), stage, numJobs: 0, firstJob: job, waitsFor: [] });
+      groups.push({
+        ...(shapes[shape] as PlannedShape),
+        stage,
+        numJobs: 0,
+        firstJob: job,
+        soonestJob: job,
+        waitsFor: [],
+      });
     }
     groupOf[job] = number;
-    (groups[number] as JobGroup).numJobs += 1;
+    const group = groups[number] as JobGroup;
+    group.numJobs += 1;
+    if ((readyMs[job] as number) < (readyMs[group.soonestJob] as number)) group.soonestJob = job;
   }
   addWaits(input, groupOf, groups);
   return groups;
 }
 
-/** By node; jobs that do not count take no stage. */
-function stagesOf({ graph, numJobs, shapeOf }: GroupInput): Int32Array {
+/** By node: its stage, and when it is ready if there is room for all; jobs that do not count take neither. */
+function orderOf({ graph, numJobs, shapeOf, shapes }: GroupInput): { stages: Int32Array; readyMs: Float64Array } {
   const stages = new Int32Array(graph.numNodes);
+  const readyMs = new Float64Array(graph.numNodes);
   const order = topologicalOrder(graph);
   if (order.length < graph.numNodes) throw new RangeError('a graph with a cycle has no stages');
   for (const node of order) {
-    if (node < numJobs && (shapeOf[node] as number) >= 0) stages[node] = (stages[node] as number) + 1;
+    const shape = node < numJobs ? shapes[shapeOf[node] as number] : undefined;
+    if (shape !== undefined) stages[node] = (stages[node] as number) + 1;
     const stage = stages[node] as number;
+    const endMs = (readyMs[node] as number) + (shape?.runtimeMs ?? 0);
     for (let e = graph.offsets[node] as number; e < (graph.offsets[node + 1] as number); e++) {
       const target = graph.targets[e] as number;
       if ((stages[target] as number) < stage) stages[target] = stage;
+      if ((readyMs[target] as number) < endMs) readyMs[target] = endMs;
     }
   }
-  return stages;
+  return { stages, readyMs };
 }
 
 /** By pair of groups: how many upstream jobs the downstream ones have, counted once for each of them. */

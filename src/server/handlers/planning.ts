@@ -18,7 +18,7 @@ export function showPlannedJobs(
   const { numJobs, graph, keys } = loadJobs(view, workflowKey);
   const planned = readPlannedShapes(view, workflowKey, numJobs, usualRuntimeMs);
   const groups = groupsOf({ numJobs, graph, ...planned }, mostPlannedGroups);
-  const names = namesOfJobs(view, groups?.map(({ firstJob }) => keys[firstJob] as number) ?? []);
+  const names = namesOfJobs(view, groups?.map(({ soonestJob }) => keys[soonestJob] as number) ?? []);
   return {
     workflow_key,
     name,

@@ -3,6 +3,7 @@ import type { Reply, Request } from '../../api/contract.ts';
 import { showAutoscaler } from '../../storage/authoring/autoscalers.ts';
 import type { Fact } from '../../storage/database/facts.ts';
 import { readStatus, readWorkflowStatus, stateOf } from '../../storage/lists/status.ts';
+import { readUsage } from '../../storage/lists/usage.ts';
 import type { ServerContext } from '../context.ts';
 
 /** With the state of an earlier reply, waits until something has changed since, the time is over, or nobody listens. */
@@ -24,6 +25,10 @@ export function showWorkflowStatus(
 ): Reply<'workflow_status'> {
   const status = readWorkflowStatus(view, Number(workflow_key), lastHeard.isServing);
   return { ...status, autoscaler: showAutoscaler(view, Number(workflow_key)) };
+}
+
+export function showUsage({ view }: ServerContext, { workflow_key }: Request<'usage'>): Reply<'usage'> {
+  return readUsage(view, Number(workflow_key));
 }
 
 function changed(

@@ -55,7 +55,7 @@ import {
 import { describeServer, rotateToken, showAwaited, stopServer } from './server.ts';
 import { showSites, storeSite } from './sites.ts';
 import { changeSlurmConfig, confirmSubmission, createSlurmConfig, recordSubmissions } from './slurm.ts';
-import { showStatus, showWorkflowStatus } from './status.ts';
+import { showStatus, showUsage, showWorkflowStatus } from './status.ts';
 import { greetWorker } from './workers.ts';
 import {
   cancelWorkflow,
@@ -119,6 +119,7 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   sites_list: { kind: 'read', run: showSites },
   planned_jobs: { kind: 'read', run: showPlannedJobs },
   demand: { kind: 'read', run: showDemand },
+  usage: { kind: 'read', run: showUsage },
   status: { kind: 'read', run: showStatus },
   workflow_status: { kind: 'read', run: showWorkflowStatus },
   schedules_list: { kind: 'read', run: listSchedules },

@@ -279,6 +279,8 @@ export const tablesNotCopied = [
   'runs',
   // a copy belongs to no schedule
   'ticks',
+  // of what ran in the original
+  'usage',
 ] as const;
 
 /** Columns that keep their values where a condition holds. */

@@ -103,6 +103,7 @@ const workflowTables = [
   'due',
   'orphans',
   'runs',
+  'usage',
   'workflows',
 ] as const;
 

@@ -7,6 +7,7 @@ import type { JobStatus } from '../../model/status.ts';
 import type { Database } from './database.ts';
 import type { Fact } from './facts.ts';
 import { History, type MoveRow, type NewEvent } from './history.ts';
+import { UsageRollUp, type Use } from './usage-roll-up.ts';
 
 export class Transaction {
   readonly db: Database;
@@ -18,12 +19,14 @@ export class Transaction {
   /** Changes of job_counts by `workflow status failed`. */
   #counts = new Map<string, number>();
   readonly #history: History;
+  readonly #usage: UsageRollUp;
   readonly #memory = new Map<string, boolean>();
 
   constructor(db: Database, now: number) {
     this.db = db;
     this.now = now;
     this.#history = new History(db, now);
+    this.#usage = new UsageRollUp(db);
   }
 
   /** The facts of the transaction so far, in order. */
@@ -136,9 +139,11 @@ export class Transaction {
   #mark(): () => void {
     const numFacts = this.#facts.length;
     const undoHistory = this.#history.mark();
+    const undoUsage = this.#usage.mark();
     return () => {
       this.#facts.length = numFacts;
       undoHistory();
+      undoUsage();
     };
   }
 
@@ -157,6 +162,11 @@ export class Transaction {
       );
     }
     this.#counts.clear();
+  }
+
+  /** Notes what an attempt has used. */
+  used(use: Use): void {
+    this.#usage.add(use);
   }
 
   /** Writes a row of the history: what happened other than the normal life of a job. */
@@ -182,6 +192,7 @@ export class Transaction {
   /** Writes what was collected for the end of the transaction, and notes whose history grew. */
   finish(): void {
     this.flushCounts();
+    this.#usage.finish();
     for (const workflowKey of this.#history.finish()) this.tell({ kind: 'history_grew', workflowKey });
   }
 }

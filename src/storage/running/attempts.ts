@@ -16,6 +16,7 @@ import { storeResult, withSoundResult } from './result-values.ts';
 import { forgetRecovery, retryFailed } from './retries.ts';
 import { recordTerminated } from './terminations.ts';
 import { giveBack, type JobState, moveJob } from './transitions.ts';
+import { noteUse } from './usage.ts';
 import { withStoredOutputs } from './user-data.ts';
 
 type Answer = ReportAnswer['answer'];
@@ -36,6 +37,7 @@ interface Attempt {
   cause: string | null;
   job: JobState;
   shapeKey: number;
+  name: string;
   hasFailureHandler: boolean;
   hasRecovery: boolean;
   supportsTermination: boolean;
@@ -59,6 +61,7 @@ type AttemptRow = [
   shapeKey: number,
   failureHandlerKey: number | null,
   recoveryAttemptKey: number | null,
+  name: string,
   supportsTermination: number,
   taskFailureIsSuccess: number,
 ];
@@ -67,14 +70,15 @@ function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): At
   const row = tx.db.row<AttemptRow>(
     `SELECT a.is_live, a.is_occupying, a.gpu_thousandths, a.stop_reason, a.claimed_at, a.started_at, a.end_status,
        a.return_code, a.cause, a.job_key, a.workflow_key, j.status, j.failed, j.shape_key, j.failure_handler_key,
-       j.recovery_attempt_key, j.supports_termination, j.task_failure_is_success
+       j.recovery_attempt_key, j.name, j.supports_termination, j.task_failure_is_success
      FROM attempts a JOIN jobs j ON j.job_key = a.job_key WHERE a.attempt_key = ? AND a.compute_node_key = ?`,
     attemptKey,
     node.computeNodeKey,
   );
   if (row === undefined) return null;
   const [isLive, isOccupying, gpuThousandths, stopReason, claimedAt, startedAt, endStatus, returnCode, cause] = row;
-  const [, , , , , , , , , jobKey, workflowKey, status, failed, shapeKey, failureHandlerKey, recoveryAttemptKey] = row;
+  const [, , , , , , , , , jobKey, workflowKey, status, failed, shapeKey, failureHandlerKey, recoveryAttemptKey, name] =
+    row;
   const [supportsTermination, taskFailureIsSuccess] = row.slice(-2);
   return {
     attemptKey,
@@ -90,6 +94,7 @@ function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): At
     cause,
     job: { jobKey, workflowKey, status, failed: failed === 1 },
     shapeKey,
+    name,
     hasFailureHandler: failureHandlerKey !== null,
     hasRecovery: recoveryAttemptKey !== null,
     supportsTermination: supportsTermination === 1,
@@ -134,7 +139,10 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
     attempt.hasFailureHandler && ((failed && attempt.stopReason !== 'cancel') || (isOutOfTime && !attempt.stopReason));
   freeHeld(tx, attempt);
   if (!attempt.isOccupying) forgetOrphan(tx, attempt.attemptKey);
-  if (startedAt !== null) tx.tell({ kind: 'attempt_ran', shapeKey: attempt.shapeKey, runtimeMs: report.exec_ms });
+  if (startedAt !== null) {
+    tx.tell({ kind: 'attempt_ran', shapeKey: attempt.shapeKey, runtimeMs: report.exec_ms });
+    noteUse(tx, attempt, report);
+  }
   // whether a failure that may be retried, or an end that may be a loss, ends the job is decided below
   const moves = mayRetry || status === 'terminated' ? null : tx.moves(attempt.job.workflowKey, attempt.job.jobKey);
   moves?.add(attempt.attemptKey, attempt.job.status === 'submitted' ? 'f' : 'u');

@@ -1,0 +1,143 @@
+/** `torc reports resources`: what jobs use; `torc workflows correct-resources`: requests that follow it. */
+import { type Api, type ListRecord, limits, type Reply, type Request, type UsageRow } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import { formatDuration, formatMemory } from '../../base/units.ts';
+import { stemOf } from '../../model/usage.ts';
+import { withConnection } from '../connection/session.ts';
+import type { Context } from '../context/context.ts';
+import { listPages } from '../input/list.ts';
+import { chooseWorkflow } from '../input/workflow-key.ts';
+import { printResult, textTable } from '../output/output.ts';
+import { jobChangesText, noteRunning } from './jobs-modify.ts';
+
+type Field = 'memory_bytes' | 'num_cpus' | 'runtime_seconds';
+
+const measures: readonly (readonly [field: Field, word: string, text: (value: number) => string])[] = [
+  ['memory_bytes', 'memory', formatMemory],
+  ['num_cpus', 'cpus', (value) => String(Math.round(value * 100) / 100)],
+  ['runtime_seconds', 'runtime', formatDuration],
+];
+
+const findingWords = { under_half: 'less than half used', exceeded: 'too small' } as const;
+
+export async function reportResources(context: Context, given: string | null): Promise<void> {
+  const { key, reply } = await withConnection(context, async ({ api }) => {
+    const key = await chooseWorkflow(context, api, given, 'reads');
+    return { key, reply: await api.call('usage', { workflow_key: key }) };
+  });
+  await printResult(context, reply, () => reportText(context, key, reply.usage));
+}
+
+function reportText(context: Context, key: string, usage: readonly UsageRow[]): string {
+  if (usage.length === 0) return `no job of workflow ${key} has been measured yet\n`;
+  const rows = usage.flatMap((row) => measures.map(([field, word, text]) => measureRow(row, field, word, text)));
+  const columns = ['jobs', 'attempts', 'measure', 'requested', 'median', 'p95', 'max', 'proposed', 'finding'];
+  const table = textTable(context, columns, rows);
+  const isCorrectable = usage.some(({ memory_bytes, runtime_seconds }) => {
+    return memory_bytes.finding !== null || runtime_seconds.finding !== null;
+  });
+  if (!isCorrectable) return table;
+  return `${table}\nto change the jobs that are still to run: ${context.torc} workflows correct-resources ${key} --dry-run\n`;
+}
+
+function measureRow(row: UsageRow, field: Field, word: string, text: (value: number) => string): ListRecord {
+  const { requested, median, p95, max, proposed, finding } = row[field];
+  const shown = (value: number | null): string | null => (value === null ? null : text(value));
+  return {
+    jobs: row.stem,
+    attempts: row.num_attempts,
+    measure: word,
+    requested: shown(requested),
+    median: shown(median),
+    p95: shown(p95),
+    max: shown(max),
+    proposed: shown(proposed),
+    finding: finding === null ? null : findingWords[finding],
+  };
+}
+
+export interface CorrectOptions {
+  onlyUp?: boolean;
+  onlyDown?: boolean;
+  dryRun?: boolean;
+}
+
+/** Jobs that have not run, or run again after a restart. */
+const stillToRun = 'uninitialized,blocked,ready,canceled,terminated';
+
+type Changes = Request<'jobs_modify'>['changes'];
+
+/** Changes requests of memory and runtime where the report has a finding; a job that asks for enough by now stays. */
+export async function correctResources(context: Context, given: string | null, options: CorrectOptions): Promise<void> {
+  const { onlyUp = false, onlyDown = false, dryRun = false } = options;
+  if (onlyUp && onlyDown) {
+    throw new TorcError('usage', '--only-up and --only-down cannot be combined', 'Give only one of them.');
+  }
+  const reply = await withConnection(context, async ({ api }) => {
+    const key = await chooseWorkflow(context, api, given, 'changes');
+    const { usage } = await api.call('usage', { workflow_key: key });
+    const wanted = usage.filter((row) => Object.keys(correctionOf(row, null, { onlyUp, onlyDown })).length > 0);
+    if (wanted.length === 0) return { dry_run: dryRun, jobs: [], running: [] };
+    return await modifyAll(api, await correctionsOf(api, key, wanted, { onlyUp, onlyDown }), dryRun);
+  });
+  noteRunning(context, reply.running);
+  await printResult(context, reply, () => jobChangesText(context, reply));
+}
+
+/** The jobs that get the same changes, by these. */
+async function correctionsOf(
+  api: Api,
+  key: string,
+  usage: readonly UsageRow[],
+  options: CorrectOptions,
+): Promise<Map<string, string[]>> {
+  const byStem = new Map(usage.map((row) => [row.stem, row]));
+  const jobs = new Map<string, string[]>();
+  const filter = [{ column: 'status', value: stillToRun }];
+  for await (const page of listPages(api, 'jobs', key, { filter, excludeColumn: [] })) {
+    for (const job of page) {
+      const row = byStem.get(stemOf(String(job.name)));
+      const changes = row === undefined ? {} : correctionOf(row, job, options);
+      if (Object.keys(changes).length === 0) continue;
+      const same = JSON.stringify(changes);
+      const keys = jobs.get(same);
+      if (keys === undefined) jobs.set(same, [String(job.job_key)]);
+      else keys.push(String(job.job_key));
+    }
+  }
+  return jobs;
+}
+
+/** What changes for a job; null for any job that asks for what the report compares with. */
+function correctionOf(row: UsageRow, job: ListRecord | null, { onlyUp, onlyDown }: CorrectOptions): Changes {
+  const next = (field: 'memory_bytes' | 'runtime_seconds'): number | null => {
+    const { finding, proposed, requested } = row[field];
+    if (finding === null || proposed === null || (finding === 'exceeded' ? onlyDown : onlyUp) === true) return null;
+    const now = job === null ? requested : job[field];
+    if (typeof now !== 'number') return null;
+    return (finding === 'exceeded' ? now < proposed : now > proposed) ? proposed : null;
+  };
+  const [memory, runtime] = [next('memory_bytes'), next('runtime_seconds')];
+  return {
+    ...(memory === null ? {} : { memory_bytes: memory }),
+    ...(runtime === null ? {} : { runtime_ms: Math.round(runtime * 1000) }),
+  };
+}
+
+async function modifyAll(
+  api: Api,
+  corrections: ReadonlyMap<string, readonly string[]>,
+  dry_run: boolean,
+): Promise<Reply<'jobs_modify'>> {
+  const all: Reply<'jobs_modify'> = { dry_run, jobs: [], running: [] };
+  for (const [same, keys] of corrections) {
+    const changes = JSON.parse(same) as Changes;
+    for (let at = 0; at < keys.length; at += limits.createChunk) {
+      const job_keys = keys.slice(at, at + limits.createChunk);
+      const { jobs, running } = await api.call('jobs_modify', { job_keys, dry_run, changes });
+      for (const job of jobs) all.jobs.push(job);
+      for (const job of running) all.running.push(job);
+    }
+  }
+  return all;
+}

@@ -1,0 +1,82 @@
+/**
+ * What jobs use, rolled up in sketches: exact counts, minimum and maximum, and quantiles within 2.5 %. A sketch grows
+ * with the spread of its values, not with their number.
+ */
+
+/** Jobs whose names differ only in numbers belong together: the name with `*` for each number. */
+export function stemOf(name: string): string {
+  return name.replace(/[0-9]+(?:\.[0-9]+)?/g, '*');
+}
+
+/** Bucket i holds the values above ratio ** (i - 1), up to ratio ** i. */
+const ratio = 1.05;
+const logRatio = Math.log(ratio);
+/** Of values below 1. */
+const lowest = -1;
+
+export interface Sketch {
+  n: number;
+  min: number;
+  max: number;
+  buckets: Map<number, number>;
+}
+
+export function emptySketch(): Sketch {
+  return { n: 0, min: Number.POSITIVE_INFINITY, max: 0, buckets: new Map() };
+}
+
+export function addValue(sketch: Sketch, value: number): void {
+  const bucket = value < 1 ? lowest : Math.ceil(Math.log(value) / logRatio);
+  sketch.n += 1;
+  sketch.min = Math.min(sketch.min, value);
+  sketch.max = Math.max(sketch.max, value);
+  sketch.buckets.set(bucket, (sketch.buckets.get(bucket) ?? 0) + 1);
+}
+
+/** The value that this share of the values does not exceed; null without values. */
+export function quantile({ n, min, max, buckets }: Sketch, share: number): number | null {
+  if (n === 0) return null;
+  const rank = Math.max(1, Math.ceil(share * n));
+  let seen = 0;
+  for (const [bucket, count] of [...buckets].sort(([a], [b]) => a - b)) {
+    seen += count;
+    if (seen < rank) continue;
+    const middle = bucket === lowest ? 0 : ratio ** (bucket - 0.5);
+    return Math.min(max, Math.max(min, middle));
+  }
+  return max;
+}
+
+export function sketchText({ n, min, max, buckets }: Sketch): string {
+  return JSON.stringify(n === 0 ? [] : [n, min, max, ...[...buckets].flat()]);
+}
+
+export function readSketch(text: string): Sketch {
+  const [n, min, max, ...flat] = JSON.parse(text) as number[];
+  if (n === undefined || min === undefined || max === undefined) return emptySketch();
+  const buckets = new Map<number, number>();
+  for (let at = 0; at < flat.length; at += 2) buckets.set(flat[at] as number, flat[at + 1] as number);
+  return { n, min, max, buckets };
+}
+
+/** A request of which less than half is used, or one that is not enough. */
+export type Finding = 'under_half' | 'exceeded';
+
+export interface Fit {
+  proposed: number | null;
+  finding: Finding | null;
+}
+
+/** How much more than the usual use is proposed. */
+const margin = 1.2;
+
+/** What to ask for: above nearly all uses, and never less than the largest. `requested`: null for nothing. */
+export function fitOf(sketch: Sketch, requested: number | null, unit: number): Fit {
+  const p95 = quantile(sketch, 0.95);
+  if (p95 === null || sketch.max === 0) return { proposed: null, finding: null };
+  const proposed = Math.ceil(Math.max(p95 * margin, sketch.max) / unit) * unit;
+  if (requested === null) return { proposed, finding: null };
+  if (sketch.max > requested)
+    return { proposed: Math.max(proposed, Math.ceil((sketch.max * margin) / unit) * unit), finding: 'exceeded' };
+  return { proposed, finding: sketch.max < requested / 2 && proposed < requested ? 'under_half' : null };
+}
