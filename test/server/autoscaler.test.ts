@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TorcError } from '../../src/base/errors.ts';
+import { reasonText } from '../../src/model/decide/reason-text.ts';
 import { Autoscaler } from '../../src/server/actions/autoscaler.ts';
 import { Reconciler } from '../../src/server/evidence/reconcile.ts';
 import { openService } from '../../src/server/open.ts';
@@ -195,6 +196,10 @@ describe('when starts fail', () => {
     ]);
     expect(await shown(key)).toMatchObject({ num_nodes: 0, reason: { code: 'backs_off', num_failed: 6 } });
     expect((await shown(key))?.explanation).toContain('6 starts in a row came to nothing, the last: sbatch: QOSMax');
+    const [row] = await rows(service, 'jobs', key);
+    const { reasons } = await service.call('job_show', { job_key: String(row?.job_key) });
+    expect(reasons).toMatchObject([{ code: 'waits_for_nodes', scaling: { code: 'backs_off', num_failed: 6 } }]);
+    expect(reasons.map(reasonText).join()).toContain('It waits for a node (autoscaler: waiting until');
     const events = await rows(service, 'events', key, { type: 'autoscaler_backs_off' });
     expect(events).toHaveLength(4);
     slurm.refusal = null;
@@ -235,36 +240,40 @@ it('cancels what is queued when nobody needs it, in one command', async () => {
   expect(service.db.get(`SELECT 1 FROM due WHERE kind = 'autoscale'`)).toBeUndefined();
 });
 
-it('its workers leave when they are idle, but for the minimum', async () => {
-  const key = await scaled(jobsOf(1), { min_nodes: 1, idle_seconds: 7 });
-  const hello = async () => {
-    const worker = await start(key, '101');
-    return worker;
-  };
-  const worker = await hello();
-  const { jobs } = await worker.exchange();
-  expect(jobs).toHaveLength(1);
-  const settings = await service.call('worker_hello', {
-    protocol: 1,
-    worker_id: worker.workerId,
-    workflow_key: key,
-    hostname: 'n101',
-    boot_id: 'b',
-    pid: 1,
-    cluster: null,
-    slurm_job_id: '101',
-    restart_count: 0,
-    allocation_key: '1',
-    num_nodes: 1,
-    num_cpus: 2,
-    memory_bytes: 1024 ** 3,
-    num_gpus: 0,
-    max_parallel_jobs: null,
-    working_directory: null,
-    output_directory: null,
-    start_ticks: null,
+describe('its workers', () => {
+  /** What an idle worker is told in a run that goes on. */
+  async function idle(settings: object): Promise<{ seconds: number; holdMs: number | undefined }> {
+    const key = await scaled([...jobsOf(1), { name: 'held', hold: true }], settings);
+    const calls: unknown[] = [];
+    const spied = { ...service, call: service.call.bind(service) } as Service;
+    spied.call = async (endpoint, request, options) => {
+      const reply = await service.call(endpoint, request, options);
+      if (endpoint === 'worker_hello') calls.push(reply);
+      return reply;
+    };
+    const [allocation] = await rows(service, 'allocations', key);
+    const place = { slurmJobId: '101', hostname: 'n1', restartCount: 0 };
+    const allocationKey = String(allocation?.allocation_key);
+    const worker = await TestWorker.join(spied, key, { cpus: 2 }, { ...place, allocationKey });
+    const { jobs } = await worker.exchange();
+    const waiting = worker.finish(jobs[0]?.attempt as number);
+    const { reports } = await waiting;
+    expect(reports).toHaveLength(1);
+    const parked = worker.exchange();
+    await clock.advance(40_000);
+    const [hello] = calls as { settings: { wait_for_new_jobs_seconds: number } }[];
+    return { seconds: hello?.settings.wait_for_new_jobs_seconds ?? -1, holdMs: (await parked).hold_ms };
+  }
+
+  it('leave soon when they are idle', async () => {
+    expect(await idle({ idle_seconds: 7 })).toEqual({ seconds: 7, holdMs: undefined });
   });
-  expect(settings.settings.wait_for_new_jobs_seconds).toBe(7);
+
+  it('stay for the minimum', async () => {
+    const told = await idle({ idle_seconds: 7, min_nodes: 1 });
+    expect(told.seconds).toBe(7);
+    expect(told.holdMs).toBeGreaterThan(10_000);
+  });
 });
 
 it('calls Slurm no more often than it may', async () => {

@@ -68,7 +68,7 @@ export function brokenScaling(db: Database, needs: ReadonlyMap<string, TrueNeed>
          AND w.run_id = a.run_id AND j.num_retries < json_extract(h.rules, '$[0].max_retries') AS is_given_up
      FROM workflows w JOIN attempts a ON a.workflow_key = w.workflow_key JOIN jobs j ON j.job_key = a.job_key JOIN shapes s ON s.shape_key = a.shape_key
      JOIN failure_handlers h ON h.failure_handler_key = j.failure_handler_key
-     WHERE json_extract(h.rules, '$[0].scale') IS NOT NULL ORDER BY a.job_key, a.attempt_key`,
+     WHERE json_extract(h.rules, '$[0].scale') IS NOT NULL AND a.inherited_from IS NULL ORDER BY a.job_key, a.attempt_key`,
   );
   const broken: string[] = [];
   let expected = first;

@@ -76,7 +76,10 @@ async function live(world: World): Promise<void> {
 
 /** What a person does until everything is done, and what must hold then. */
 async function finish(world: World, person: Person): Promise<void> {
-  for (let round = 0; round < mostRounds; round++) {
+  const { settings } = world.scalingCheck;
+  // starts that fail in a row are followed by a wait of up to half an hour
+  const most = settings === null ? mostRounds : 3 * mostRounds;
+  for (let round = 0; round < most; round++) {
     const isOver = () => person.numUnderWay === 0 && isComplete(world);
     await world.run(roundMs, isOver);
     if (world.check.broken.length > 0) return;
@@ -88,6 +91,11 @@ async function finish(world: World, person: Person): Promise<void> {
   if (!isComplete(world)) {
     world.check.broken.push(`the workflow does not end: ${stateOf(world)}`);
     return;
+  }
+  if (settings !== null) {
+    const isLeft = () => world.service === null || world.scalingCheck.queued(world.service.db).length > 0;
+    await world.run(600_000, () => !isLeft());
+    if (isLeft()) world.check.broken.push('allocations of the autoscaler are left in the queue');
   }
   const isQuiet = () => world.workers.every(({ process }) => !process.isAlive) && world.slurm.open.length === 0;
   for (const allocation of world.slurm.open)
@@ -135,7 +143,8 @@ async function advance(world: World, person: Person): Promise<void> {
     void person.stateNeed(String(job_key));
   }
   const isServed = world.workers.some(({ process }) => process.isAlive) || world.slurm.open.length > 0;
-  if (isServed) return;
+  // an autoscaler does it, for jobs that workers of its Slurm config take
+  if (isServed || (world.scalingCheck.settings !== null && !world.workflow.hasLabels)) return;
   if (world.workflow.widest > 1 || world.random.chance(0.5)) void person.schedule(3_600_000);
   else person.startLocalWorker();
 }

@@ -5,6 +5,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSpool } from '../../src/api/spool.ts';
 import { workerPaths } from '../../src/base/paths.ts';
+import { Autoscaler } from '../../src/server/actions/autoscaler.ts';
 import { MessageSender } from '../../src/server/actions/message-sender.ts';
 import { ScheduleRunner } from '../../src/server/actions/schedule-runner.ts';
 import { systemMachine } from '../../src/server/evidence/machine.ts';
@@ -31,6 +32,7 @@ export class SimServer {
   #timekeeper: Timekeeper | null = null;
   #schedules: ScheduleRunner | null = null;
   #messages: MessageSender | null = null;
+  #autoscaler: Autoscaler | null = null;
   /** Strikes after `countdown` statements or replies. */
   #armed: { fault: Fault; countdown: number } | null = null;
   #rawRun: Database['run'] | null = null;
@@ -87,6 +89,8 @@ export class SimServer {
     server.#timekeeper.start();
     server.#schedules = new ScheduleRunner(service);
     server.#schedules.start();
+    server.#autoscaler = new Autoscaler(service);
+    server.#autoscaler.start();
     if (world.receiver.rules.length > 0) {
       const { receiver } = world;
       server.#messages = new MessageSender(service, (_, message, ended) => receiver.deliver(server, message, ended));
@@ -145,6 +149,7 @@ export class SimServer {
       this.#strike('before_commit');
       const result = run(sql);
       this.#world.check.committed();
+      if (!this.isSuperseded) this.#world.scalingCheck.committed(db);
       this.#strike('after_commit');
       return result;
     };
@@ -183,6 +188,7 @@ export class SimServer {
     this.#timekeeper?.close();
     void this.#schedules?.close();
     void this.#messages?.close();
+    void this.#autoscaler?.close();
     this.#world.serverGone(this, () => {
       if (!this.isSuperseded) {
         // the copy is what a killed process leaves; SQLite would write the log into the database and remove it
@@ -200,6 +206,7 @@ export class SimServer {
     this.#timekeeper?.close();
     await this.#schedules?.close();
     await this.#messages?.close();
+    await this.#autoscaler?.close();
     await this.service.close();
     if (!this.process.isAlive) return;
     this.process.kill();

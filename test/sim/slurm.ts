@@ -37,6 +37,10 @@ export interface Allocation {
   shownUntilMs: number;
   /** Until when no list has it at all. */
   missedUntilMs: number;
+  /** Submitted by an autoscaler: it is not requeued. */
+  isAutoscaled: boolean;
+  /** The allocation after whose end it starts. */
+  after: string | null;
 }
 
 /** How long squeue shows allocations that have ended. */
@@ -57,6 +61,10 @@ export class Slurm {
   faults: SlurmFaults = { failure: 0, lateness: 0, garbling: 0, missing: 0 };
   hasAccounting = true;
   accountingLagMs = 0;
+  /** An allocation of an autoscaler was missing from every list for long, or had another name. */
+  hasMisled = false;
+  /** How long from the start on it refuses what is submitted with sbatch. */
+  refusedForMs = 0;
   readonly allocations: Allocation[] = [];
   readonly #world: World;
   /** Machines that Slurm counts as down, until they are back. */
@@ -68,19 +76,37 @@ export class Slurm {
 
   // ---------------------------------------------------------------- the life of an allocation
 
-  submit(name: string, key: string, numMachines: number, walltimeMs: number): string {
+  submit(
+    name: string,
+    key: string,
+    numMachines: number,
+    walltimeMs: number,
+    { isAutoscaled = false, after = null }: { isAutoscaled?: boolean; after?: string | null } = {},
+  ): string {
     const { timeline, random } = this.#world;
     const id = String(100 + this.allocations.length);
     const never = { hiddenUntilMs: 0, shownUntilMs: 0, missedUntilMs: 0 };
     const fresh = { submitMs: timeline.nowMs, state: 'PENDING', starts: [], endedMs: null, ...never };
-    const allocation: Allocation = { id, name, shownName: name, key, numMachines, walltimeMs, ...fresh };
+    const allocation: Allocation = {
+      id,
+      name,
+      shownName: name,
+      key,
+      numMachines,
+      walltimeMs,
+      ...fresh,
+      isAutoscaled,
+      after,
+    };
     this.allocations.push(allocation);
     if (random.chance(this.faults.missing)) {
+      this.hasMisled ||= isAutoscaled;
       timeline.after(random.spread(100, 100_000), () => {
         allocation.missedUntilMs = timeline.nowMs + random.spread(60_000, 600_000);
       });
     }
     if (random.chance(this.faults.missing)) {
+      this.hasMisled ||= isAutoscaled;
       timeline.after(random.spread(1_000, 200_000), () => {
         allocation.shownName = `urgent ${id}`;
       });
@@ -99,6 +125,8 @@ export class Slurm {
 
   #tryStart(allocation: Allocation): void {
     const { nodes, timeline } = this.#world;
+    const before = this.allocations.find(({ id }) => id === allocation.after);
+    if (before !== undefined && before.endedMs === null) return;
     const isBusy = (machine: Machine) =>
       this.allocations.some((other) => runningStart(other)?.machines.includes(machine));
     const free = nodes.filter(
@@ -183,7 +211,7 @@ export class Slurm {
     start.endMs = this.#world.timeline.nowMs;
     start.state = state;
     this.#world.note(`slurm: start ${allocation.starts.length - 1} of ${allocation.id} has ended: ${state}`);
-    if (isRequeued) allocation.state = 'PENDING';
+    if (isRequeued && !allocation.isAutoscaled) allocation.state = 'PENDING';
     else this.#over(allocation, state);
     this.#startSoon();
   }
@@ -238,26 +266,63 @@ export class Slurm {
   // ---------------------------------------------------------------- what its commands print
 
   commands(asker: Process): SlurmCommands {
-    return systemSlurm({}, (command, args) => {
+    return systemSlurm({}, (command, args, { input = '' }) => {
       const { random } = this.#world;
       const isLate = random.chance(this.faults.lateness);
       const delayMs = isLate ? random.spread(5000, 110_000) : random.spread(20, 1500);
-      const result = this.#answer(command, args, delayMs);
+      const result = this.#answer(command, args, delayMs, input ?? '');
       return new Promise<RunResult>((resolve) => {
         asker.clock.after(Math.min(delayMs, 100_000), () => resolve(result));
       });
     });
   }
 
-  #answer(command: string, args: readonly string[], delayMs: number): RunResult {
+  #answer(command: string, args: readonly string[], delayMs: number, input: string): RunResult {
     const failed = { kind: 'ended', exitCode: 1, stdout: '', stderr: `${command}: error: Unable to contact` } as const;
     const { random } = this.#world;
-    if (delayMs > 100_000) return { kind: 'timeout', seconds: 100, stdout: '', stderr: '' };
+    const timeout = { kind: 'timeout', seconds: 100, stdout: '', stderr: '' } as const;
+    // whether its answer comes back or not
+    if (command === 'sbatch') {
+      if (this.#world.timeline.nowMs < this.refusedForMs) return failed;
+      if (random.chance(this.faults.failure)) return delayMs > 100_000 ? timeout : failed;
+      const id = this.#sbatch(input);
+      return delayMs > 100_000 ? timeout : { ...failed, exitCode: 0, stdout: `${id}\n`, stderr: '' };
+    }
+    if (delayMs > 100_000) return timeout;
     if (random.chance(this.faults.failure)) return failed;
+    if (command === 'scancel') {
+      this.#scancel(args);
+      return { ...failed, exitCode: 0, stderr: '' };
+    }
     if (command === 'squeue') return { ...failed, exitCode: 0, stdout: this.#squeue(), stderr: '' };
     if (command === 'scontrol') return { ...failed, ...this.#scontrol(args.at(-1) ?? '') };
     if (command !== 'sacct' || !this.hasAccounting) return failed;
     return { ...failed, exitCode: 0, stdout: this.#sacct(), stderr: '' };
+  }
+
+  #sbatch(script: string): string {
+    const find = (pattern: RegExp): string => pattern.exec(script)?.[1] ?? '';
+    const [hours = 0, minutes = 0, seconds = 0] = find(/--time=([0-9:]+)/)
+      .split(':')
+      .map(Number);
+    const walltimeMs = (hours * 3600 + minutes * 60 + seconds) * 1000;
+    const after = find(/--dependency=afterany:([0-9]+)/);
+    return this.submit(
+      find(/--job-name=(\S+)/),
+      find(/--allocation (\S+)/),
+      Number(find(/--nodes=([0-9]+)/)),
+      walltimeMs,
+      {
+        isAutoscaled: script.includes('--no-requeue'),
+        after: after === '' ? null : after,
+      },
+    );
+  }
+
+  #scancel(args: readonly string[]): void {
+    for (const allocation of this.allocations) {
+      if (args.includes(allocation.id) && allocation.state === 'PENDING') this.end(allocation, 'CANCELLED');
+    }
   }
 
   #squeue(): string {

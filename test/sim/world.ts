@@ -14,6 +14,7 @@ import { Machine, Machines } from './machines.ts';
 import { Network } from './network.ts';
 import { Random } from './random.ts';
 import { Receiver } from './receiver.ts';
+import { randomScaling, ScalingCheck } from './scaling.ts';
 import { ScheduleCheck, schedulesOf } from './schedules.ts';
 import { SimServer } from './server.ts';
 import { Slurm } from './slurm.ts';
@@ -55,6 +56,7 @@ export class World {
   readonly dataUses: DataUses;
   readonly holdCheck: HoldCheck;
   readonly allocationCheck: AllocationCheck;
+  readonly scalingCheck: ScalingCheck;
   readonly scheduleCheck: ScheduleCheck;
   readonly receiver: Receiver;
   readonly leaseMs: number;
@@ -98,6 +100,9 @@ export class World {
     this.nodes = names.map((name) => new Machine(name, random.hex(8)));
     this.slurm = new Slurm(this);
     this.allocationCheck = new AllocationCheck(this.slurm, this.check);
+    const { settings, refusedForMs } = randomScaling(seed, this.workflow.widest, directory);
+    this.slurm.refusedForMs = refusedForMs;
+    this.scalingCheck = new ScalingCheck(settings, this.slurm, this.check);
     this.leaseMs = random.pick([20_000, 20_000, 60_000, 120_000]);
     this.#togetherness = random.pick([0, 0.5, 0.9]);
   }
@@ -137,6 +142,9 @@ export class World {
     // not one more than there are to add: a call that is repeated counts once
     const changes = { max_losses: maxLosses, ...limits, max_dynamic_jobs: countAdded(this.workflow.adding) };
     await service.call('workflow_modify', { workflow_key: this.workflowKey, changes });
+    const { settings } = this.scalingCheck;
+    if (settings !== null)
+      await service.call('workflow_autoscale', { workflow_key: this.workflowKey, dry_run: false, settings });
     for (const schedule of this.#schedules) {
       const { instants } = await service.call('schedule_add', schedule);
       this.scheduleCheck.added(schedule.name, instants[0]);
@@ -239,6 +247,7 @@ export class World {
       this.check.look();
       this.holdCheck.look(this.server);
       this.allocationCheck.look(this.service);
+      this.scalingCheck.look();
       this.scheduleCheck.look(this.server, this.timeline.nowMs);
       if (this.check.broken.length > 0 || isOver()) return;
     }

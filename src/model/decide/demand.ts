@@ -8,6 +8,7 @@ import { packedMs, type Requirements } from '../job.ts';
 import { labelsIn, noLabels } from '../labels.ts';
 import { amountsIn, noResources } from '../named-resources.ts';
 import type { JobStatus } from '../status.ts';
+import type { ScalingReason } from './autoscaling-reason.ts';
 import { type LimitSet, type LimitState, wholeWorkflow } from './concurrency.ts';
 import { type FreeNode, fits, fitsTime, hasNamed, idleWorker, type Offer } from './packing.ts';
 import { admitsConfig, anyConfig, type Belonging, mayTake, missingLabels, type Pool } from './pools.ts';
@@ -65,6 +66,8 @@ export interface Situation {
   configs: readonly { key: number; name: string; walltimeMs: number; pool: Pool }[];
   /** Allocations that have not started, by Slurm config. */
   queued: readonly { config: number; numAllocations: number; slurmReason: string | null }[];
+  /** What its autoscaler decided last; null without one. */
+  scaling?: ScalingReason | null;
 }
 
 /** All reasons for which a job waits, the nearest first; at least one. */
@@ -162,7 +165,7 @@ function reasonsOfPresence(job: WaitingJob, able: readonly PresentWorker[], situ
 }
 
 /** Of a job that none of the workers may take, whatever its size. */
-function reasonOfPools(job: WaitingJob, { workers, configs, queued }: Situation): WaitingReason {
+function reasonOfPools(job: WaitingJob, { workers, configs, queued, scaling = null }: Situation): WaitingReason {
   const { slurmConfigKey } = job;
   const coming = queued.filter(({ config }) => configs.some(({ key, pool }) => key === config && mayTake(pool, job)));
   if (coming.length > 0) {
@@ -170,6 +173,7 @@ function reasonOfPools(job: WaitingJob, { workers, configs, queued }: Situation)
     const slurm_reason = coming.find(({ slurmReason }) => slurmReason !== null)?.slurmReason ?? null;
     return { code: 'waits_for_allocation', num_allocations, slurm_reason };
   }
+  if (scaling !== null && configs.some(({ pool }) => mayTake(pool, job))) return { code: 'waits_for_nodes', scaling };
   const near = workers.filter(({ pool }) => admitsConfig(pool, job));
   if (near.length === 0 && slurmConfigKey !== anyConfig) {
     const name = configs.find(({ key }) => key === slurmConfigKey)?.name ?? null;

@@ -38,6 +38,7 @@ export function groupReasonText(reason: Reason, numJobs: number): string {
     case 'outlasts_workers':
       return `${jobs} may run for ${formatDuration(reason.runtime_seconds)}, but the workers have at most ${formatDuration(reason.longest_seconds)} left`;
     case 'waits_for_allocation':
+    case 'waits_for_nodes':
     case 'waits_for_limit':
     case 'waits_for_room':
       return `${wait} ${reasonText(reason)
@@ -83,6 +84,8 @@ export function shortReason(reason: Reason): string {
       return 'no worker';
     case 'waits_for_allocation':
       return `${reason.num_allocations} queued in Slurm`;
+    case 'waits_for_nodes':
+      return 'waits for nodes';
     case 'no_worker_with_labels':
       return `no worker with ${reason.labels.join(', ')}`;
     case 'workers_exclusive':

@@ -2,6 +2,7 @@
 import { formatDuration, formatMemory } from '../../base/units.ts';
 import type { Dimension } from '../job.ts';
 import { amountsText } from '../named-resources.ts';
+import { scalingText } from './autoscaling-text.ts';
 import type { Reason, Size } from './reason.ts';
 
 /** A full sentence that makes sense by itself and next to others. */
@@ -29,6 +30,8 @@ export function reasonText(reason: Reason): string {
       return 'There is no worker to run it.';
     case 'waits_for_allocation':
       return `It waits for ${queuedText(reason)}.`;
+    case 'waits_for_nodes':
+      return `It waits for a node (autoscaler: ${scalingText(reason.scaling)}).`;
     case 'no_worker_of_config':
       return `Only workers of Slurm config ${configName(reason)} may take it, and there are none.`;
     case 'no_worker_with_labels':

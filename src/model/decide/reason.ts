@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { dimensions } from '../job.ts';
+import { scalingReason } from './autoscaling-reason.ts';
 
 const count = z.number().int().nonnegative();
 const seconds = z.number().nonnegative();
@@ -48,6 +49,8 @@ const waitingReasons = () =>
     /** There is no worker yet; allocations whose workers may take it wait in Slurm. The reason is Slurm's own word. */
     z.strictObject({ code: z.literal('waits_for_allocation'), num_allocations: count, slurm_reason: nullableText }),
     /** Only workers of this Slurm config may take it. */
+    /** There is no worker yet; the autoscaler of the workflow asks for nodes, or says why it does not. */
+    z.strictObject({ code: z.literal('waits_for_nodes'), scaling: scalingReason() }),
     z.strictObject({ code: z.literal('no_worker_of_config'), slurm_config_key: key, slurm_config: nullableText }),
     /**
      * No worker has all of these labels. `nearest` has the most of them; null without any worker. The Slurm config is one

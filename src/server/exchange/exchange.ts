@@ -13,7 +13,7 @@ import { TorcError } from '../../base/errors.ts';
 import { type Fact, factsOf } from '../../storage/database/facts.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { assignmentsAbove } from '../../storage/running/assignments.ts';
-import { isKept } from '../../storage/running/autoscalers.ts';
+import { idleMsOf, isKept } from '../../storage/running/autoscalers.ts';
 import { claimJobs, waitsForLimit } from '../../storage/running/claims.ts';
 import {
   type ComputeNode,
@@ -185,6 +185,8 @@ export class Exchange {
    */
   #whenJobsMayCome(tx: Transaction, node: ComputeNode): number | null {
     const { workflowKey, workerId } = node;
+    // an autoscaler asks for another node when jobs have come
+    if (idleMsOf(tx, node.allocationKey) !== null) return isKept(tx, node) ? this.#clock.monotonic() + keptMs : null;
     const fallsAt = nextFall(tx, workflowKey);
     const delaysMs = fallsAt === null ? [] : [fallsAt - tx.now];
     // its workflow may have been deleted
@@ -193,7 +195,6 @@ export class Exchange {
     const pauseLeftMs = pausedAt === null ? 0 : Math.min(pauseMs, pausedAt + pauseMs - tx.now);
     if (pauseLeftMs > 0) delaysMs.push(pauseLeftMs);
     if (waitsForLimit(tx, node)) delaysMs.push(limitMs);
-    if (node.allocationKey !== null && isKept(tx, node)) delaysMs.push(keptMs);
     const others = workersWithJobs(tx, workflowKey).filter((other) => other.workerId !== workerId);
     if (hasUndecided(tx, workflowKey) || others.some((other) => this.#mayBeLost(other))) delaysMs.push(lossMs);
     return delaysMs.length === 0 ? null : this.#clock.monotonic() + Math.max(...delaysMs);

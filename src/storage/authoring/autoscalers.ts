@@ -3,10 +3,9 @@ import type { AutoscalerShown } from '../../api/autoscaling.ts';
 import type { Request } from '../../api/contract.ts';
 import { isoInstant } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
-import type { ScalingReason } from '../../model/decide/autoscaling-reason.ts';
 import { scalingText } from '../../model/decide/autoscaling-text.ts';
 import type { Transaction } from '../database/transaction.ts';
-import { type Autoscaler, findAutoscaler } from '../running/autoscalers.ts';
+import { type Autoscaler, findAutoscaler, lastDecision } from '../running/autoscalers.ts';
 import { removeDue, setDue } from '../running/due.ts';
 import { findSlurmConfig } from './slurm-configs.ts';
 
@@ -123,7 +122,7 @@ export function showAutoscaler(tx: Transaction, workflowKey: number): Autoscaler
   );
   const { min_nodes, max_nodes, max_queued, idle_seconds, ...rest } = settingsOf(found);
   const name = found.slurmConfigKey === null ? null : findSlurmConfig(tx, found.slurmConfigKey)?.name;
-  const reason = found.decision === null ? null : (JSON.parse(found.decision) as ScalingReason);
+  const reason = lastDecision(tx, workflowKey);
   return {
     min_nodes,
     max_nodes,

@@ -8,6 +8,7 @@ import { poolOfConfig } from '../../model/decide/pools.ts';
 import { longestRuntimeMs } from '../../model/decide/time-left.ts';
 import type { LabelSet } from '../../model/labels.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { lastDecision } from '../running/autoscalers.ts';
 import { freeResources } from '../running/claims.ts';
 import { findComputeNode } from '../running/compute-nodes.ts';
 import { limitsNow } from '../running/limits.ts';
@@ -35,6 +36,7 @@ export function readSituation(tx: Transaction, workflowKey: number, isServed: bo
     pastWorkers: pastWorkers(tx, workflowKey),
     configs: configs(tx, workflowKey),
     queued: queuedAllocations(tx, workflowKey),
+    scaling: lastDecision(tx, workflowKey),
   };
 }
 

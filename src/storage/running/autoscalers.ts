@@ -1,5 +1,7 @@
 /** Autoscalers: which workflows ask for nodes by themselves, and what their workers are told. */
+
 import type { ScalingCaps } from '../../model/decide/autoscaling-input.ts';
+import type { ScalingReason } from '../../model/decide/autoscaling-reason.ts';
 import type { Transaction } from '../database/transaction.ts';
 
 /** As a person has set it. */
@@ -28,6 +30,13 @@ export function findAutoscaler(tx: Transaction, workflowKey: number): Autoscaler
     workflowKey,
   );
   return row === undefined ? null : { ...row, isChain: row.isChain === 1 };
+}
+
+/** Why it asked for nodes at the last look or did not; null without one, and before the first look. */
+export function lastDecision(tx: Transaction, workflowKey: number): ScalingReason | null {
+  const sql = 'SELECT decision FROM autoscalers WHERE workflow_key = ?';
+  const decision = tx.db.get<{ decision: string | null }>(sql, workflowKey)?.decision ?? null;
+  return decision === null ? null : (JSON.parse(decision) as ScalingReason);
 }
 
 /** The workflows that have one. */

@@ -1,0 +1,153 @@
+/**
+ * Autoscalers in simulated worlds: some workflows have one. Checks that its caps hold at every commit and in Slurm, that
+ * it cancels nothing that is needed, that it backs off, and that nothing is left queued at the end.
+ */
+import type { Request } from '../../src/api/contract.ts';
+import type { Database } from '../../src/storage/database/database.ts';
+import type { Check } from './check.ts';
+import { Random } from './random.ts';
+import type { Allocation, Slurm } from './slurm.ts';
+
+type Settings = NonNullable<Request<'workflow_autoscale'>['settings']>;
+
+/** Null for a world without one; other random numbers of the world stay as they are. */
+export function randomScaling(
+  seed: number,
+  widest: number,
+  directory: string,
+): { settings: Settings | null; refusedForMs: number } {
+  const random = new Random(seed ^ 0x5ca1e);
+  if (!random.chance(0.4)) return { settings: null, refusedForMs: 0 };
+  const isChain = widest === 1 && random.chance(0.2);
+  const max_nodes = Math.max(widest, isChain ? 2 : 1, random.int(1, 4));
+  const settings = {
+    max_nodes,
+    max_queued: random.int(1, 3),
+    min_nodes: isChain || random.chance(0.8) ? 0 : random.int(0, max_nodes),
+    idle_seconds: random.pick([0, 5, 30, 120]),
+    is_chain: isChain,
+    output_directory: `${directory}/out`,
+  };
+  return { settings, refusedForMs: random.chance(0.5) ? random.spread(20_000, 500_000) : 0 };
+}
+
+/** So many failed starts in a row must be followed by a wait. */
+const failuresToBackOff = 3;
+const shortestBackOffMs = 55_000;
+
+export class ScalingCheck {
+  readonly settings: Settings | null;
+  readonly #slurm: Slurm;
+  readonly #check: Check;
+  #lastKey = 0;
+  readonly #canceled = new Set<number>();
+
+  constructor(settings: Settings | null, slurm: Slurm, check: Check) {
+    this.settings = settings;
+    this.#slurm = slurm;
+    this.#check = check;
+  }
+
+  /** After every COMMIT of a server that has the directory. */
+  committed(db: Database): void {
+    if (this.settings === null) return;
+    this.#lookAtNew(db);
+    this.#lookAtCanceled(db);
+  }
+
+  /** What was recorded by this commit is within the caps, together with all that is open. */
+  #lookAtNew(db: Database): void {
+    const { max_nodes = 0, max_queued = 0 } = this.settings ?? {};
+    const fresh = db.all('SELECT max(allocation_key) AS key FROM allocations WHERE is_autoscaled = 1')[0]?.key as
+      | number
+      | null;
+    if (fresh === null || fresh <= this.#lastKey) return;
+    this.#lastKey = fresh;
+    const open = db.all(
+      `SELECT num_nodes, status FROM allocations WHERE status IN ('recorded', 'submitted', 'running')
+         AND allocation_key <= ?`,
+      fresh,
+    ) as { num_nodes: number; status: string }[];
+    const numNodes = open.reduce((sum, { num_nodes }) => sum + num_nodes, 0);
+    const numQueued = open.filter(({ status }) => status !== 'running').length;
+    this.#check.note('autoscaled allocations');
+    if (numNodes > max_nodes) this.#check.broken.push(`${numNodes} nodes were asked for, at most ${max_nodes} may be`);
+    if (numQueued > max_queued)
+      this.#check.broken.push(`${numQueued} allocations are queued, at most ${max_queued} may be`);
+    this.#lookAtBackOff(db, fresh);
+  }
+
+  /** Nothing is asked for soon after three starts in a row that were refused. */
+  #lookAtBackOff(db: Database, key: number): void {
+    const rows = db.all(
+      `SELECT status, submitted_at, created_at FROM allocations WHERE is_autoscaled = 1 AND allocation_key <= ?
+       ORDER BY allocation_key DESC LIMIT ?`,
+      key,
+      failuresToBackOff + 1,
+    ) as { status: string; submitted_at: number | null; created_at: number }[];
+    const [newest, ...before] = rows;
+    const setAt = db.get('SELECT set_at FROM autoscalers')?.set_at as number | undefined;
+    const isFailed = before.every(({ status, submitted_at }) => {
+      return status === 'refused' && submitted_at !== null && submitted_at >= (setAt ?? 0);
+    });
+    if (newest === undefined || before.length < failuresToBackOff || !isFailed) return;
+    const firstAt = Math.min(...before.map(({ submitted_at }) => submitted_at ?? 0));
+    // one that works meanwhile ends the row of failures
+    if (db.get(`SELECT 1 FROM allocations WHERE outcome = 'worked' AND judged_at >= ?`, firstAt) !== undefined) return;
+    const waitedMs = newest.created_at - Math.max(...before.map(({ submitted_at }) => submitted_at ?? 0));
+    this.#check.note('tries after a back-off');
+    // the clock of the host may have been set meanwhile
+    if (waitedMs >= 0 && waitedMs < shortestBackOffMs)
+      this.#check.broken.push(`asked for nodes ${waitedMs} ms after three refusals`);
+  }
+
+  /** With jobs that are ready and nobody who takes them, a queued allocation is needed. */
+  #lookAtCanceled(db: Database): void {
+    const canceled = db.all(
+      'SELECT allocation_key AS key FROM allocations WHERE cancel_asked_at IS NOT NULL AND is_autoscaled = 1',
+    ) as { key: number }[];
+    const fresh = canceled.filter(({ key }) => !this.#canceled.has(key));
+    if (fresh.length === 0) return;
+    for (const { key } of fresh) this.#canceled.add(key);
+    this.#check.note('canceled allocations', fresh.length);
+    const needs = db.get(
+      `SELECT 1 FROM workflows w WHERE w.is_canceled = 0 AND w.ended_at IS NULL AND w.has_timed_out = 0
+         AND w.phase = 'started' AND w.workflow_key = 1 AND w.max_concurrent_jobs IS NULL
+         AND NOT EXISTS (SELECT 1 FROM limits)
+         AND EXISTS (SELECT 1 FROM jobs j JOIN shapes s USING (shape_key) WHERE j.workflow_key = 1 AND j.status = 'ready'
+           AND s.labels = '' AND s.num_nodes = 1)
+         AND NOT EXISTS (SELECT 1 FROM slurm_configs WHERE labels <> '')
+         AND NOT EXISTS (SELECT 1 FROM compute_nodes WHERE is_active = 1)
+         AND NOT EXISTS (SELECT 1 FROM allocations
+           WHERE status IN ('recorded', 'submitted') AND cancel_asked_at IS NULL)`,
+    );
+    if (needs !== undefined) this.#check.broken.push('the last queued allocation was canceled although jobs are ready');
+  }
+
+  /** Slurm itself has no more of them than there may be, unless it has misled torc about some. */
+  look(): void {
+    if (this.settings === null || this.#slurm.hasMisled) return;
+    const { max_nodes = 0 } = this.settings;
+    const numNodes = this.#open().reduce((sum, { numMachines }) => sum + numMachines, 0);
+    if (numNodes > max_nodes) this.#check.broken.push(`Slurm has ${numNodes} nodes of an autoscaler with ${max_nodes}`);
+  }
+
+  /** Those whose worker is gone end as soon as Slurm sees it. */
+  #open(): Allocation[] {
+    return this.#slurm.open.filter(({ isAutoscaled, state, starts }) => {
+      return isAutoscaled && (state === 'PENDING' || starts.at(-1)?.worker?.process.isAlive === true);
+    });
+  }
+
+  /** Those that wait in Slurm, and that the server knows. */
+  queued(db: Database): Allocation[] {
+    const known = new Set(
+      db
+        .all('SELECT slurm_job_id FROM allocations WHERE is_autoscaled = 1')
+        .map(({ slurm_job_id }) => String(slurm_job_id)),
+    );
+    return this.#slurm.open.filter(({ id, isAutoscaled, state }) => {
+      return isAutoscaled && state === 'PENDING' && known.has(id);
+    });
+  }
+}
