@@ -1,4 +1,5 @@
 /** What a worker does about the files of its jobs while the file system is slow, changes, or does not answer. */
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -324,7 +325,9 @@ describe('the content of a file', () => {
 
   it('of what is not a file is nothing, without a wait', async () => {
     const reader = openFileReader('/nowhere');
-    for (const path of ['/dev/zero', '/proc/self', tmpdir()]) {
+    const pipe = join(folder(), 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    for (const path of ['/dev/zero', pipe]) {
       expect(await reader.hash(path, await seenAt(reader, path), wanted)).toBeNull();
     }
     expect(await reader.look('/proc/self/stat/x', true)).toEqual(absent);
