@@ -67,16 +67,39 @@ export interface Fit {
   finding: Finding | null;
 }
 
-/** How much more than the usual use is proposed. */
-const margin = 1.2;
+/** How a request follows from what was used. */
+export interface FitRule {
+  /** Proposals are whole multiples of it. */
+  unit: number;
+  /** Less is never proposed: uses this small are not measured well. */
+  least: number;
+  /** How many times the usual use is proposed. */
+  margin: number;
+  /** How many times the true value is measured at most. */
+  noise: number;
+}
 
-/** What to ask for: above nearly all uses, and never less than the largest. `requested`: null for nothing. */
-export function fitOf(sketch: Sketch, requested: number | null, unit: number): Fit {
+/** In bytes, thousandths of CPUs, and milliseconds. */
+export const fitRules = {
+  memory: { unit: 1024 ** 2, least: 64 * 1024 ** 2, margin: 1.2, noise: 1 },
+  // a job cannot use more than its threads do, so that all of its CPUs in use are enough
+  cpus: { unit: 1000, least: 1000, margin: 1, noise: 1.05 },
+  runtime: { unit: 1000, least: 60_000, margin: 1.2, noise: 1 },
+} as const satisfies Record<string, FitRule>;
+
+/**
+ * What to ask for: above nearly all uses, and never less than the largest. `requested`: null for nothing. `hasRunOut`:
+ * attempts were stopped for want of more, so that to have used all of the request is to have exceeded it.
+ */
+export function fitOf(sketch: Sketch, requested: number | null, rule: FitRule, hasRunOut: boolean): Fit {
+  const { unit, least, margin, noise } = rule;
   const p95 = quantile(sketch, 0.95);
   if (p95 === null || sketch.max === 0) return { proposed: null, finding: null };
-  const proposed = Math.ceil(Math.max(p95 * margin, sketch.max) / unit) * unit;
+  const largest = sketch.max / noise;
+  const whole = (value: number): number => Math.max(least, Math.ceil(value / unit) * unit);
+  const proposed = whole(Math.max((p95 / noise) * margin, largest));
   if (requested === null) return { proposed, finding: null };
-  if (sketch.max > requested)
-    return { proposed: Math.max(proposed, Math.ceil((sketch.max * margin) / unit) * unit), finding: 'exceeded' };
-  return { proposed, finding: sketch.max < requested / 2 && proposed < requested ? 'under_half' : null };
+  if (largest > requested || (hasRunOut && largest === requested))
+    return { proposed: whole(largest * margin), finding: 'exceeded' };
+  return { proposed, finding: largest < requested / 2 && proposed < requested ? 'under_half' : null };
 }

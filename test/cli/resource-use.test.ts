@@ -18,42 +18,66 @@ beforeAll(async () => {
   const jobs = [1, 2, 3].map((n) => ({ name: `work_${n}`, command: 'sleep 0.05', resource_requirements: 'long' }));
   const spec = {
     name: 'w',
-    resource_requirements: [{ name: 'long', num_cpus: 1, memory: '64m', runtime: 'PT10S' }],
-    jobs: [...jobs, { name: 'other', command: 'sleep 0.05' }],
+    resource_requirements: [
+      { name: 'long', num_cpus: 1, memory: '1g', runtime: 'PT20M' },
+      { name: 'memory', num_cpus: 1, memory: '1g' },
+      { name: 'expected', num_cpus: 1, memory: '1g', runtime: 'PT20M', expected_runtime: 'PT5M' },
+    ],
+    jobs: [
+      ...jobs,
+      ...[1, 2].map((n) => ({ name: `early_${n}`, command: 'sleep 0.3', resource_requirements: 'expected' })),
+      { name: 'other', command: 'sleep 0.05' },
+      { name: 'some_1', command: 'sleep 1', resource_requirements: 'expected' },
+      { name: 'some_2', command: 'true' },
+      { name: 'some_3', command: 'true', resource_requirements: 'memory' },
+    ],
   };
   await place.json(['workflows', 'create', place.file('w.json', JSON.stringify(spec))]);
   await place.json(['workflows', 'start', '1']);
-  await place.json(['jobs', 'hold', 'work_3', '-k', '1']);
-  await place.torc('jobs', 'run', '1', '-o', 'out', '-t', 'PT30S');
+  await place.json(['jobs', 'hold', 'work_3', 'early_2', 'some_2', 'some_3', '-k', '1']);
+  await place.torc('jobs', 'run', '1', '-o', 'out', '-t', 'PT30M', '--wait-for-new-jobs', '0');
 });
 afterAll(() => place.remove());
 
 it('are reported by the forms of their names, also as text', async () => {
   const { usage } = await place.json<{ usage: Record<string, unknown>[] }>(['reports', 'resources', '1']);
   expect(usage).toMatchObject([
+    { stem: 'early_*', num_attempts: 1, runtime_seconds: { requested: 1200, proposed: 60, finding: 'under_half' } },
     { stem: 'other', num_attempts: 1, runtime_seconds: { requested: null, finding: null } },
-    { stem: 'work_*', num_attempts: 2, runtime_seconds: { requested: 10, proposed: 1, finding: 'under_half' } },
+    { stem: 'some_*', num_attempts: 1, runtime_seconds: { requested: 1200, proposed: 60, finding: 'under_half' } },
+    { stem: 'work_*', num_attempts: 2, runtime_seconds: { requested: 1200, proposed: 60, finding: 'under_half' } },
   ]);
   const { stdout } = await place.torc('reports', 'resources', '1');
-  expect(stdout).toMatch(/^work_\* +2 +memory +64M/m);
-  expect(stdout).toMatch(/^work_\* +2 +runtime +10 s .* 1\.0 s +less than half used$/m);
+  expect(stdout).toMatch(/^work_\* +2 +memory +1G/m);
+  expect(stdout).toMatch(/^work_\* +2 +runtime +20m 00s .* 1m 00s +less than half used$/m);
   expect(stdout).toMatch(/torc.* workflows correct-resources 1 --dry-run$/m);
+});
+
+it('are lines of CSV, one for each measure', async () => {
+  const { stdout } = await place.torc('-F', 'csv', 'reports', 'resources', '1');
+  const [heading, ...lines] = stdout.trimEnd().split('\n');
+  expect(heading).toBe('stem,num_attempts,num_oom,num_timeouts,measure,requested,min,median,p95,max,proposed,finding');
+  expect(lines).toHaveLength(12);
+  expect(lines[5]).toMatch(/^other,1,0,0,runtime_seconds,,[\d.]+,[\d.]+,[\d.]+,[\d.]+,60,$/);
+  expect(lines[11]).toMatch(/^work_\*,2,0,0,runtime_seconds,1200,.*,60,under_half$/);
 });
 
 it('change what is still to run as a dry run says, and nothing else', async () => {
   const correct = ['workflows', 'correct-resources', '1'];
   expect(await place.json<Plan>([...correct, '--only-up', '--dry-run'])).toMatchObject({ jobs: [] });
   const planned = await place.json<Plan>([...correct, '--dry-run']);
-  expect(planned.jobs.map(({ job_name }) => job_name)).toEqual(['work_3']);
-  expect(planned.jobs[0]?.changes).toContainEqual({ field: 'runtime_seconds', old_value: 10, new_value: 1 });
+  expect(planned.jobs.map(({ job_name }) => job_name).sort()).toEqual(['early_2', 'some_3', 'work_3']);
+  const changesOf = (name: string) => planned.jobs.find(({ job_name }) => job_name === name)?.changes;
+  expect(changesOf('work_3')).toContainEqual({ field: 'runtime_seconds', old_value: 1200, new_value: 60 });
+  // it states no runtime, and its memory is in use nowhere near that
+  expect(changesOf('some_3')?.map(({ field }) => field)).toEqual(['memory_bytes', 'resource_requirements']);
+  // it is expected to take longer than any has
+  expect(changesOf('early_2')).toContainEqual({ field: 'runtime_seconds', old_value: 1200, new_value: 300 });
   expect(await place.json<Plan>(correct)).toEqual({ ...planned, dry_run: false });
   expect((await place.json<Plan>(correct)).jobs).toEqual([]);
   const { jobs } = await place.json<{ jobs: Record<string, unknown>[] }>(['jobs', 'list', '-k', '1']);
-  expect(jobs.map(({ name, runtime_seconds }) => [name, runtime_seconds]).slice(0, 3)).toEqual([
-    ['work_1', 10],
-    ['work_2', 10],
-    ['work_3', 1],
-  ]);
+  const values = Object.fromEntries(jobs.map(({ name, runtime_seconds }) => [name, runtime_seconds]));
+  expect(values).toMatchObject({ work_1: 1200, work_2: 1200, work_3: 60, early_1: 1200, early_2: 300 });
 });
 
 it('refuse what makes no sense', async () => {

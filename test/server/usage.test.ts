@@ -13,7 +13,7 @@ afterEach(() => fresh.close());
 
 const usageOf = async (workflow_key: string) => (await fresh.service.call('usage', { workflow_key })).usage;
 
-it('counts attempts that succeeded or ran out of something, once each, and compares them with the request', async () => {
+it('counts attempts that succeeded, once each, and compares them with the request', async () => {
   const jobs = Array.from({ length: 10 }, (_, i) => ({
     name: `work_${i}`,
     memory: 8 * gibibyte,
@@ -25,7 +25,6 @@ it('counts attempts that succeeded or ran out of something, once each, and compa
   const { jobs: given } = await worker.exchange();
   const ends = given.map(({ attempt, job_name }, i) => ({
     ...finished(attempt, job_name === 'fails' ? 1 : 0),
-    ...(i === 9 ? { return_code: 137, cause: 'oom' as const } : {}),
     exec_ms: 10_000,
     cpu_ms: 15_000,
     peak_memory_bytes: (i + 1) * 100 * mebibyte,
@@ -38,7 +37,7 @@ it('counts attempts that succeeded or ran out of something, once each, and compa
   const usage = await usageOf(key);
   expect(usage.map(({ stem, num_attempts, num_oom }) => [stem, num_attempts, num_oom])).toEqual([
     ['other', 1, 0],
-    ['work_*', 10, 1],
+    ['work_*', 10, 0],
   ]);
   const [, work] = usage;
   expect(work?.memory_bytes).toMatchObject({
@@ -50,8 +49,43 @@ it('counts attempts that succeeded or ran out of something, once each, and compa
   expect(Math.abs((work?.memory_bytes.median ?? 0) / mebibyte - 500)).toBeLessThan(13);
   expect(work?.memory_bytes.proposed).toBeGreaterThanOrEqual(1165 * mebibyte);
   expect(work?.num_cpus).toMatchObject({ requested: 2, max: 1.5, finding: null });
-  expect(work?.runtime_seconds).toMatchObject({ requested: 600, median: 10, proposed: 12, finding: 'under_half' });
+  expect(work?.runtime_seconds).toMatchObject({ requested: 600, median: 10, proposed: 60, finding: 'under_half' });
   expect(usage[0]?.memory_bytes).toMatchObject({ requested: null, finding: null });
+});
+
+it('an attempt that ran out of its request has used all of it, whatever was measured', async () => {
+  const jobs = ['a1', 'a2', 'b1', 'c1'].map((name) => ({ name, memory: 8 * gibibyte, runtime: 600 }));
+  const key = await createWorkflow(fresh.service, [...jobs, { name: 'free' }]);
+  const worker = await TestWorker.join(fresh.service, key, { cpus: 100, memory: 100 * gibibyte });
+  const { jobs: given } = await worker.exchange();
+  // a person changes what they ask for while they run
+  const [requirements] = fresh.service.db.all<{ resource_requirements_key: number }>(
+    "SELECT resource_requirements_key FROM jobs WHERE name = 'c1'",
+  );
+  await fresh.service.call('resource_requirements_modify', {
+    resource_requirements_key: String(requirements?.resource_requirements_key),
+    dry_run: false,
+    changes: { memory_bytes: 20 * gibibyte },
+  });
+  const ends = { a1: 'success', a2: 'oom', b1: 'job_timeout', c1: 'oom', free: 'oom' } as const;
+  const peaks = { a1: 100, a2: 300, b1: 200, c1: null, free: 50 };
+  worker.held = [];
+  await worker.exchange({
+    finished: given.map(({ attempt, job_name }) => {
+      const peak = peaks[job_name as keyof typeof peaks];
+      return {
+        ...finished(attempt, 0),
+        cause: ends[job_name as keyof typeof ends],
+        exec_ms: job_name === 'b1' ? 599_990 : 10_000,
+        peak_memory_bytes: peak === null ? null : peak * mebibyte,
+      };
+    }),
+  });
+  const [a, b, c, free] = await usageOf(key);
+  expect(a).toMatchObject({ stem: 'a*', num_oom: 1, memory_bytes: { min: 100 * mebibyte, max: 8 * gibibyte } });
+  expect(b?.runtime_seconds).toMatchObject({ requested: 600, max: 600, proposed: 720, finding: 'exceeded' });
+  expect(c?.memory_bytes).toMatchObject({ requested: 20 * gibibyte, max: 8 * gibibyte });
+  expect(free?.memory_bytes).toMatchObject({ requested: null, max: 50 * mebibyte, finding: null });
 });
 
 it('is part of the transaction: what is rolled back is not counted', async () => {

@@ -1,7 +1,16 @@
 /** Sketches of what jobs use, and what is proposed from them. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { addValue, emptySketch, fitOf, quantile, readSketch, sketchText, stemOf } from '../../src/model/usage.ts';
+import {
+  addValue,
+  emptySketch,
+  fitOf,
+  fitRules,
+  quantile,
+  readSketch,
+  sketchText,
+  stemOf,
+} from '../../src/model/usage.ts';
 
 function sketchOf(values: readonly number[]) {
   const sketch = emptySketch();
@@ -35,13 +44,41 @@ it('a million values take as little as their spread', () => {
 });
 
 it('proposes more than nearly all used and never less than the largest; flags what is far off', () => {
-  const even = sketchOf(Array.from({ length: 100 }, () => 100));
-  expect(fitOf(even, 1000, 10)).toEqual({ proposed: 120, finding: 'under_half' });
-  expect(fitOf(even, 150, 10)).toEqual({ proposed: 120, finding: null });
-  expect(fitOf(even, 90, 10)).toEqual({ proposed: 120, finding: 'exceeded' });
-  expect(fitOf(even, null, 10)).toEqual({ proposed: 120, finding: null });
-  const one = sketchOf([...Array.from({ length: 99 }, () => 100), 400]);
-  expect(fitOf(one, 1000, 10)).toEqual({ proposed: 400, finding: 'under_half' });
-  expect(fitOf(one, 300, 10)).toEqual({ proposed: 480, finding: 'exceeded' });
-  expect(fitOf(emptySketch(), 1000, 10)).toEqual({ proposed: null, finding: null });
+  const rule = { unit: 10, least: 10, margin: 1.2, noise: 1 };
+  const fitting = (values: readonly number[], requested: number | null, hasRunOut = false) =>
+    fitOf(sketchOf(values), requested, rule, hasRunOut);
+  const even = Array.from({ length: 100 }, () => 100);
+  expect(fitting(even, 1000)).toEqual({ proposed: 120, finding: 'under_half' });
+  expect(fitting(even, 150)).toEqual({ proposed: 120, finding: null });
+  expect(fitting(even, 90)).toEqual({ proposed: 120, finding: 'exceeded' });
+  expect(fitting(even, null)).toEqual({ proposed: 120, finding: null });
+  const one = [...even.slice(1), 400];
+  expect(fitting(one, 1000)).toEqual({ proposed: 400, finding: 'under_half' });
+  expect(fitting(one, 300)).toEqual({ proposed: 480, finding: 'exceeded' });
+  expect(fitting([], 1000)).toEqual({ proposed: null, finding: null });
+  // all of the request was used: that was not enough only if an attempt ran out of it
+  expect(fitting(one, 400)).toEqual({ proposed: 400, finding: null });
+  expect(fitting(one, 400, true)).toEqual({ proposed: 480, finding: 'exceeded' });
+  expect(fitting(one, 1000, true)).toEqual({ proposed: 400, finding: 'under_half' });
+});
+
+it('what is too small to be measured well is not worth less than 64M or a minute', () => {
+  const mebibyte = 1024 ** 2;
+  const small = sketchOf([2 * mebibyte, 3 * mebibyte]);
+  const least = 64 * mebibyte;
+  expect(fitOf(small, 1024 * mebibyte, fitRules.memory, false)).toEqual({ proposed: least, finding: 'under_half' });
+  expect(fitOf(small, least, fitRules.memory, false)).toEqual({ proposed: least, finding: null });
+  expect(fitOf(sketchOf([5, 900]), 3_600_000, fitRules.runtime, false)).toEqual({
+    proposed: 60_000,
+    finding: 'under_half',
+  });
+});
+
+it('a CPU that is in use all the time is one CPU, whatever its clock says', () => {
+  expect(fitOf(sketchOf([980, 1020]), 1000, fitRules.cpus, false)).toEqual({ proposed: 1000, finding: null });
+  expect(fitOf(sketchOf([1020, 1100]), 1000, fitRules.cpus, false)).toEqual({ proposed: 2000, finding: 'exceeded' });
+  expect(fitOf(sketchOf([3900, 4100]), 16_000, fitRules.cpus, false)).toEqual({
+    proposed: 4000,
+    finding: 'under_half',
+  });
 });

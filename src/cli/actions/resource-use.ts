@@ -8,6 +8,7 @@ import type { Context } from '../context/context.ts';
 import { listPages } from '../input/list.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult, textTable } from '../output/output.ts';
+import { printCsv } from '../plans/output.ts';
 import { jobChangesText, noteRunning } from './jobs-modify.ts';
 
 type Field = 'memory_bytes' | 'num_cpus' | 'runtime_seconds';
@@ -25,7 +26,16 @@ export async function reportResources(context: Context, given: string | null): P
     const key = await chooseWorkflow(context, api, given, 'reads');
     return { key, reply: await api.call('usage', { workflow_key: key }) };
   });
-  await printResult(context, reply, () => reportText(context, key, reply.usage));
+  if (context.format === 'csv') await printCsv(context, csvFields, reply.usage.flatMap(csvRows));
+  else await printResult(context, reply, () => reportText(context, key, reply.usage));
+}
+
+const rowFields = ['stem', 'num_attempts', 'num_oom', 'num_timeouts', 'measure'] as const;
+const valueFields = ['requested', 'min', 'median', 'p95', 'max', 'proposed', 'finding'] as const;
+const csvFields = [...rowFields, ...valueFields];
+
+function csvRows({ stem, num_attempts, num_oom, num_timeouts, ...values }: UsageRow) {
+  return measures.map(([measure]) => ({ stem, num_attempts, num_oom, num_timeouts, measure, ...values[measure] }));
 }
 
 function reportText(context: Context, key: string, usage: readonly UsageRow[]): string {
@@ -78,34 +88,60 @@ export async function correctResources(context: Context, given: string | null, o
     const { usage } = await api.call('usage', { workflow_key: key });
     const wanted = usage.filter((row) => Object.keys(correctionOf(row, null, { onlyUp, onlyDown })).length > 0);
     if (wanted.length === 0) return { dry_run: dryRun, jobs: [], running: [] };
-    return await modifyAll(api, await correctionsOf(api, key, wanted, { onlyUp, onlyDown }), dryRun);
+    const corrections = await correctionsOf(api, key, wanted, { onlyUp, onlyDown });
+    return await modifyAll(api, await onlyStated(api, corrections), dryRun);
   });
   noteRunning(context, reply.running);
   await printResult(context, reply, () => jobChangesText(context, reply));
 }
 
-/** The jobs that get the same changes, by these. */
+/** The jobs that get the same changes, by these as JSON. */
+type Corrections = Map<string, string[]>;
+
 async function correctionsOf(
   api: Api,
   key: string,
   usage: readonly UsageRow[],
   options: CorrectOptions,
-): Promise<Map<string, string[]>> {
+): Promise<Corrections> {
   const byStem = new Map(usage.map((row) => [row.stem, row]));
-  const jobs = new Map<string, string[]>();
+  const jobs: Corrections = new Map();
   const filter = [{ column: 'status', value: stillToRun }];
   for await (const page of listPages(api, 'jobs', key, { filter, excludeColumn: [] })) {
     for (const job of page) {
       const row = byStem.get(stemOf(String(job.name)));
       const changes = row === undefined ? {} : correctionOf(row, job, options);
-      if (Object.keys(changes).length === 0) continue;
-      const same = JSON.stringify(changes);
-      const keys = jobs.get(same);
-      if (keys === undefined) jobs.set(same, [String(job.job_key)]);
-      else keys.push(String(job.job_key));
+      addCorrection(jobs, changes, String(job.job_key));
     }
   }
   return jobs;
+}
+
+function addCorrection(corrections: Corrections, changes: Changes, jobKey: string): void {
+  if (Object.keys(changes).length === 0) return;
+  const same = JSON.stringify(changes);
+  const keys = corrections.get(same);
+  if (keys === undefined) corrections.set(same, [jobKey]);
+  else keys.push(jobKey);
+}
+
+/** A job that states nothing has no limit, and gets none: only the server tells it from one that states the default. */
+async function onlyStated(api: Api, corrections: Corrections): Promise<Corrections> {
+  const stated: Corrections = new Map();
+  for (const [same, keys] of corrections) {
+    const { jobs, running } = await modifyAll(api, new Map([[same, keys]]), true);
+    for (const key of running) addCorrection(stated, JSON.parse(same), key);
+    for (const { job_key, changes } of jobs) {
+      const { memory_bytes, runtime_ms } = JSON.parse(same) as Changes;
+      const isNew = (field: Field): boolean => changes.some((each) => each.field === field && each.old_value === null);
+      const own = {
+        ...(memory_bytes === undefined || isNew('memory_bytes') ? {} : { memory_bytes }),
+        ...(runtime_ms === undefined || isNew('runtime_seconds') ? {} : { runtime_ms }),
+      };
+      addCorrection(stated, own, job_key);
+    }
+  }
+  return stated;
 }
 
 /** What changes for a job; null for any job that asks for what the report compares with. */
@@ -115,7 +151,10 @@ function correctionOf(row: UsageRow, job: ListRecord | null, { onlyUp, onlyDown 
     if (finding === null || proposed === null || (finding === 'exceeded' ? onlyDown : onlyUp) === true) return null;
     const now = job === null ? requested : job[field];
     if (typeof now !== 'number') return null;
-    return (finding === 'exceeded' ? now < proposed : now > proposed) ? proposed : null;
+    // a job may not be stopped before it is expected to end
+    const expected = field === 'runtime_seconds' ? Number(job?.expected_runtime_seconds ?? 0) : 0;
+    const value = Math.max(proposed, expected);
+    return (finding === 'exceeded' ? now < value : now > value) ? value : null;
   };
   const [memory, runtime] = [next('memory_bytes'), next('runtime_seconds')];
   return {
@@ -124,11 +163,7 @@ function correctionOf(row: UsageRow, job: ListRecord | null, { onlyUp, onlyDown 
   };
 }
 
-async function modifyAll(
-  api: Api,
-  corrections: ReadonlyMap<string, readonly string[]>,
-  dry_run: boolean,
-): Promise<Reply<'jobs_modify'>> {
+async function modifyAll(api: Api, corrections: Corrections, dry_run: boolean): Promise<Reply<'jobs_modify'>> {
   const all: Reply<'jobs_modify'> = { dry_run, jobs: [], running: [] };
   for (const [same, keys] of corrections) {
     const changes = JSON.parse(same) as Changes;

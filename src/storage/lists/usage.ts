@@ -1,6 +1,6 @@
 /** What the jobs of a workflow have used against what they ask for, by the forms of their names; the cost grows with those. */
 import type { Reply } from '../../api/contract.ts';
-import { fitOf, quantile, readSketch, type Sketch } from '../../model/usage.ts';
+import { type FitRule, fitOf, fitRules, quantile, readSketch, type Sketch } from '../../model/usage.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { requirementsOf, type ShapeRow } from '../running/shapes.ts';
 
@@ -12,8 +12,6 @@ interface UsageRow extends ShapeRow {
   cpus: string;
   runtime: string;
 }
-
-const mebibyte = 1024 * 1024;
 
 export function readUsage(tx: Transaction, workflowKey: number): Reply<'usage'> {
   const rows = tx.db.all<UsageRow>(
@@ -30,16 +28,32 @@ export function readUsage(tx: Transaction, workflowKey: number): Reply<'usage'> 
         num_attempts: runtime.n,
         num_oom: row.num_oom,
         num_timeouts: row.num_timeouts,
-        memory_bytes: measureOf(readSketch(row.memory), need.isMemoryStated ? need.memoryBytes : null, 1, mebibyte),
-        num_cpus: measureOf(readSketch(row.cpus), need.numCpus * 1000, 1000, 1000),
-        runtime_seconds: measureOf(runtime, need.isRuntimeStated ? need.runtimeMs : null, 1000, 1000),
+        memory_bytes: measureOf(readSketch(row.memory), fitRules.memory, {
+          requested: need.isMemoryStated ? need.memoryBytes : null,
+          scale: 1,
+          hasRunOut: row.num_oom > 0,
+        }),
+        num_cpus: measureOf(readSketch(row.cpus), fitRules.cpus, {
+          requested: need.numCpus * 1000,
+          scale: 1000,
+          hasRunOut: false,
+        }),
+        runtime_seconds: measureOf(runtime, fitRules.runtime, {
+          requested: need.isRuntimeStated ? need.runtimeMs : null,
+          scale: 1000,
+          hasRunOut: row.num_timeouts > 0,
+        }),
       };
     }),
   };
 }
 
-/** Values are shown in `scale`; proposals are whole multiples of `unit`. */
-function measureOf(sketch: Sketch, requested: number | null, scale: number, unit: number) {
+/** Values are shown in `scale`. */
+function measureOf(
+  sketch: Sketch,
+  rule: FitRule,
+  { requested, scale, hasRunOut }: { requested: number | null; scale: number; hasRunOut: boolean },
+) {
   const shown = (value: number | null): number | null => (value === null ? null : Math.round(value) / scale);
   return {
     requested: shown(requested),
@@ -47,7 +61,7 @@ function measureOf(sketch: Sketch, requested: number | null, scale: number, unit
     median: shown(quantile(sketch, 0.5)),
     p95: shown(quantile(sketch, 0.95)),
     max: sketch.n === 0 ? null : shown(sketch.max),
-    ...shownFit(fitOf(sketch, requested, unit), shown),
+    ...shownFit(fitOf(sketch, requested, rule, hasRunOut), shown),
   };
 }
 

@@ -1,28 +1,45 @@
 /** What an attempt has used goes into the roll-up of its workflow. */
 import type { Request } from '../../api/contract.ts';
+import { exceededField, type ScaledField } from '../../model/scale.ts';
 import { stemOf } from '../../model/usage.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { readShape } from './shapes.ts';
 import type { JobState } from './transitions.ts';
 
 /** Other failures say little about what a job needs. */
 const measuredCauses = ['success', 'oom', 'job_timeout'];
 
+/** Of an attempt that ran out of something, at least all of it counts: its peak may lie between two measurements. */
 export function noteUse(
   tx: Transaction,
-  { job, name, shapeKey }: { job: Pick<JobState, 'workflowKey'>; name: string; shapeKey: number },
+  attempt: { attemptKey: number; job: Pick<JobState, 'workflowKey'>; name: string; shapeKey: number },
   report: Request<'exchange'>['finished'][number],
 ): void {
   if (!measuredCauses.includes(report.cause)) return;
-  const { cause, cpu_ms: cpuMs, peak_memory_bytes: memoryBytes, exec_ms: execMs } = report;
-  const cpuThousandths = cpuMs === null || execMs < 1 ? null : Math.round((1000 * cpuMs) / execMs);
-  const runtimeMs = Math.round(execMs);
+  const { job, name, shapeKey } = attempt;
+  const { cause, cpu_ms: cpuMs, peak_memory_bytes: peakBytes, exec_ms: execMs } = report;
+  const field = exceededField(cause);
+  const exceeded = field === null ? null : requestOf(tx, attempt)[field];
+  const atLeast = (used: number | null, ofField: ScaledField): number | null =>
+    field === ofField && exceeded !== null ? Math.max(used ?? 0, exceeded) : used;
   tx.used({
     workflowKey: job.workflowKey,
     stem: stemOf(name),
     shapeKey,
     cause,
-    memoryBytes,
-    cpuThousandths,
-    runtimeMs,
+    memoryBytes: atLeast(peakBytes, 'memory'),
+    cpuThousandths: cpuMs === null || execMs < 1 ? null : Math.round((1000 * cpuMs) / execMs),
+    runtimeMs: Math.round(atLeast(execMs, 'runtime') ?? execMs),
   });
+}
+
+/** What an attempt asked for when it was claimed; null where that was not stated. */
+function requestOf(
+  tx: Transaction,
+  { attemptKey, shapeKey }: { attemptKey: number; shapeKey: number },
+): Record<ScaledField, number | null> {
+  const sql = 'SELECT shape_key FROM attempts WHERE attempt_key = ?';
+  const claimed = tx.db.get<{ shape_key: number | null }>(sql, attemptKey)?.shape_key;
+  const { memoryBytes, isMemoryStated, runtimeMs, isRuntimeStated } = readShape(tx, claimed ?? shapeKey);
+  return { memory: isMemoryStated ? memoryBytes : null, runtime: isRuntimeStated ? runtimeMs : null };
 }
