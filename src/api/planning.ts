@@ -32,6 +32,8 @@ const plannedGroup = () =>
     supports_termination: z.boolean(),
     /** Separated by commas; empty for none. */
     labels: z.string(),
+    /** Named resources as `fpga=1,scratch_gb=200`; empty for none. */
+    resources: z.string(),
     /** Only workers of this Slurm config take them; null for any. */
     slurm_config_key: key.nullable(),
     /** The number of the first job. */

@@ -159,6 +159,21 @@ describe('a plan', () => {
   });
 });
 
+describe('jobs with named resources', () => {
+  it('are not planned, neither those of a specification nor those of a stored workflow', async () => {
+    const file = place.file('demo.yaml', specification.replace('memory: 200m', 'memory: 200m, resources: {fpga: 1}'));
+    const misfits = [
+      { first_job: 'work_1', num_jobs: 400, reason: { code: 'needs_named_resources', resources: { fpga: 1 } } },
+    ];
+    const plan = await place.json<Planned>(['hpc', 'slurm', 'plan', file]);
+    expect(plan).toMatchObject({ misfits, num_jobs_left: 1 });
+    await place.json(['workflows', 'create', file]);
+    expect(await place.json(['hpc', 'slurm', 'plan', '1'])).toEqual({ ...plan, workflow_key: '1' });
+    const { stdout } = await place.torc('hpc', 'slurm', 'recommend-nodes');
+    expect(stdout).toContain('work_1: they ask for 1 fpga, and torc does not know which nodes');
+  });
+});
+
 describe('a planned specification', () => {
   it('asks for the allocations of its plan by itself, and keeps its comments', async () => {
     const file = place.file('demo.yaml', `# ours\n${specification}`);

@@ -59,7 +59,7 @@ function declareRecommend(group: Command, act: Act): void {
     .option('-c, --cpus <n>', 'CPUs of each node (default: as the cluster says)', wholeNumber('the number of CPUs', 1))
     .option('-m, --memory <size>', 'memory of each node, such as 180g (default: as the cluster says)', parseMemory)
     .option('-s, --scheduler-key <config>', 'within the partition and walltime of this Slurm config')
-    .option('--max-nodes <n>', 'nodes at a time', wholeNumber('the number of nodes', 1))
+    .option('--max-nodes <n>', 'nodes of each line of the plan, at most', wholeNumber('the number of nodes', 1))
     .addHelpText(
       'after',
       examples(
@@ -77,7 +77,7 @@ function declareRecommend(group: Command, act: Act): void {
 
 function addPlanOptions(command: Command): Command {
   return command
-    .option('--max-nodes <n>', 'nodes of one kind at a time', wholeNumber('the number of nodes', 1))
+    .option('--max-nodes <n>', 'nodes of each line of the plan, at most', wholeNumber('the number of nodes', 1))
     .option('--max-allocations <n>', 'allocations in all', wholeNumber('the number of allocations', 1))
     .option('-p, --partition <name>', 'plan with this partition only')
     .option('-t, --walltime <time>', "longest walltime, in Slurm's format", readable(parseWalltime))

@@ -7,6 +7,7 @@ import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { buildGraph } from '../../model/graph/graph.ts';
 import { defaultRequirements, packedMs, type Requirements } from '../../model/job.ts';
 import { type LabelSet, labelSet } from '../../model/labels.ts';
+import { noResources } from '../../model/named-resources.ts';
 import { groupsOf, type JobGroup, mostPlannedGroups, type PlannedShape } from '../../model/plan/groups.ts';
 import type { WorkerRules } from '../../model/plan/simulation.ts';
 
@@ -124,6 +125,7 @@ function groupOf(group: PlannedGroup): JobGroup {
       isRuntimeStated: group.is_runtime_stated,
       isMemoryStated: group.is_memory_stated,
       ...(group.expected_ms === null ? {} : { expectedMs: group.expected_ms }),
+      ...(group.resources === noResources ? {} : { resources: group.resources }),
     },
     runtimeMs: group.taken_ms,
     isRuntimeKnown: group.is_taken_known,

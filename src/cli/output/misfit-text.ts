@@ -2,6 +2,7 @@
 import { formatDuration, formatMemory } from '../../base/units.ts';
 import type { Size } from '../../model/decide/reason.ts';
 import type { Dimension } from '../../model/job.ts';
+import { amountsText } from '../../model/named-resources.ts';
 import type { Misfit } from '../../model/plan/places.ts';
 
 const words: Record<Dimension, (size: Size) => string> = {
@@ -15,6 +16,8 @@ export function misfitText(misfit: Misfit): string {
   switch (misfit.code) {
     case 'no_nodes':
       return 'there are no usable nodes';
+    case 'needs_named_resources':
+      return `they ask for ${amountsText(misfit.resources)}, and torc does not know which nodes have named resources`;
     case 'larger_than_any_node': {
       const { dimensions, needed, largest } = misfit;
       // each is there, but not all of them on one kind of nodes

@@ -3,6 +3,7 @@ import { type FreeNode, fits, idleWorker, type Offer, take } from '../decide/pac
 import type { Size } from '../decide/reason.ts';
 import { dimensionsBeyond, largestOf, sizeOf } from '../decide/size.ts';
 import { type Dimension, packedMs } from '../job.ts';
+import { type Amounts, amountsIn } from '../named-resources.ts';
 import type { JobGroup } from './groups.ts';
 import { needOf } from './need.ts';
 import { numGpusOf } from './nodes.ts';
@@ -83,6 +84,9 @@ export function choosePlace(
   const { need } = group;
   const nodes = (place: Place) => Math.min(place.mostNodes, mostNodes ?? place.mostNodes);
   const large = places.filter((place) => jobsAtOnce(group, offerOf(place, nodes(place), null, true)) > 0);
+  if (large.length === 0 && need.resources !== undefined) {
+    return { code: 'needs_named_resources', resources: amountsIn(need.resources) };
+  }
   if (large.length === 0) {
     const idle = places.map((place) => idleWorker(offerOf(place, nodes(place), null, true), null));
     const [needed, largest] = [sizeOf(need), largestOf(idle)];
@@ -114,5 +118,6 @@ function compareGpus(a: Place, b: Place): number {
 /** Why jobs can run nowhere. */
 export type Misfit =
   | { code: 'no_nodes' }
+  | { code: 'needs_named_resources'; resources: Amounts }
   | { code: 'larger_than_any_node'; needed: Size; largest: Size; dimensions: Dimension[] }
   | { code: 'outlasts_partitions'; runtime_seconds: number; longest_seconds: number; partition: string };

@@ -12,7 +12,7 @@ import type { SiteProfile } from './site.ts';
 import { longestMsOf, mostRounds, roundedWalltime, type Sized, sizeOfSegment } from './sizing.ts';
 
 export interface PlanOptions {
-  /** Nodes of one kind at a time; null for as many as help. */
+  /** Nodes of the allocations of one segment; null for as many as help. */
   maxNodes: number | null;
   /** Allocations in all; null for as many as help. */
   maxAllocations: number | null;

@@ -3,6 +3,7 @@
 import type { Reply, Request } from '../../api/contract.ts';
 import type { PlannedGroup } from '../../api/planning.ts';
 import { anyConfig } from '../../model/decide/pools.ts';
+import { noResources } from '../../model/named-resources.ts';
 import { groupsOf, type JobGroup, mostPlannedGroups } from '../../model/plan/groups.ts';
 import { namesOfJobs, type PlannedShapes, readPlannedShapes } from '../../storage/demand/planned-shapes.ts';
 import { getWorkflow } from '../../storage/running/workflows.ts';
@@ -50,6 +51,7 @@ function groupRecord(group: JobGroup, { shapeOf, shapes }: PlannedShapes, name: 
     sort_rank: group.sortRank,
     supports_termination: group.supportsTermination,
     labels: group.labels,
+    resources: need.resources ?? noResources,
     slurm_config_key: slurmConfigKey === anyConfig ? null : String(slurmConfigKey),
     first_number: group.firstJob,
     waits_for: group.waitsFor.map(({ group: index, perJob }) => ({ group: index, per_job: perJob })),
