@@ -1,10 +1,11 @@
 /** Autoscalers: workflows that ask for nodes by themselves. */
 import { z } from 'zod';
+import { leastWalltimeSeconds, mostOfAutoscaler } from '../model/decide/autoscaling-maximum.ts';
 import { scalingReason } from '../model/decide/autoscaling-reason.ts';
 import { count, instant, key, slurmJobId, text } from './fields.ts';
 
-const nodes = count.min(1).max(1_000_000);
-const seconds = count.min(60).max(36_525 * 86_400);
+const nodes = count.min(1).max(mostOfAutoscaler);
+const seconds = count.min(leastWalltimeSeconds).max(36_525 * 86_400);
 
 export const autoscaleWorkflow = z.strictObject({
   workflow_key: key,
@@ -12,7 +13,7 @@ export const autoscaleWorkflow = z.strictObject({
   /** Null turns the autoscaler off. A missing one stays as it is, or gets its default. */
   settings: z
     .strictObject({
-      min_nodes: count.max(1_000_000),
+      min_nodes: count.max(mostOfAutoscaler),
       max_nodes: nodes,
       max_queued: nodes,
       idle_seconds: count.max(36_525 * 86_400),

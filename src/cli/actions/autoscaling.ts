@@ -1,6 +1,5 @@
 /** `torc workflows autoscale`: sets the autoscaler of a workflow; says what it does now, and why. */
 import type { Api, Reply, Request } from '../../api/contract.ts';
-import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { parseDuration, parseWalltime } from '../../base/units.ts';
 import { formatWalltime } from '../../slurm/script.ts';
@@ -34,9 +33,6 @@ type Settings = NonNullable<Request<'workflow_autoscale'>['settings']>;
 
 export async function autoscale(context: Context, key: string | null, options: AutoscaleOptions): Promise<void> {
   const { off = false, dryRun = false, ...others } = options;
-  if (off && Object.keys(others).length > 0) {
-    throw new TorcError('usage', '--off takes no other options than --dry-run', 'Leave the others out.');
-  }
   if (!off && !dryRun) requireSbatch(context);
   const { reply, isRemote } = await withConnection(
     context,

@@ -59,8 +59,9 @@ function hasEnded({ status, num_open_actions, num_running }: WorkflowShown): boo
 
 /** Whether jobs are left that nobody is going to run: no worker is there, and no allocation can bring one. */
 async function isForsaken(context: Context, api: Api, workflow: WorkflowShown): Promise<boolean> {
-  const { workflow_key: key, status, num_active_workers, num_open_actions, num_ready } = workflow;
-  if (num_active_workers > 0 || num_open_actions > 0 || !['ready', 'waiting'].includes(status)) return false;
+  const { workflow_key: key, status, num_active_workers, num_open_actions, num_ready, autoscaler } = workflow;
+  if (autoscaler !== null || num_active_workers > 0 || num_open_actions > 0 || !['ready', 'waiting'].includes(status))
+    return false;
   for (const state of ['recorded', 'submitted', 'running']) {
     const filters = [{ column: 'status', value: state }];
     const page = { filters, sort_by: null, reverse: false, limit: 1, skip: 0 };

@@ -69,6 +69,6 @@ function copyText(context: Context, copied: Copied, started: Started | null, isS
     return `${changes}dry run: a workflow (${cellText(copied.name)}) would be created${start}, ${what}; nothing was changed\n`;
   }
   const line = `${changes}created workflow ${key} (${cellText(copied.name)}), ${what}\n`;
-  if (started !== null) return `${line}${startText(context, started.plan, started.startsServer)}`;
+  if (started !== null) return `${line}${startText(context, started)}`;
   return `${line}  start it:  ${context.torc} workflows start ${key}\n`;
 }

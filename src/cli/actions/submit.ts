@@ -2,6 +2,7 @@
 import type { Api, AutoscalerShown, Reply } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted, shellWord } from '../../base/text.ts';
+import { defaultMaxNodes, problemOfMaximum } from '../../model/decide/autoscaling-maximum.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { needsServer, startOwnServer } from '../connection/action-server.ts';
 import { withConnection } from '../connection/session.ts';
@@ -46,6 +47,7 @@ export async function submitSpec(context: Context, spec: string, options: Submit
   const written = isToBePlanned(context, read, options) ? await withPlanned(context, spec, read, options) : read;
   const schedulesItself = requireNodes(context, spec, written, options);
   const workflow = namesAllocations(options) ? withScheduler(context, spec, written, options) : written;
+  checkMaximum(workflow, options);
   await checkStorable(workflow);
   noteWithoutEffect(context, workflow);
   const recreated = { spec, workflow };
@@ -99,6 +101,13 @@ function checkAutoscale({ autoscale, allocations, max, resume }: SubmitOptions):
           ? '--autoscale is for a new workflow; torc workflows autoscale sets it for one that exists'
           : null;
   if (wrong !== null) throw new TorcError('usage', wrong, 'See torc submit --help.');
+}
+
+/** The server would refuse it as well, but after the workflow was stored. */
+function checkMaximum({ schedulers }: ExpandedWorkflow, { autoscale, max = defaultMaxNodes }: SubmitOptions): void {
+  const sizes = schedulers.map(({ numNodes }) => numNodes);
+  const problem = autoscale === true ? problemOfMaximum(sizes, max) : null;
+  if (problem !== null) throw new TorcError('usage', problem, 'Give a larger --max.');
 }
 
 /** Sets the autoscaler of a workflow that has not started yet. */
@@ -185,7 +194,7 @@ async function showSubmission(
     return plannedText(workflow.schedulers[scheduler ?? -1] ?? null, numAllocations);
   });
   if (options.autoscale === true) {
-    const most = options.max ?? 10;
+    const most = options.max ?? defaultMaxNodes;
     const line = `the server would ask for nodes while jobs wait: at most ${counted(most, 'node')}\n`;
     await printResult(context, { ...value, allocations: 0, max_nodes: most }, () => `${text}${line}`);
     return;

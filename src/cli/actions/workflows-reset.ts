@@ -2,6 +2,7 @@
 import type { Api, Plan, RestartPlan } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
+import { asksForNodes, needsServer, startOwnServer } from '../connection/action-server.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { chooseWorkflows } from '../input/workflow-key.ts';
@@ -28,7 +29,8 @@ export async function resetWorkflows(
   if (options.failedOnly === true && options.partial === true) {
     throw new TorcError('usage', '--failed-only and --partial cannot be combined', 'Give only one of them.');
   }
-  await withConnection(context, async ({ api }) => {
+  const isServerMissing = await withConnection(context, async (connection) => {
+    const { api } = connection;
     const chosen = await chooseWorkflows(context, api, keys);
     await askAboutWorkflows(context, api, chosen, 'reset', options);
     const workflowKeys = chosen.keys;
@@ -37,14 +39,19 @@ export async function resetWorkflows(
     const resets: Reset[] = [];
     for (const key of workflowKeys) resets.push(await resetWorkflow(context, api, key, options));
     const next = options.restart === true ? [] : await Promise.all(workflowKeys.map((key) => nextRestart(api, key)));
+    const scaled = await Promise.all(workflowKeys.map((key) => asksForNodes(api, key)));
     const [only] = resets;
     await printPlan(
       context,
       resets.length === 1 && only !== undefined ? only : { plans: resets },
       resets.flatMap((reset) => reset.changes),
-      () => resets.map((reset, at) => resetText(context, reset, next[at])).join('\n'),
+      () => resets.map((reset, at) => resetText(context, reset, next[at], scaled[at] === true)).join('\n'),
     );
+    if (options.restart !== true || options.dryRun === true) return false;
+    const missing = await Promise.all(workflowKeys.map((key) => needsServer(connection, key, false)));
+    return missing.includes(true);
   });
+  if (isServerMissing) await startOwnServer(context);
 }
 
 async function refuseReset(context: Context, api: Api, key: string, options: ResetWorkflowOptions): Promise<void> {
@@ -70,9 +77,9 @@ function requestOf(key: string, options: ResetWorkflowOptions) {
   return { workflow_key: key, which } as const;
 }
 
-function resetText(context: Context, reset: Reset, next?: string): string {
+function resetText(context: Context, reset: Reset, next: string | undefined, isAutoscaled: boolean): string {
   if (reset.restart === undefined) return resetPlanText(context, reset, next);
-  return `${resetPlanText(context, reset)}\n${restartText(context, reset.restart)}`;
+  return `${resetPlanText(context, reset)}\n${restartText(context, reset.restart, isAutoscaled)}`;
 }
 
 /** The next command after a reset, without the program's name. */

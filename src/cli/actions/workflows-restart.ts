@@ -2,7 +2,7 @@
 import type { Api, RestartPlan } from '../../api/contract.ts';
 import { exitCodes, TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
-import { needsServer, startOwnServer } from '../connection/action-server.ts';
+import { asksForNodes, needsServer, startOwnServer } from '../connection/action-server.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { listPages } from '../input/list.ts';
@@ -52,6 +52,7 @@ export interface Restarted {
   plan: RestartPlan;
   /** The jobs that were stopped first; null when none were to be stopped. */
   stopped: readonly StoppedJob[] | null;
+  isAutoscaled: boolean;
 }
 
 /** Restarts a stored workflow, or plans that, after stopping what runs if that is wanted; nothing is printed. */
@@ -62,9 +63,10 @@ export async function restartStored(
   options: RestartOptions & Pick<RestartChoices, 'resume'>,
 ): Promise<Restarted> {
   const dryRun = options.dryRun ?? false;
+  const isAutoscaled = await asksForNodes(api, workflowKey);
   if (options.stopRunning !== true) {
     if (!dryRun && context.mayAsk) await confirmRestart(context, api, restartRequest(workflowKey, options));
-    return { plan: await planRestart(context, api, workflowKey, options, dryRun), stopped: null };
+    return { plan: await planRestart(context, api, workflowKey, options, dryRun), stopped: null, isAutoscaled };
   }
   const stopped = await runningJobs(api, workflowKey);
   const assumed = { ...options, assumeStopped: true };
@@ -75,7 +77,7 @@ export async function restartStored(
     : await whileStopped(context, api, workflowKey, options, (force) =>
         planRestart(context, api, workflowKey, { ...options, force }, false),
       );
-  return { plan, stopped };
+  return { plan, stopped, isAutoscaled };
 }
 
 export async function printRestart(context: Context, restarted: Restarted): Promise<void> {
@@ -89,8 +91,8 @@ export function restartedValue({ plan, stopped }: Restarted): object {
 }
 
 /** For people. */
-export function restartedText(context: Context, { plan, stopped }: Restarted): string {
-  return stoppedText(context, stopped ?? [], plan.dry_run) + restartText(context, plan);
+export function restartedText(context: Context, { plan, stopped, isAutoscaled }: Restarted): string {
+  return stoppedText(context, stopped ?? [], plan.dry_run) + restartText(context, plan, isAutoscaled);
 }
 
 /** A run that goes on without a restart is no error, so that commands that follow a restart go on too. */
@@ -185,7 +187,7 @@ function stoppedText(context: Context, stopped: readonly StoppedJob[], dryRun: b
 }
 
 /** The plan of a restart as text. */
-export function restartText(context: Context, plan: RestartPlan): string {
+export function restartText(context: Context, plan: RestartPlan, isAutoscaled: boolean): string {
   const { workflow_key: key, dry_run, run_id } = plan;
   const kept = keptText(context, key, plan.kept, plan.num_kept);
   const cleared =
@@ -193,18 +195,18 @@ export function restartText(context: Context, plan: RestartPlan): string {
   const jobs = jobsWords(plan);
   const pause = plan.ends_pause ? `${dry_run ? 'the pause would end' : 'the pause has ended'}\n` : '';
   const also = `${pause}${takenOverText(context, plan)}${givenUpText(plan)}`;
-  if (!plan.begins_run) return `${also}${unchangedText(context, plan)}${kept}`;
+  if (!plan.begins_run) return `${also}${unchangedText(context, plan, isAutoscaled)}${kept}`;
   const changes = `${also}${changesText(context, plan)}${lostJobsText(context, plan.changes)}${cleared}${kept}\n`;
   if (dry_run) return `${changes}dry run: run ${run_id} would start with ${jobs}; nothing was changed\n`;
-  return `${changes}started run ${run_id} of workflow ${key}: ${jobs}\n${nextCommands(context, key)}`;
+  return `${changes}started run ${run_id} of workflow ${key}: ${jobs}\n${nextCommands(context, key, isAutoscaled)}`;
 }
 
 /** Why no run begins, and what to type instead. */
-function unchangedText(context: Context, plan: RestartPlan): string {
+function unchangedText(context: Context, plan: RestartPlan, isAutoscaled: boolean): string {
   const { workflow_key: key, run_id, dry_run } = plan;
   if (countWaiting(plan) === 0)
     return `nothing left to run in workflow ${key}: no run ${dry_run ? 'would begin' : 'begins'}\n`;
-  const next = plan.num_ready > 0 && !dry_run ? nextCommands(context, key) : '';
+  const next = plan.num_ready > 0 && !dry_run ? nextCommands(context, key, isAutoscaled) : '';
   return `nothing to restart in workflow ${key}: run ${run_id} goes on, ${jobsWords(plan)}\n${next}`;
 }
 

@@ -2,7 +2,7 @@
 import type { Api, Reply } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
-import { needsServer, startOwnServer } from '../connection/action-server.ts';
+import { asksForNodes, needsServer, startOwnServer } from '../connection/action-server.ts';
 import type { Connection } from '../connection/connection.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
@@ -31,8 +31,9 @@ export interface StartOptions extends PlanOptions {
 export async function startWorkflow(context: Context, key: string | null, options: StartOptions): Promise<void> {
   const isServerMissing = await withConnection(context, async (connection) => {
     const workflowKey = await chooseWorkflow(context, connection.api, key);
-    const { plan, startsServer } = await startStored(context, connection, workflowKey, options);
-    await printResult(context, { ...plan, starts_server: startsServer }, () => startText(context, plan, startsServer));
+    const started = await startStored(context, connection, workflowKey, options);
+    const { plan, startsServer } = started;
+    await printResult(context, { ...plan, starts_server: startsServer }, () => startText(context, started));
     return startsServer && !plan.dry_run;
   });
   if (isServerMissing) await startOwnServer(context);
@@ -42,6 +43,7 @@ export interface Started {
   plan: Reply<'workflow_start'>;
   /** Whether a server must start once the connection is closed. */
   startsServer: boolean;
+  isAutoscaled: boolean;
 }
 
 /** Starts a stored workflow, or plans that, and says what a person should know about it. */
@@ -58,15 +60,16 @@ export async function startStored(
   const plan = await shown(context, `starting workflow ${workflowKey}`, api.call('workflow_start', request));
   await noteUnfit(context, api, workflowKey);
   noteSharedOutputs(context, plan);
-  return { plan, startsServer: await needsServer(connection, workflowKey, dryRun) };
+  const isAutoscaled = await asksForNodes(api, workflowKey);
+  return { plan, startsServer: await needsServer(connection, workflowKey, dryRun), isAutoscaled };
 }
 
-export function startText(context: Context, plan: Reply<'workflow_start'>, startsServer: boolean): string {
+export function startText(context: Context, { plan, startsServer, isAutoscaled }: Started): string {
   const jobs = `${counted(plan.num_ready, 'job')} ready, ${plan.num_blocked} blocked`;
   if (plan.dry_run) {
     return `${changesText(context, plan)}dry run: workflow ${plan.workflow_key} would start run ${plan.run_id} with ${jobs}${startsServer ? ', and a server for it on this host' : ''}\n`;
   }
-  return `started run ${plan.run_id} of workflow ${plan.workflow_key}: ${jobs}\n${nextCommands(context, plan.workflow_key)}`;
+  return `started run ${plan.run_id} of workflow ${plan.workflow_key}: ${jobs}\n${nextCommands(context, plan.workflow_key, isAutoscaled)}`;
 }
 
 export async function cancelWorkflows(context: Context, words: readonly string[], options: PlanOptions): Promise<void> {

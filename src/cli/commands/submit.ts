@@ -1,5 +1,6 @@
 /** `torc submit`: a specification from a file to Slurm. */
 import type { Command } from 'commander';
+import { mostOfAutoscaler } from '../../model/decide/autoscaling-maximum.ts';
 import type { SubmitOptions } from '../actions/submit.ts';
 import { addResumeOptions, stdioOption, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
@@ -14,10 +15,14 @@ export function declareSubmit(program: Command, act: Act): void {
     .option(
       '-m, --max-parallel-jobs <n>',
       'run at most this many jobs at a time on each worker',
-      wholeNumber('the number of jobs', 1),
+      wholeNumber('the number of jobs', 1, mostOfAutoscaler),
     )
     .option('--autoscale', 'let the server ask for nodes while jobs wait, instead of -n')
-    .option('--max <nodes>', 'with --autoscale: nodes at a time, at most (default: 10)', wholeNumber('--max', 1))
+    .option(
+      '--max <nodes>',
+      'with --autoscale: nodes at a time, at most (default: 10)',
+      wholeNumber('--max', 1, mostOfAutoscaler),
+    )
     .option('-o, --output <directory>', 'output directory (default: TORC_OUTPUT_DIR or ./torc_output)')
     .option('-i, --ignore-missing-data', 'start even if input files or user data are missing')
     .option('--yes', 'submit planned allocations without a question')

@@ -60,7 +60,12 @@ export async function needsServer(connection: Connection, workflowKey: string, d
     ? { column: 'trigger_type', value: 'on_workflow_start' }
     : { column: 'state', value: 'pending' };
   if (await hasNodeActions(connection.api, workflowKey, filter)) return true;
-  return (await connection.api.call('workflow_show', { workflow_key: workflowKey })).autoscaler !== null;
+  return asksForNodes(connection.api, workflowKey);
+}
+
+/** Whether the workflow has an autoscaler. */
+export async function asksForNodes(api: Api, workflowKey: string): Promise<boolean> {
+  return (await api.call('workflow_show', { workflow_key: workflowKey })).autoscaler !== null;
 }
 
 async function hasNodeActions(

@@ -24,13 +24,13 @@ export function oneOf<T extends string>(choices: readonly T[], what: string): (t
 }
 
 /** Reads a whole number of at least `least`. */
-export function wholeNumber(what: string, least: number): (text: string) => number {
+export function wholeNumber(what: string, least: number, most?: number): (text: string) => number {
   return (text) => {
     const number = Number(text);
-    if (/^[0-9]{1,15}$/.test(text) && number >= least) return number;
+    if (/^[0-9]{1,15}$/.test(text) && number >= least && number <= (most ?? number)) return number;
     throw new TorcError(
       'usage',
-      `${what} '${text}' is not a whole number of at least ${least}`,
+      `${what} '${text}' is not a whole number ${most === undefined ? `of at least ${least}` : `from ${least} to ${most}`}`,
       `For example: ${Math.max(least, 4)}`,
     );
   };

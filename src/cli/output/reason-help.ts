@@ -42,7 +42,9 @@ export function reasonHelp({ torc }: Pick<Context, 'torc'>, job: Subject, reason
   if (has('workers_exclusive')) return [`${torc} jobs run ${job.workflow_key}`];
   if (has('no_worker')) return [`${torc} jobs run ${job.workflow_key}`, `${schedule} -n 1`];
   if (has('outlasts_workers')) return [`${schedule} -n 1`];
-  if (has('waits_for_nodes')) return [`${torc} workflows autoscale ${job.workflow_key} --dry-run`];
+  const scaling = find('waits_for_nodes')?.scaling;
+  if (scaling?.code === 'fits_no_config') return [`${torc} -k ${job.workflow_key} hpc slurm list-configs`];
+  if (scaling !== undefined) return [`${torc} workflows autoscale ${job.workflow_key} --dry-run`];
   if (has('waits_for_allocation')) return [`${torc} hpc slurm allocations -k ${job.workflow_key}`];
   if (has('workers_silent')) return [`${torc} compute-nodes list -k ${job.workflow_key}`];
   if (has('workflow_paused')) return [`${torc} workflows resume ${job.workflow_key}`];

@@ -13,6 +13,11 @@ const lasting: ReadonlySet<Reason['code']> = new Set<Reason['code']>([
   ...(['larger_than_any_worker', 'no_worker_with_resources', 'outlasts_configs'] as const),
 ]);
 
+function lasts(reason: Reason): boolean {
+  if (reason.code !== 'waits_for_nodes') return lasting.has(reason.code);
+  return reason.scaling.code === 'fits_no_config' || reason.scaling.code === 'no_config';
+}
+
 /** Why all workflows stand still until somebody starts or restarts one; null while any of them may go on. */
 export function standstill({ torc }: Pick<Context, 'torc'>, { workflows }: StatusReply): TorcError | null {
   const idle = workflows.filter(({ has_ended }) => !has_ended);
@@ -48,7 +53,7 @@ export class LackNotes {
     for (const line of workflows) {
       const { workflow_key: key, has_ended, num_running, held_back } = line;
       const [first] = held_back;
-      const isStuck = !has_ended && num_running === 0 && first !== undefined && lasting.has(first.reason.code);
+      const isStuck = !has_ended && num_running === 0 && first !== undefined && lasts(first.reason);
       const id = isStuck ? `${key} ${first.reason.code}` : null;
       const pending = this.#pending.get(key);
       if (pending?.id === id) continue;

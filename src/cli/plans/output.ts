@@ -142,8 +142,9 @@ export function keptText(context: Context, workflowKey: string, kept: readonly K
   return `\nunchanged:\n${table}${moreLine(numKept - kept.length)}${help}`;
 }
 
-/** The next commands once jobs are ready. */
-export function nextCommands(context: Context, workflowKey: string): string {
+/** The next commands once jobs are ready. `isAutoscaled`: the workflow asks for nodes by itself. */
+export function nextCommands(context: Context, workflowKey: string, isAutoscaled: boolean): string {
+  if (isAutoscaled) return `  follow it:  ${context.torc} watch ${workflowKey}\n`;
   return `  run here:   ${context.torc} jobs run ${workflowKey}
   on Slurm:   ${context.torc} -k ${workflowKey} hpc slurm schedule-nodes -n 1
 `;

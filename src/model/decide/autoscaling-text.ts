@@ -26,7 +26,7 @@ export function scalingText(reason: ScalingReason): string {
     case 'at_max_queued':
       return `at most ${counted(reason.max_queued, 'allocation')} may be queued`;
     case 'fits_no_config':
-      return `no Slurm config has the room or the walltime for ${counted(reason.num_jobs, 'ready job')}`;
+      return `no Slurm config has the room, the walltime or the named resources for ${counted(reason.num_jobs, 'ready job')}`;
     case 'backs_off':
       return `waiting until ${reason.until}: ${failuresText(reason.num_failed)}, the last: ${reason.last_failure}`;
     case 'tries_one':

@@ -3,6 +3,7 @@ import type { AutoscalerShown } from '../../api/autoscaling.ts';
 import type { Request } from '../../api/contract.ts';
 import { isoInstant } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
+import { defaultMaxNodes, problemOfMaximum } from '../../model/decide/autoscaling-maximum.ts';
 import { scalingText } from '../../model/decide/autoscaling-text.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { type Autoscaler, findAutoscaler, lastDecision } from '../running/autoscalers.ts';
@@ -14,7 +15,13 @@ type Stated = 'min_nodes' | 'max_nodes' | 'max_queued' | 'idle_seconds' | 'is_ch
 /** Without anything missing that has a default. */
 type Whole = Omit<Settings, Stated> & { [K in Stated]: NonNullable<Settings[K]> };
 
-const defaults = { min_nodes: 0, max_nodes: 10, max_queued: 4, idle_seconds: 30, is_chain: false } satisfies Whole;
+const defaults = {
+  min_nodes: 0,
+  max_nodes: defaultMaxNodes,
+  max_queued: 4,
+  idle_seconds: 30,
+  is_chain: false,
+} satisfies Whole;
 
 /** Sets it, or changes what is named. Throws TorcError 'usage' for what makes no sense, 'not_found' for the Slurm config. */
 export function setAutoscaler(tx: Transaction, workflowKey: number, changes: Settings): void {
@@ -85,9 +92,8 @@ function checkSettings(tx: Transaction, workflowKey: number, settings: Whole): v
   }
   const size = settings.nodes_per_allocation ?? Math.min(...configs.map(({ num_nodes }) => num_nodes));
   if (min > max) throw new TorcError('usage', `the minimum of ${min} nodes is more than the maximum of ${max}`);
-  if (size > max) {
-    throw new TorcError('usage', `an allocation has ${size} nodes, and the maximum is ${max}`, 'Give a larger --max.');
-  }
+  const problem = problemOfMaximum([size], max);
+  if (problem !== null) throw new TorcError('usage', problem, 'Give a larger --max.');
   if (isChain && min > 0)
     throw new TorcError('usage', 'a chain has no minimum of nodes', 'Leave out --min or --chain.');
   if (isChain && max < 2 * size) {
