@@ -65,6 +65,21 @@ describe('the CPUs of a node', () => {
     expect(topologyOf([1, 6], root)).toEqual([[[1]], [[6]]]);
   });
 
+  it('are those that are online: the kernel also allows others', () => {
+    const online = (list: string) => rootWith({ ...twoDomains, 'sys/devices/system/cpu/online': list });
+    expect(usableTopology(4, 4, online('0-3\n'))).toEqual({
+      topology: [
+        [[0], [1]],
+        [[2], [3]],
+      ],
+      problem: null,
+    });
+    expect(usableTopology(5, null, online('0-3\n')).topology).toBeNull();
+    expect(allowedCpus(online('0-255\n'))).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    // of a container that counts its CPUs from 0
+    expect(allowedCpus(online('16-17\n'))).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  });
+
   it('are one domain without siblings where the kernel describes nothing', () => {
     const root = rootWith({ 'proc/self/status': 'Cpus_allowed_list:\t2,5-6\n' });
     expect(usableTopology(2, null, root)).toEqual({ topology: [[[2], [5], [6]]], problem: null });

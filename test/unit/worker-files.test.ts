@@ -284,6 +284,7 @@ describe('this machine', () => {
       gpuIds: ['a'],
       problem: expect.stringContaining('only 1'),
     });
+    expect(chosenGpus(1, { gpuIds: [] }).problem).toMatch(/; jobs get the index 0$/);
     expect(chosenGpus(2, { gpuIds: [] })).toMatchObject({
       gpuIds: ['0', '1'],
       problem: expect.stringContaining('none'),

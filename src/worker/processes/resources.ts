@@ -46,8 +46,8 @@ export function chosenGpus(
     return { gpuIds: gpuIds.slice(0, asked ?? gpuIds.length), problem: null };
   if (gpuIds.length > 0) return { gpuIds, problem: `--gpus ${asked}: only ${gpuIds.length} found on this machine` };
   const believed = Array.from({ length: asked }, (_, index) => String(index));
-  const names = believed.length === 1 ? '0' : `0 to ${asked - 1}`;
-  return { gpuIds: believed, problem: `--gpus ${asked}: none found on this machine; jobs get the indices ${names}` };
+  const names = believed.length === 1 ? 'index 0' : `indices 0 to ${asked - 1}`;
+  return { gpuIds: believed, problem: `--gpus ${asked}: none found on this machine; jobs get the ${names}` };
 }
 
 /** The processors that this process may use, the memory within its cgroup's limit, and the GPUs. */

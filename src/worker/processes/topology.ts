@@ -14,7 +14,13 @@ function textOf(root: string, path: string): string | null {
 /** What sched_getaffinity says: also narrowed by the cpuset of a cgroup. Null where the kernel does not say. */
 export function allowedCpus(root = '/'): number[] | null {
   const status = textOf(root, 'proc/self/status') ?? '';
-  return numbersIn(/^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1] ?? '-');
+  const listed = numbersIn(/^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1] ?? '-');
+  if (listed === null) return null;
+  // without a cpuset the list has every CPU that could ever be there, such as the second threads of cores without them
+  const online = new Set(numbersIn(textOf(root, 'sys/devices/system/cpu/online') ?? '-'));
+  const running = listed.filter((cpu) => online.has(cpu));
+  // a container may count the CPUs of this file from 0, whatever their numbers are
+  return running.length > 0 ? running : listed;
 }
 
 /** NUMA domains, of cores, of CPUs. What the kernel does not describe counts as one domain, each CPU as a core. */
