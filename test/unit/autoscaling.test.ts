@@ -111,6 +111,9 @@ describe('more nodes', () => {
     expect(pairs.submit).toMatchObject([1, 2].map(() => ({ numNodes: 2, oneWorkerPerNode: true })));
     const misfit = decideScaling(input({ waiting: [shape(2, { numCpus: 5 })] }));
     expect(misfit).toMatchObject({ submit: [], reason: { code: 'fits_no_config', num_jobs: 2 } });
+    // short ones are counted as jobs, not as turns
+    const short = decideScaling(input({ waiting: [shape(7, { numCpus: 5, runtimeMs: 60_000 })] }));
+    expect(short.reason).toEqual({ code: 'fits_no_config', num_jobs: 7 });
     expect(numNodes({ waiting: [shape(1, { runtimeMs: 5 * hourMs })] })).toBe(0);
     expect(numNodes({ waiting: [shape(1, {}, { slurmConfigKey: 2 })] })).toBe(0);
   });
@@ -120,6 +123,8 @@ describe('more nodes', () => {
     const job = { runtimeMs: 1_200_000 };
     expect(walltime({ waiting: [shape(4, job)] })).toBe(1_800_000);
     expect(walltime({ waiting: [shape(4, job)], numBlocked: 12 })).toBe(6_000_000);
+    // the others run elsewhere, if anywhere
+    expect(walltime({ waiting: [shape(4, job), shape(9, { resources: 'fpga=1' })] })).toBe(1_800_000);
     expect(walltime({ waiting: [shape(4, job)], numBlocked: 10_000 })).toBe(4 * hourMs);
     expect(walltime({ waiting: [shape(4, { isRuntimeStated: false })] })).toBe(4 * hourMs);
     expect(walltime({ waiting: [shape(4, job)], caps: { walltimeMs: 2 * hourMs } })).toBe(2 * hourMs);
@@ -207,6 +212,16 @@ describe('a chain', () => {
     expect(numNodes({ ...busy, allocations: [running, allocation(2)] })).toBe(0);
     expect(numNodes({ ...busy, waiting: [shape(4, { runtimeMs: 60_000 })] })).toBe(0);
     expect(numNodes({ ...busy, waiting: [] })).toBe(0);
+  });
+
+  it('goes on for the jobs that a Slurm config takes, and not for others', () => {
+    const misfits = [shape(3, { resources: 'fpga=1' }), shape(2, { numCpus: 5 })];
+    expect(decideScaling(input({ caps, waiting: [...misfits, shape(9)] })).submit).toMatchObject([{ after: null }]);
+    const idle = { caps, waiting: misfits, workers: [worker(4, 4)], allocations: [running] };
+    for (const fields of [idle, { ...idle, numBlocked: 4 }, { caps, waiting: misfits }]) {
+      const decided = decideScaling(input(fields));
+      expect(decided).toMatchObject({ submit: [], reason: { code: 'fits_no_config', num_jobs: 5 } });
+    }
   });
 });
 

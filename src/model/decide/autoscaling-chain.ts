@@ -4,8 +4,15 @@ import { Allowance, allocationFor, backingOff, enough, type Wanted, walltimeOf }
 import { numFitting, runtimeOf } from './autoscaling-time.ts';
 
 /** The next allocation of a chain: queued while the one before it runs, when that will not do everything. */
-export function nextOfChain(input: ScalingInput): Wanted {
-  const { allocations, caps, failures, now, waiting, numBlocked } = input;
+export function nextOfChain(given: ScalingInput): Wanted {
+  // what no Slurm config takes must neither hold up the others nor keep the chain going
+  const waiting = given.waiting.filter((shape) => allocationFor(shape, given) !== null);
+  const misfits = given.waiting.reduce((sum, { numJobs }) => sum + numJobs, 0);
+  if (waiting.length === 0 && misfits > 0) {
+    return { submit: [], until: null, reason: { code: 'fits_no_config', num_jobs: misfits } };
+  }
+  const input = { ...given, waiting };
+  const { allocations, caps, failures, now, numBlocked } = input;
   const open = allocations.filter(({ isCanceled }) => !isCanceled);
   const [running] = open.filter(({ isQueued }) => !isQueued);
   if (waiting.length + numBlocked === 0) return { submit: [], until: null, reason: enough(input) };
@@ -28,9 +35,8 @@ export function nextOfChain(input: ScalingInput): Wanted {
           walltimeMs: Math.min(same.walltimeMs, caps.walltimeMs ?? same.walltimeMs),
           after: null,
         });
-  if (allocation === null) {
-    return { submit: [], until: null, reason: { code: 'fits_no_config', num_jobs: first?.numJobs ?? 0 } };
-  }
+  // its Slurm config is gone
+  if (allocation === null) return { submit: [], until: null, reason: enough(input) };
   if (running !== undefined && !outlasts(input, running)) return { submit: [], until: null, reason: enough(input) };
   const allowance = new Allowance(input);
   if (!allowance.takes(allocation.numNodes, caps)) {

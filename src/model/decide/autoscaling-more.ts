@@ -3,7 +3,7 @@
 import type { ScalingCaps, ScalingConfig, ScalingInput, WaitingShape, WantedAllocation } from './autoscaling-input.ts';
 import type { ScalingReason } from './autoscaling-reason.ts';
 import { type Left, needIn, place, roomsOfNew } from './autoscaling-rooms.ts';
-import { chooseWalltime } from './autoscaling-time.ts';
+import { chooseWalltime, numFitting, roundsOf } from './autoscaling-time.ts';
 import { failuresToBackOff, waitAfterFailures } from './failed-starts.ts';
 import { fits } from './packing.ts';
 import { mayTake } from './pools.ts';
@@ -67,7 +67,7 @@ export function moreNodes(input: ScalingInput, left: Left[]): Wanted {
     while (one.numSlots > 0 && submit.length < mostPlanned) {
       const wanted = allocationFor(one.shape, input);
       if (wanted === null) {
-        misfits += one.numSlots;
+        misfits += Math.min(one.shape.numJobs, one.numSlots * roundsOf(one.shape));
         break;
       }
       if (!allowance.takes(wanted.allocation.numNodes, caps)) break;
@@ -150,7 +150,7 @@ export function walltimeOf(one: WantedAllocation, input: ScalingInput, numNew: n
   const config = configs.find(({ key }) => key === one.config);
   const [room] = config === undefined ? [] : roomsOfNew(one, config, null, maxParallelJobs);
   if (config === undefined || room === undefined || caps.walltimeMs !== null) return one.walltimeMs;
-  const shapes = waiting.filter((other) => mayTake(config.pool, other));
+  const shapes = waiting.filter((other) => mayTake(config.pool, other) && numFitting(room.free, other.need, 1) > 0);
   const numOpen = allocations.filter(({ config: key }) => key === config.key).length;
   return chooseWalltime({
     shapes,
