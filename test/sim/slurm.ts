@@ -111,7 +111,8 @@ export class Slurm {
         allocation.shownName = `urgent ${id}`;
       });
     }
-    this.#world.note(`slurm: ${id} (${name}) is submitted`);
+    // without the part of the name that depends on the directory of the database
+    this.#world.note(`slurm: ${id} (${name.replace(/_[0-9a-f]{8}$/, '')}) is submitted`);
     this.#startSoon();
     return id;
   }
