@@ -116,7 +116,7 @@ function pasteable(error: unknown, { torc }: Context): unknown {
   if (!(error instanceof TorcError) || torc === 'torc') return error;
   const { code, message, hint } = error;
   if (hint === null || hint.includes(`${torc} `)) return error;
-  const named = hint.replace(/(^|: )torc (?=[a-z])/g, (_, before) => `${before}${torc} `);
+  const named = hint.replace(/(^|: )torc (?=[a-z]|-k )/g, (_, before) => `${before}${torc} `);
   return named === hint ? error : new TorcError(code, message, named, { cause: error });
 }
 

@@ -71,7 +71,12 @@ describe('jobs show', () => {
       // the server does not know the option --dir
       stderr: expect.stringMatching(/^error: there is no job 4\nhint: torc --dir '.*server dir' jobs list\n$/),
     });
-    expect(await place.torc('jobs', 'show', 'x')).toMatchObject({ code: 3 });
+    expect(await place.torc('jobs', 'show', 'x', '-k', '1')).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(
+        /^error: workflow 1 has no job "x"\nhint: torc --dir '.*server dir' -k 1 jobs list\n$/,
+      ),
+    });
     expect(await place.json(['jobs', 'show', '--', '--last'])).toMatchObject({ job: { job_key: '3' } });
   });
 });
