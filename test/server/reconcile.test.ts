@@ -244,6 +244,10 @@ describe('an allocation that ended', () => {
     await look();
     expect(diagnoses().b).toMatchObject({ cause: 'oom', role: 'culprit', peak_memory_bytes: 9_000 });
     expect(diagnoses().a).toMatchObject({ cause: 'oom', role: 'victim', culprit_job_name: 'b' });
+    // what it is known to need is not forgotten, and counts once
+    await look();
+    const { usage } = await service.call('usage', { workflow_key: key });
+    expect(usage).toMatchObject([{ stem: 'b', num_attempts: 1, num_oom: 1, memory_bytes: { max: 9_000 } }]);
   });
 
   it('missing accounting is reported, and the rest still answers', async () => {

@@ -12,6 +12,7 @@ import type { ComputeNode } from '../running/compute-nodes.ts';
 import { addOrphan, bringBackOrphan, endLost, leaveOrphan } from '../running/losses.ts';
 import { retryFailed } from '../running/retries.ts';
 import { type JobState, moveJob } from '../running/transitions.ts';
+import { noteLostUse } from '../running/usage.ts';
 import { storeDiagnoses } from './diagnoses.ts';
 import type { SlurmEvidence } from './evidence.ts';
 import { findWorker, type WatchedWorker } from './scope.ts';
@@ -144,7 +145,8 @@ export function decideOrphans(
 /** The job that took the memory of its node is tried again if a rule of its failure handler lets its request grow. */
 function retryLarger(tx: Transaction, row: OrphanRow, role: Diagnosis['role']): boolean {
   if (role !== 'culprit') return false;
-  const { attempt_key: attemptKey } = row;
+  const { attempt_key: attemptKey, since } = row;
+  noteLostUse(tx, attemptKey, since);
   const isRetried = retryFailed(tx, jobState(row), { attemptKey, returnCode: null, cause: 'oom', isOnlyScaled: true });
   if (isRetried) endLost(tx, { attemptKey, cause: 'oom' });
   return isRetried;

@@ -33,6 +33,31 @@ export function noteUse(
   });
 }
 
+/**
+ * The same for an attempt that took its worker down with it, when its process was seen to be gone: it may have ended
+ * before, but not after its stated runtime.
+ */
+export function noteLostUse(tx: Transaction, attemptKey: number, goneAt: number): void {
+  const row = tx.db.get<{
+    workflowKey: number;
+    startedAt: number;
+    shapeKey: number;
+    name: string;
+    peak: number | null;
+  }>(
+    `SELECT a.workflow_key AS workflowKey, coalesce(a.started_at, a.claimed_at) AS startedAt, j.shape_key AS shapeKey,
+       j.name, coalesce(json_extract(a.diagnosis, '$.peak_memory_bytes'), a.peak_memory_bytes) AS peak
+     FROM attempts a JOIN jobs j ON j.job_key = a.job_key WHERE a.attempt_key = ?`,
+    attemptKey,
+  );
+  if (row === undefined) return;
+  const { workflowKey, startedAt, shapeKey, name, peak } = row;
+  const asked = requestOf(tx, { attemptKey, shapeKey });
+  const memoryBytes = peak === null && asked.memory === null ? null : Math.max(peak ?? 0, asked.memory ?? 0);
+  const runtimeMs = Math.min(Math.max(0, goneAt - startedAt), asked.runtime ?? Number.POSITIVE_INFINITY);
+  tx.used({ workflowKey, stem: stemOf(name), shapeKey, cause: 'oom', memoryBytes, cpuThousandths: null, runtimeMs });
+}
+
 /** What an attempt asked for when it was claimed; null where that was not stated. */
 function requestOf(
   tx: Transaction,
