@@ -59,6 +59,20 @@ describe('submit --autoscale', () => {
     expectNothingStored();
   });
 
+  it('also submits what the specification does, and says so before', async () => {
+    const action = { trigger_type: 'on_workflow_start', action_type: 'schedule_nodes', scheduler: 's' };
+    const own = {
+      slurm_schedulers: [{ name: 's', account: 'acct' }],
+      actions: [{ ...action, scheduler_type: 'slurm', num_allocations: 2 }],
+    };
+    const file = place.file('own.json', jobs({}, own));
+    const words = ['submit', file, '--autoscale', '--max', '3'];
+    expect(await place.json([...words, '--dry-run'])).toMatchObject({ allocations: 2, max_nodes: 3 });
+    await place.json(words);
+    // the autoscaler may have looked before the action was carried out
+    await vi.waitFor(() => expect(slurm.jobs().length).toBeGreaterThanOrEqual(2), waiting);
+  });
+
   it('is refused with words that contradict it', async () => {
     const file = place.file('study.json', jobs({}));
     expect(await place.torc('submit', file, '--max', '3', '-n', '1')).toMatchObject({ code: 2 });

@@ -60,7 +60,7 @@ export async function submitSpec(context: Context, spec: string, options: Submit
     return 0;
   }
   if (options.resume !== true) refuseMissingInputs(workflow, options);
-  if (!schedulesItself) requireSbatch(context);
+  if (!schedulesItself || options.autoscale === true) requireSbatch(context);
   const done = await withConnection(
     context,
     async (connection) => {
@@ -189,17 +189,19 @@ async function showSubmission(
   const { value, text } = countsOf(workflow);
   const submissions = schedulesItself
     ? workflow.actions.filter(isSubmission).map(({ scheduler, numAllocations }) => ({ scheduler, numAllocations }))
-    : [{ scheduler: 0, numAllocations: options.allocations ?? 1 }];
+    : options.autoscale === true
+      ? []
+      : [{ scheduler: 0, numAllocations: options.allocations ?? 1 }];
   const lines = submissions.map(({ scheduler, numAllocations }) => {
     return plannedText(workflow.schedulers[scheduler ?? -1] ?? null, numAllocations);
   });
+  const allocations = submissions.reduce((sum, { numAllocations }) => sum + numAllocations, 0);
   if (options.autoscale === true) {
     const most = options.max ?? defaultMaxNodes;
     const line = `the server would ask for nodes while jobs wait: at most ${counted(most, 'node')}\n`;
-    await printResult(context, { ...value, allocations: 0, max_nodes: most }, () => `${text}${line}`);
+    await printResult(context, { ...value, allocations, max_nodes: most }, () => `${text}${lines.join('')}${line}`);
     return;
   }
-  const allocations = submissions.reduce((sum, { numAllocations }) => sum + numAllocations, 0);
   await printResult(context, { ...value, allocations }, () => `${text}${lines.join('')}`);
 }
 
