@@ -6,6 +6,8 @@ import { defineConfig } from 'vitest/config';
  */
 const patient = { testTimeout: 240_000, hookTimeout: 120_000, expect: { poll: { timeout: 150_000 } } };
 
+const onCluster = { testTimeout: 600_000, hookTimeout: 600_000, fileParallelism: false };
+
 const layer = (name: string, extra: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], ...extra },
 });
@@ -25,7 +27,8 @@ export default defineConfig({
       layer('cli', { ...patient, setupFiles: ['test/support/check-recorded-replies.ts'] }),
       layer('crash', patient),
       layer('security', { testTimeout: 120_000, hookTimeout: 120_000 }),
-      layer('slurm', { testTimeout: 600_000, hookTimeout: 600_000, fileParallelism: false }),
+      layer('slurm', onCluster),
+      layer('slurm-long', onCluster),
     ],
   },
 });

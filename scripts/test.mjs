@@ -60,7 +60,7 @@ function installPrograms() {
 
 function wantsSlurm() {
   const projects = given.flatMap((arg, index) => (arg === '--project' ? [given[index + 1]] : []));
-  return projects.length === 0 || projects.includes('slurm');
+  return projects.length === 0 || projects.some((name) => name.startsWith('slurm'));
 }
 
 step('build');

@@ -69,6 +69,21 @@ export async function nodeBack(node: Node): Promise<void> {
   await until(`${node} is back`, state, 150);
 }
 
+/** Stops daemons of the controller where they are, or lets them go on; `names` is a regular expression. */
+export function signalDaemons(signal: 'STOP' | 'CONT', names: string): void {
+  const words = ['exec', '-u', 'root', '--', 'pkill', `-${signal}`, '-x', names];
+  spawnSync(clusterCommand, words, { encoding: 'utf8' });
+}
+
+/** Whatever a test has stopped is there again for the next one. */
+export function repairCluster(): void {
+  signalDaemons('CONT', slurmDaemons);
+  const { status, stderr } = spawnSync(clusterCommand, ['up'], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(stderr);
+}
+
+export const slurmDaemons = 'slurmctld|slurmdbd';
+
 /** Fails at once when there is no cluster to test with. */
 export function requireCluster(): void {
   const { stdout } = spawnSync(clusterCommand, ['info'], { encoding: 'utf8' });

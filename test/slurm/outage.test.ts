@@ -1,28 +1,23 @@
 /** Nodes and Slurm's own daemons that go away: nothing is concluded too early, nothing is lost. One at a time. */
-import { spawnSync } from 'node:child_process';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { DiagnosedJob } from '../../src/api/contract.ts';
-import { type Node, nodeBack, output, power, requireCluster, run, until } from './cluster.ts';
+import {
+  type Node,
+  nodeBack,
+  output,
+  power,
+  repairCluster,
+  requireCluster,
+  run,
+  signalDaemons,
+  slurmDaemons,
+  until,
+} from './cluster.ts';
 import { comesBack, lostCauses } from './losing.ts';
 import { type Site, siteFor } from './site.ts';
 
-const cluster = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'docker', 'cluster');
-
 beforeAll(requireCluster);
-// whatever a test has stopped is there again for the next one
-afterEach(() => {
-  signalSlurm('CONT');
-  const { status, stderr } = spawnSync(cluster, ['up'], { encoding: 'utf8' });
-  if (status !== 0) throw new Error(stderr);
-});
-
-/** Stops the controller's daemons where they are, or lets them go on. */
-function signalSlurm(signal: 'STOP' | 'CONT'): void {
-  const words = ['exec', '-u', 'root', '--', 'pkill', `-${signal}`, '-x', 'slurmctld|slurmdbd'];
-  spawnSync(cluster, words, { encoding: 'utf8' });
-}
+afterEach(repairCluster);
 
 async function startOn(site: Site, node: Node, jobs: object[]): Promise<string> {
   await site.startServer('ctl', 10);
@@ -71,7 +66,7 @@ describe("Slurm's daemons", () => {
     await running(site, key, 'short');
     const [allocation] = await site.allocations(key);
     const id = allocation?.slurm_job_id ?? '';
-    signalSlurm('STOP');
+    signalDaemons('STOP', slurmDaemons);
     await until('a job ends without Slurm', async () => (await site.job(key, 'short')).status === 'done');
     await running(site, key, 'long');
     // the worker dies while nobody can be asked
@@ -82,7 +77,7 @@ describe("Slurm's daemons", () => {
       expect(jobs[0]?.diagnosis.process).not.toBe('gone');
       expect(await site.job(key, 'long')).toMatchObject({ status: 'submitted', orphaned: false });
     }
-    signalSlurm('CONT');
+    signalDaemons('CONT', slurmDaemons);
     await comesBack(site, key, 'long');
     expect(await lostCauses(site, 'long', key)).toEqual(['worker_lost']);
     expect((await run(['grep', '-c', '"level":60', `${site.directory}/server.jsonl`])).stdout.trim()).toBe('0');
