@@ -103,14 +103,18 @@ describe('the GPUs of a job', () => {
       { ...all, outputDirectory: '/o', dataDirectory: '/o' } as LaunchContext,
       null,
     );
-    return Object.fromEntries(Object.entries(variables).filter(([name]) => /DEVICES|MASK|GPUS/.test(name)));
+    return Object.fromEntries(Object.entries(variables).filter(([name]) => /DEVICE|MASK|GPUS/.test(name)));
   };
 
   it('are named in the variable of their maker and in TORC_GPUS; a job without any sees none', () => {
     expect(seen('nvidia', [1])).toEqual({ CUDA_VISIBLE_DEVICES: 'GPU-b', TORC_GPUS: 'GPU-b' });
     expect(seen('nvidia', [])).toEqual({ CUDA_VISIBLE_DEVICES: '', TORC_GPUS: '' });
-    // HIP counts only what ROCr shows
-    expect(seen('amd', [1])).toMatchObject({ ROCR_VISIBLE_DEVICES: 'GPU-b', HIP_VISIBLE_DEVICES: '0' });
+    // HIP and OpenCL count only what ROCr shows
+    expect(seen('amd', [1])).toMatchObject({
+      ROCR_VISIBLE_DEVICES: 'GPU-b',
+      HIP_VISIBLE_DEVICES: '0',
+      GPU_DEVICE_ORDINAL: '0',
+    });
     expect(seen('amd', [0, 1])).toMatchObject({ ROCR_VISIBLE_DEVICES: '4,GPU-b', HIP_VISIBLE_DEVICES: '0,1' });
     expect(seen('intel', [0])).toEqual({ ZE_AFFINITY_MASK: '4', TORC_GPUS: '4' });
   });

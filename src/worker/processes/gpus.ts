@@ -107,12 +107,16 @@ export function gpuVariables(maker: GpuMaker, ids: readonly string[]): Record<st
   switch (maker) {
     case 'nvidia':
       return { CUDA_VISIBLE_DEVICES: list, TORC_GPUS: list };
-    case 'amd':
+    case 'amd': {
+      // HIP and OpenCL count what ROCr leaves visible
+      const positions = ids.map((_, position) => position).join(',');
       return {
         ROCR_VISIBLE_DEVICES: list,
-        HIP_VISIBLE_DEVICES: ids.map((_, position) => position).join(','),
+        HIP_VISIBLE_DEVICES: positions,
+        GPU_DEVICE_ORDINAL: positions,
         TORC_GPUS: list,
       };
+    }
     case 'intel':
       return { ZE_AFFINITY_MASK: list, TORC_GPUS: list };
   }
