@@ -75,9 +75,12 @@ export function brokenScaling(db: Database, needs: ReadonlyMap<string, TrueNeed>
   for (const [at, tried] of attempts.entries()) {
     const before = attempts[at - 1];
     expected = before?.job_key === tried.job_key ? after(before) : first;
-    const isAnew = tried.is_taken_over === 1 && tried.memory === first.memory && tried.runtime === first.runtime;
-    if (!isAnew && (tried.memory !== expected.memory || tried.runtime !== expected.runtime)) {
-      const words = `${tried.memory} bytes and ${tried.runtime} ms instead of ${expected.memory} and ${expected.runtime}`;
+    const { memory, runtime } = expected;
+    // what grows after that is one of the two; the other one is as the specification says again
+    const isWrong = (field: 'memory' | 'runtime'): boolean =>
+      tried[field] !== expected[field] && (tried.is_taken_over === 0 || tried[field] !== first[field]);
+    if (isWrong('memory') || isWrong('runtime')) {
+      const words = `${tried.memory} bytes and ${tried.runtime} ms instead of ${memory} and ${runtime}`;
       broken.push(`job ${tried.job_key} (${tried.name}) asks for ${words}`);
     }
     if (tried.is_given_up === 1) {

@@ -80,15 +80,16 @@ export class ScalingCheck {
   /** Nothing is asked for soon after three starts in a row that were refused. */
   #lookAtBackOff(db: Database, key: number): void {
     const rows = db.all(
-      `SELECT status, submitted_at, created_at FROM allocations WHERE is_autoscaled = 1 AND allocation_key <= ?
+      `SELECT status, submitted_at, created_at, judged_at FROM allocations WHERE is_autoscaled = 1 AND allocation_key <= ?
        ORDER BY allocation_key DESC LIMIT ?`,
       key,
       failuresToBackOff + 1,
-    ) as { status: string; submitted_at: number | null; created_at: number }[];
+    ) as { status: string; submitted_at: number | null; created_at: number; judged_at: number | null }[];
     const [newest, ...before] = rows;
     const setAt = db.get('SELECT set_at FROM autoscalers')?.set_at as number | undefined;
-    const isFailed = before.every(({ status, submitted_at }) => {
-      return status === 'refused' && submitted_at !== null && submitted_at >= (setAt ?? 0);
+    // a clock that was set back meanwhile makes a failure seem older than the settings, which forgive those before them
+    const isFailed = before.every(({ status, submitted_at, judged_at }) => {
+      return status === 'refused' && Math.min(submitted_at ?? 0, judged_at ?? 0) >= (setAt ?? 0);
     });
     if (newest === undefined || before.length < failuresToBackOff || !isFailed) return;
     const firstAt = Math.min(...before.map(({ submitted_at }) => submitted_at ?? 0));

@@ -156,7 +156,7 @@ function openAllocations(tx: Transaction, workflowKey: number): OpenAllocation[]
 
 /**
  * Nodes of allocations whose workers are gone, and which Slurm may not have taken back yet: a moment after a worker has
- * said goodbye, or until Slurm has said that the allocation is over.
+ * said goodbye, or until Slurm has said that the allocation is over. A worker that was told to leave may not have heard it.
  */
 function countLeaving(tx: Transaction, workflowKey: number): number {
   const row = tx.db.get<{ n: number }>(
@@ -164,7 +164,7 @@ function countLeaving(tx: Transaction, workflowKey: number): number {
      WHERE workflow_key = ? AND status = 'ended' AND slurm_job_id IS NOT NULL
        AND coalesce(json_extract(evidence, '$.isSettled'), 0) = 0
        AND ended_at > ? - iif(EXISTS (SELECT 1 FROM compute_nodes n WHERE n.allocation_key = l.allocation_key
-         AND n.close_reason NOT IN ('left', 'nothing left to do')), ?, ?)`,
+         AND n.close_reason <> 'left'), ?, ?)`,
     workflowKey,
     tx.now,
     longestLeavingMs,
