@@ -198,7 +198,7 @@ describe('above what its Slurm config gives', () => {
   });
 });
 
-it('requirements that come from data stay from data, but for what has grown', async () => {
+it('requirements that come from data still come from data, except for what has grown', async () => {
   const jobs = [
     {
       name: 'a',

@@ -66,7 +66,7 @@ function scaled(given: Partial<Exceeded> & { rooms?: [Room, ...Room[]]; scale?: 
 }
 
 describe('a request that was exceeded', () => {
-  it('grows alone: all else stays', () => {
+  it('is the only thing that grows', () => {
     expect(scaled({})).toMatchObject({ need: need({ memoryBytes: 2 * gibibyte }), limitedBy: null });
     expect(scaled({ field: 'runtime' })).toMatchObject({ need: need({ runtimeMs: 30 * minute }), limitedBy: null });
     expect(scaled({ scale: { runtime: { factor: 3 } } })).toBeNull();

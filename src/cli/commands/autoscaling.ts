@@ -60,7 +60,7 @@ export function declareAutoscale(group: Command, act: Act): void {
     .addHelpText(
       'after',
       `
-What is not named stays as it was set before. torc workflows show tells what is set and what it is doing.
+What is not named stays as it was set before. torc workflows show prints what is set and what it is doing.
 ${examples(
   'torc workflows autoscale 7 --max 20 --dry-run',
   'torc workflows autoscale 7 --max 20 --idle 1m',

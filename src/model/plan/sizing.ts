@@ -57,7 +57,7 @@ export function longestMsOf({ place }: Segment, { maxWalltimeMs }: Pick<SizingOp
   return Math.min(place.longestMs ?? anyLongMs, maxWalltimeMs ?? anyLongMs);
 }
 
-/** The groups of the segment alone: what they wait for elsewhere has ended. */
+/** Only the groups of the segment: what they wait for elsewhere has ended. */
 function ownGroups(groups: readonly JobGroup[], segment: Segment): JobGroup[] {
   const places = new Map(segment.groups.map((index, place) => [index, place]));
   return segment.groups.map((index) => {

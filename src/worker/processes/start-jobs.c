@@ -52,7 +52,7 @@ struct request {
   char **variables;
   /* all of the above points into it, unless the CPUs came later: then they are in the variable that names them */
   char *body, *given_cpus;
-  /* in the queue the one behind it; later the one that starts in its place */
+  /* while it waits, the one after it; later, the one that starts in its place */
   struct request *next;
 };
 
