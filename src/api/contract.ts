@@ -98,6 +98,7 @@ export const endpoints = {
   planned_jobs: on(planning.askPlannedJobs, planning.plannedJobs),
   demand: on(demand.askDemand, demand.demandReply),
   usage: on(usage.askUsage, usage.usageReply),
+  usage_earlier: on(usage.askEarlierUsage, usage.earlierUsageReply),
   status: on(status.askStatus, status.statusReply),
   workflow_status: on(workflows.workflowOnly, status.workflowStatusReply),
   jobs_diagnose: on(jobs.diagnoseJobs, jobs.diagnoseReply),

@@ -23,7 +23,8 @@ export async function storeInChunks(
     await api.call('workflow_create_chunk', chunk);
     onProgress(chunk.first_job + chunk.jobs.length);
   }
-  return await api.call('workflow_create_finish', { workflow_key });
+  const sized = workflow.autoSize === undefined ? {} : { auto_size: workflow.autoSize };
+  return await api.call('workflow_create_finish', { workflow_key, ...sized });
 }
 
 /** A Slurm config as it is stored. */

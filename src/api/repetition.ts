@@ -29,6 +29,7 @@ const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'job_show',
   'jobs_outputs',
   'usage',
+  'usage_earlier',
   'demand',
   'planned_jobs',
   'status',

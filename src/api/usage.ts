@@ -1,6 +1,7 @@
 /** What jobs use against what they ask for. */
 import { z } from 'zod';
-import { count, key } from './fields.ts';
+import { sizeNotes } from '../model/auto-size.ts';
+import { count, key, name } from './fields.ts';
 
 export const askUsage = z.strictObject({ workflow_key: key });
 
@@ -34,3 +35,44 @@ export const usageReply = () =>
     ),
   });
 export type UsageRow = z.infer<ReturnType<typeof usageReply>>['usage'][number];
+
+/** The newest workflows of a person with this name that have measured something, or the one with the key. */
+export const askEarlierUsage = z.strictObject({ name, workflow_key: key.nullable() });
+
+/** In bytes or milliseconds; null where nothing was measured. */
+const earlierMeasure = () =>
+  z.strictObject({ n: count.min(1), p95: z.number(), max: z.number(), proposed: z.number() }).nullable();
+
+export const earlierUsageReply = () =>
+  z.strictObject({
+    /** Those whose measurements are merged, the newest first. */
+    workflow_keys: z.array(key),
+    usage: z.array(z.strictObject({ stem: z.string(), memory: earlierMeasure(), runtime: earlierMeasure() })),
+  });
+
+/** Missing measurements and requests are null. */
+const sizedField = z.strictObject({
+  requested: z.number().nullable(),
+  p95: z.number().nullable(),
+  max: z.number().nullable(),
+  proposed: z.number().nullable(),
+  new_request: z.number().nullable(),
+  note: z.enum(sizeNotes).nullable(),
+});
+
+const jobSize = z.strictObject({
+  stem: z.string().max(4096),
+  resource_requirements: z.string().max(4096).nullable(),
+  scheduler: z.string().max(4096).nullable(),
+  num_jobs: count,
+  num_attempts: count,
+  memory_bytes: sizedField,
+  runtime_seconds: sizedField,
+});
+
+/** How requests of a new workflow follow from what earlier jobs have used. */
+export const autoSize = z.strictObject({
+  workflow_keys: z.array(key).max(100),
+  sizes: z.array(jobSize).max(10_000),
+  num_unlisted: count,
+});

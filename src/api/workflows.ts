@@ -28,6 +28,7 @@ import { newNotification } from './notifications.ts';
 import { records } from './records.ts';
 import { fromData } from './requirements-from-data.ts';
 import { slurmConfigFields } from './slurm.ts';
+import { autoSize } from './usage.ts';
 
 const absolutePath = text.regex(/^\//, 'is not an absolute path');
 
@@ -191,7 +192,7 @@ export const createChunk = z.strictObject({
 
 export const createChunkReply = () => z.strictObject({ num_jobs: count });
 
-export const createFinish = z.strictObject({ workflow_key: key });
+export const createFinish = z.strictObject({ workflow_key: key, auto_size: autoSize.optional() });
 export const createFinishReply = () =>
   z.strictObject({
     workflow_key: key,

@@ -1,4 +1,5 @@
 /** A workflow ready to be stored: every job written out, names resolved to indices, the graph checked. */
+import type { AutoSize } from './auto-size.ts';
 import type { FromData, Requirements } from './job.ts';
 import type { Environment, Launch, StdioMode } from './launch.ts';
 import type { ResourceSet } from './named-resources.ts';
@@ -184,6 +185,8 @@ export interface ExpandedWorkflow {
   /** Undefined when the specification says nothing about them. */
   notifications?: readonly NotificationRule[];
   usePendingFailed: boolean;
+  /** How requests follow from what earlier jobs have used; undefined where they are as written. */
+  autoSize?: AutoSize;
   /** What the specification says without an effect, each with its place; undefined for nothing. */
   notes?: readonly string[];
   /** Parameters of the workflow that a job has in braces and does not use, by its written name. */

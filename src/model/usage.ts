@@ -33,6 +33,14 @@ export function addValue(sketch: Sketch, value: number): void {
   sketch.buckets.set(bucket, (sketch.buckets.get(bucket) ?? 0) + 1);
 }
 
+/** Adds the values of another sketch. */
+export function mergeSketch(sketch: Sketch, other: Sketch): void {
+  sketch.n += other.n;
+  sketch.min = Math.min(sketch.min, other.min);
+  sketch.max = Math.max(sketch.max, other.max);
+  for (const [bucket, count] of other.buckets) sketch.buckets.set(bucket, (sketch.buckets.get(bucket) ?? 0) + count);
+}
+
 /** The value that this share of the values does not exceed; null without values. */
 export function quantile({ n, min, max, buckets }: Sketch, share: number): number | null {
   if (n === 0) return null;

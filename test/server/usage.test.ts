@@ -132,3 +132,49 @@ it('rolls up names of more than a thousand forms together', async () => {
   expect(usage).toHaveLength(1001);
   expect(usage.find(({ stem }) => stem === '(others)')?.num_attempts).toBe(500);
 });
+
+it('is merged over earlier workflows of a name and a user, the newest ten that have measured', async () => {
+  const finishAll = async (key: string, peaks: readonly number[], cause = 'success' as 'success' | 'oom') => {
+    const worker = await TestWorker.join(fresh.service, key, { cpus: 100, memory: 100 * gibibyte });
+    const { jobs: given } = await worker.exchange();
+    worker.held = [];
+    await worker.exchange({
+      finished: given.map(({ attempt }, i) => ({
+        ...finished(attempt, cause === 'oom' ? 137 : 0),
+        cause,
+        exec_ms: 200_000,
+        peak_memory_bytes: (peaks[i] ?? 0) * mebibyte,
+      })),
+    });
+  };
+  const create = (name: string, memory = 8 * gibibyte) =>
+    createWorkflow(fresh.service, [{ name: 'work_1', memory }, { name: 'work_2', memory }], [], { name });
+  const ask = (name: string, workflow_key: string | null = null) =>
+    fresh.service.call('usage_earlier', { name, workflow_key });
+  expect(await ask('w')).toEqual({ workflow_keys: [], usage: [] });
+  const first = await create('w');
+  await finishAll(first, [900, 1000]);
+  const unmeasured = await create('w');
+  const second = await create('w');
+  await finishAll(second, [100, 200]);
+  const other = await create('other', gibibyte);
+  await finishAll(other, [400, 400], 'oom');
+  const merged = await ask('w');
+  expect(merged.workflow_keys).toEqual([second, first]);
+  expect(merged.usage).toMatchObject([
+    { stem: 'work_*', memory: { n: 4, max: 1000 * mebibyte }, runtime: { n: 4, max: 200_000, proposed: 240_000 } },
+  ]);
+  // within 2.5 % of 1.2 times the largest
+  expect((merged.usage[0]?.memory?.proposed ?? 0) / mebibyte).toBeCloseTo(1200, -2);
+  expect((await ask('w', first)).usage[0]?.memory).toMatchObject({ n: 2, max: 1000 * mebibyte });
+  expect(await ask('w', unmeasured)).toEqual({ workflow_keys: [], usage: [] });
+  // the attempts ran out of a gibibyte, which was not enough
+  expect((await ask('other')).usage[0]?.memory).toMatchObject({ max: gibibyte, proposed: 1229 * mebibyte });
+  // another person's workflows do not count
+  fresh.service.db.run("UPDATE workflows SET user = 'somebody' WHERE workflow_key = ?", Number(second));
+  expect((await ask('w')).workflow_keys).toEqual([first]);
+  for (let i = 0; i < 11; i += 1) await finishAll(await create('w'), [50, 50]);
+  const { workflow_keys, usage } = await ask('w');
+  expect(workflow_keys).toHaveLength(10);
+  expect(usage[0]?.memory).toMatchObject({ n: 20, max: 50 * mebibyte });
+});

@@ -6,6 +6,7 @@ import {
   emptySketch,
   fitOf,
   fitRules,
+  mergeSketch,
   quantile,
   readSketch,
   sketchText,
@@ -36,6 +37,17 @@ it('quantiles are within 2.5 % of a value of that rank; stored and read again th
   );
   expect(readSketch(sketchText(emptySketch()))).toEqual(emptySketch());
   expect(quantile(emptySketch(), 0.5)).toBeNull();
+});
+
+it('merged sketches are those of all values', () => {
+  const values = fc.array(fc.integer({ min: 0, max: 2 ** 45 }), { maxLength: 100 });
+  fc.assert(
+    fc.property(fc.array(values, { maxLength: 5 }), (parts) => {
+      const merged = emptySketch();
+      for (const part of parts) mergeSketch(merged, readSketch(sketchText(sketchOf(part))));
+      expect(merged).toEqual(sketchOf(parts.flat()));
+    }),
+  );
 });
 
 it('a million values take as little as their spread', () => {

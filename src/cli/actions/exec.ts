@@ -13,6 +13,7 @@ import { chosenOutput } from '../input/output-directory.ts';
 import { isOnPath } from '../input/programs.ts';
 import { namesAllocations, requireSbatch, withScheduler } from '../input/submission.ts';
 import { printResult } from '../output/output.ts';
+import { sizeValue, withAutoSize } from '../plans/auto-size.ts';
 import { awaitRun } from './await-run.ts';
 import { runWorkflow, shownInPlan } from './run.ts';
 import { plannedText, submitStarted } from './submit-allocations.ts';
@@ -28,7 +29,9 @@ export async function execCommands(
   const options = { ...program.options, ...withoutAliases(typed) };
   const isHere = runsHere(context, typed);
   const made = await execWorkflow(context, program.words, options);
-  const workflow = isHere ? made : withScheduler(context, 'the command', made, options);
+  const placed = (one: ExpandedWorkflow) => (isHere ? one : withScheduler(context, 'the command', one, options));
+  const limits = () => (options.walltime === undefined ? [] : placed(made).schedulers);
+  const workflow = placed(await withAutoSize(context, made, options, limits));
   await checkStorable(workflow);
   noteWithoutEffect(context, workflow);
   if (options.dryRun === true) {
@@ -100,6 +103,6 @@ async function runInAllocations(context: Context, workflow: ExpandedWorkflow, op
     context.terminal.err(context.format === 'text' ? text : '');
     return awaitRun(context, plan.workflow_key, { output: chosenOutput(context, options.output), progress });
   }
-  await printResult(context, value, () => text);
+  await printResult(context, { ...value, ...sizeValue(workflow) }, () => text);
   return 0;
 }

@@ -8,11 +8,13 @@ import { type Context, note } from '../context/context.ts';
 import { type MissingDataOption, refuseMissingInputs } from '../documents/outside-inputs.ts';
 import { readWorkflow } from '../documents/read-spec.ts';
 import { checkStorable, noteWithoutEffect } from '../documents/send-workflow.ts';
+import type { AutoSizeOptions } from '../input/auto-size-options.ts';
 import { startDirectory } from '../input/base-directory.ts';
 import type { ResumeOptions } from '../input/options.ts';
 import { chosenOutput, prepareOutputDirectory } from '../input/output-directory.ts';
 import { printResult } from '../output/output.ts';
 import { exitCodeOf, summaryFailures, summaryText, summaryValue } from '../output/summary.ts';
+import { withAutoSize } from '../plans/auto-size.ts';
 import { noteSharedOutputs } from '../plans/file-warnings.ts';
 import type { WorkerCommandOptions } from '../workers/local-worker.ts';
 import { runLocally } from './jobs-run.ts';
@@ -20,7 +22,12 @@ import { checkResume, noteResumed, planRecreated, type Recreated, resumeRecreate
 import { type StatedOptions, showCounts, storeWorkflow, withStated } from './workflows-create.ts';
 import { printRestart, exitCodeOf as restartExitCode } from './workflows-restart.ts';
 
-export interface RunOptions extends WorkerCommandOptions, StatedOptions, MissingDataOption, ResumeOptions {
+export interface RunOptions
+  extends WorkerCommandOptions,
+    StatedOptions,
+    MissingDataOption,
+    ResumeOptions,
+    AutoSizeOptions {
   commands?: boolean;
   failFast?: boolean;
   maxFailures?: number;
@@ -37,9 +44,10 @@ const waitForNewJobs = 0;
 
 export async function runSpec(context: Context, spec: string, options: RunOptions): Promise<number> {
   const read = withStated(await readWorkflow(context, spec, options.commands === true ? {} : null), options);
-  const workflow = withLimits(read.workflow, options);
-  checkResume(options, workflow);
-  refuseWithoutJobs(spec, workflow);
+  const limited = withLimits(read.workflow, options);
+  checkResume(options, limited);
+  refuseWithoutJobs(spec, limited);
+  const workflow = await withAutoSize(context, limited, options);
   await checkStorable(workflow);
   if (options.resume !== true) refuseMissingInputs(workflow, options);
   noteWithoutEffect(context, workflow);

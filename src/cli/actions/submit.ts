@@ -10,11 +10,13 @@ import type { Context } from '../context/context.ts';
 import { type MissingDataOption, refuseMissingInputs } from '../documents/outside-inputs.ts';
 import { readWorkflow } from '../documents/read-spec.ts';
 import { checkStorable, noteWithoutEffect } from '../documents/send-workflow.ts';
+import type { AutoSizeOptions } from '../input/auto-size-options.ts';
 import type { ResumeOptions } from '../input/options.ts';
 import { chosenOutput } from '../input/output-directory.ts';
 import { namesAllocations, requireSbatch, type SubmissionOptions, withScheduler } from '../input/submission.ts';
 import { settingsText } from '../output/autoscaler-text.ts';
 import { printResult } from '../output/output.ts';
+import { sizeValue, withAutoSize } from '../plans/auto-size.ts';
 import { awaitSubmission } from '../workers/first-submission.ts';
 import { checkResume, planRecreated, resumeRecreated } from './resume.ts';
 import { refuseWithoutJobs } from './run.ts';
@@ -33,6 +35,7 @@ import { type Started, startStored } from './workflows-start-cancel-delete.ts';
 export type SubmitOptions = StatedOptions &
   MissingDataOption &
   ResumeOptions &
+  AutoSizeOptions &
   SubmissionOptions & {
     /** Without a question about planned allocations. */
     yes?: boolean;
@@ -40,10 +43,11 @@ export type SubmitOptions = StatedOptions &
 
 /** The exit code: 7 when a resume finds nothing left to run. */
 export async function submitSpec(context: Context, spec: string, options: SubmitOptions): Promise<number> {
-  const { workflow: read } = withStated(await readWorkflow(context, spec, null), options);
-  checkResume(options, read);
-  refuseWithoutJobs(spec, read);
+  const { workflow: stated } = withStated(await readWorkflow(context, spec, null), options);
+  checkResume(options, stated);
+  refuseWithoutJobs(spec, stated);
   checkAutoscale(options);
+  const read = await withAutoSize(context, stated, options, () => typedSchedulers(context, spec, stated, options));
   const written = isToBePlanned(context, read, options) ? await withPlanned(context, spec, read, options) : read;
   const schedulesItself = requireNodes(context, spec, written, options);
   const workflow = namesAllocations(options) ? withScheduler(context, spec, written, options) : written;
@@ -82,13 +86,24 @@ export async function submitSpec(context: Context, spec: string, options: Submit
     return printed(context, done.resumed);
   }
   const { started, autoscaler } = done;
-  if (autoscaler != null) await byAutoscaling(context, workflow.name, started, autoscaler, options);
+  if (autoscaler != null) await byAutoscaling(context, workflow, started, autoscaler, options);
   else if (schedulesItself) await bySubmittingActions(context, workflow, started, options);
   else {
     const { value, text } = await submitStarted(context, started.plan, workflow.name, options);
-    await printResult(context, value, () => text);
+    await printResult(context, { ...value, ...sizeValue(workflow) }, () => text);
   }
   return 0;
+}
+
+/** The Slurm configs with what was typed: a walltime there is the most that a job can have. */
+function typedSchedulers(
+  context: Context,
+  spec: string,
+  workflow: ExpandedWorkflow,
+  options: SubmitOptions,
+): ExpandedWorkflow['schedulers'] {
+  const isTyped = [options.partition, options.walltime].some((option) => option !== undefined);
+  return isTyped ? withScheduler(context, spec, workflow, options).schedulers : workflow.schedulers;
 }
 
 function checkAutoscale({ autoscale, allocations, max, resume }: SubmitOptions): void {
@@ -129,13 +144,14 @@ async function setUp(
 /** Starts the server that asks for nodes, unless one runs. */
 async function byAutoscaling(
   context: Context,
-  name: string,
+  workflow: ExpandedWorkflow,
   { plan, startsServer }: Started,
   autoscaler: AutoscalerShown,
   options: SubmitOptions,
 ): Promise<void> {
   if (startsServer) await startOwnServer(context);
-  const value = { starts_server: startsServer, slurm_job_ids: [], autoscaler };
+  const { name } = workflow;
+  const value = { starts_server: startsServer, slurm_job_ids: [], autoscaler, ...sizeValue(workflow) };
   const place = { outputDirectory: chosenOutput(context, options.output), scripts: false };
   const what = `the server asks for nodes: ${settingsText(autoscaler)}`;
   const text = () => submittedText(context, name, plan, what, place);
@@ -157,11 +173,12 @@ async function withPlanned(context: Context, spec: string, workflow: ExpandedWor
 /** Starts the server that carries out the actions, waits for the first of them, and says what they submitted. */
 async function bySubmittingActions(
   context: Context,
-  { name, actions }: ExpandedWorkflow,
+  workflow: ExpandedWorkflow,
   { plan, startsServer }: Started,
   options: SubmitOptions,
 ): Promise<void> {
   const { workflow_key: key } = plan;
+  const { name, actions } = workflow;
   if (startsServer) await startOwnServer(context);
   const hasSlurm = actions.some((action) => isSubmission(action) && action.schedulerType !== 'local');
   const ids = await awaitSubmission(context, key, plan.run_id).catch((error: unknown) => {
@@ -173,7 +190,7 @@ async function bySubmittingActions(
       : hasSlurm
         ? `submitted ${counted(ids.length, 'allocation')}: ${jobsText(ids)}`
         : 'started its workers on this host';
-  const value = { starts_server: startsServer, slurm_job_ids: ids ?? [] };
+  const value = { starts_server: startsServer, slurm_job_ids: ids ?? [], ...sizeValue(workflow) };
   const place = { outputDirectory: chosenOutput(context, options.output), scripts: false };
   const text = () => submittedText(context, name, plan, what, place);
   await printResult(context, submittedValue(context, name, plan, value), text);

@@ -18,15 +18,17 @@ import { noteMissingInputs } from '../documents/outside-inputs.ts';
 import { type ReadWorkflow, readWorkflow } from '../documents/read-spec.ts';
 import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
 import { upstreamNames } from '../documents/upstream-names.ts';
+import type { AutoSizeOptions } from '../input/auto-size-options.ts';
 import type { IdentityOptions, ResumeOptions, StdioOption } from '../input/options.ts';
 import { noteUnfit } from '../output/obstacles.ts';
 import { cutTable, printResult } from '../output/output.ts';
 import { startProgress } from '../output/progress.ts';
 import { cellText } from '../output/table.ts';
+import { sizeValue, withAutoSize } from '../plans/auto-size.ts';
 import { checkResume, planRecreated, resumeRecreated } from './resume.ts';
 import { exitCodeOf, printRestart } from './workflows-restart.ts';
 
-export interface CreateOptions extends StatedOptions, ResumeOptions {
+export interface CreateOptions extends StatedOptions, ResumeOptions, AutoSizeOptions {
   showJobs?: boolean;
 }
 
@@ -80,10 +82,11 @@ export function withStated(read: ReadWorkflow, { stdio, tool, args }: StatedOpti
 async function createOrCount(
   context: Context,
   spec: string,
-  { workflow }: ReadWorkflow,
+  read: ReadWorkflow,
   options: CreateOptions,
 ): Promise<number> {
-  checkResume(options, workflow);
+  checkResume(options, read.workflow);
+  const workflow = await withAutoSize(context, read.workflow, options);
   noteWithoutEffect(context, workflow);
   noteMissingInputs(context, workflow);
   const recreated = { spec, workflow };
@@ -115,7 +118,7 @@ async function createOrCount(
     return exitCodeOf(done.resumed.plan);
   }
   const { made } = done;
-  await printResult(context, { name: workflow.name, ...made }, () => {
+  await printResult(context, { name: workflow.name, ...made, ...sizeValue(workflow) }, () => {
     const what = `created workflow ${made.workflow_key} (${cellText(workflow.name)}) with ${counted(made.num_jobs, 'job')}`;
     return `${what}${schedulersText(workflow)}\n  start it:  ${context.torc} workflows start ${made.workflow_key}\n`;
   });
@@ -180,6 +183,7 @@ export function countsOf(workflow: ExpandedWorkflow): { value: object; text: str
     edges: edges.length,
     resource_requirements: workflow.requirements.length,
     failure_handlers: workflow.failureHandlers.length,
+    ...sizeValue(workflow),
   };
   const data = userData.length === 0 ? '' : ` and ${userData.length} user data`;
   const stages = `in ${counted(value.stages, 'stage')}, ${counted(value.files, 'file')}${data}`;

@@ -1,6 +1,7 @@
 /** `torc exec`: jobs without a specification. */
 import type { Command } from 'commander';
 import { parseDuration, parseMemory } from '../../base/units.ts';
+import { addAutoSizeOptions } from '../input/auto-size-options.ts';
 import type { ExecOptions } from '../input/exec-options.ts';
 import {
   collect,
@@ -71,7 +72,8 @@ function addNeeds(command: Command): void {
     .option('--gpus <n>', 'GPUs, also parts of one', gpus)
     .option('--nodes <n>', 'nodes (default: 1)', nodes)
     .option('--runtime <duration>', 'longest runtime, such as 30m or PT2H', readable(parseDuration))
-    .option('--max-retries <n>', 'further attempts when a job fails', wholeNumber('the number of retries', 0))
+    .option('--max-retries <n>', 'further attempts when a job fails', wholeNumber('the number of retries', 0));
+  addAutoSizeOptions(command)
     .addOption(hiddenOption('--num-cpus <n>', cpus))
     .addOption(hiddenOption('--num-gpus <n>', gpus))
     .addOption(hiddenOption('--num-nodes <n>', nodes));

@@ -1,6 +1,7 @@
 /** `torc run`: a specification from a file to a summary, on this machine. */
 import type { Command } from 'commander';
 import type { RunOptions } from '../actions/run.ts';
+import { addAutoSizeOptions } from '../input/auto-size-options.ts';
 import { addResumeOptions, someTime, stdioOption, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 import { addWorkerOptions } from './worker-options.ts';
@@ -21,7 +22,7 @@ export function declareRun(program: Command, act: Act): void {
     )
     .option('--show-jobs', 'with --dry-run: show all jobs, not only the first ones')
     .addOption(stdioOption());
-  addWorkerOptions(addResumeOptions(command)).addHelpText(
+  addWorkerOptions(addAutoSizeOptions(addResumeOptions(command))).addHelpText(
     'after',
     `
 Ends with 0 when every job succeeded, with 1 when jobs failed, with 4 when the workflow already exists, with 7 when all of

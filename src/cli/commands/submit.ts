@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { mostOfAutoscaler } from '../../model/decide/autoscaling-maximum.ts';
 import type { SubmitOptions } from '../actions/submit.ts';
+import { addAutoSizeOptions } from '../input/auto-size-options.ts';
 import { addResumeOptions, stdioOption, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 import { addSubmissionOptions } from './submission-options.ts';
@@ -28,7 +29,7 @@ export function declareSubmit(program: Command, act: Act): void {
     .option('--yes', 'submit planned allocations without a question')
     .option('--dry-run', 'check and count only; with --resume: show what would change')
     .addOption(stdioOption());
-  addResumeOptions(command).addHelpText(
+  addAutoSizeOptions(addResumeOptions(command)).addHelpText(
     'after',
     `
 The options -a, -p, -q and -t replace what the Slurm config of the specification says; without one, they make one. A

@@ -1,6 +1,7 @@
 /** `torc workflows ..`: from a specification to a deleted workflow. */
 import type { Command } from 'commander';
 import type { CommandsFileOptions, CreateOptions } from '../actions/workflows-create.ts';
+import { addAutoSizeOptions } from '../input/auto-size-options.ts';
 import { addListOptions, addResumeOptions, listOptions, stdioOption, wholeNumber } from '../input/options.ts';
 import { addStateOptions, workflowStates } from '../input/state-options.ts';
 import { keyArgument } from './arguments.ts';
@@ -86,7 +87,7 @@ export function declareCreate(group: Command, act: Act): void {
     .option('--dry-run', 'check and count only; store nothing')
     .option('--show-jobs', 'with --dry-run: list every job with its command and dependencies')
     .addOption(stdioOption());
-  addResumeOptions(create).addHelpText(
+  addAutoSizeOptions(addResumeOptions(create)).addHelpText(
     'after',
     examples(
       `${path} workflow.yaml`,
@@ -112,7 +113,7 @@ function declareCreateFromCommands(group: Command, act: Act): void {
     .option('--dry-run', 'check and count only; store nothing')
     .option('--show-jobs', 'with --dry-run: list every job with its command')
     .addOption(stdioOption());
-  addResumeOptions(create).addHelpText(
+  addAutoSizeOptions(addResumeOptions(create)).addHelpText(
     'after',
     examples(
       'torc workflows create-from-commands-file commands.txt',

@@ -1,9 +1,10 @@
 /** What is typed after `torc exec`, or stands in the `#TORC` lines of its script. */
 import type { JobNeeds } from '../../model/expand/plain-jobs.ts';
+import type { AutoSizeOptions } from './auto-size-options.ts';
 import type { StdioOption } from './options.ts';
 import type { SubmissionOptions } from './submission.ts';
 
-export interface ExecOptions extends JobNeeds, StdioOption, SubmissionOptions {
+export interface ExecOptions extends JobNeeds, StdioOption, AutoSizeOptions, SubmissionOptions {
   /** Shell texts. */
   command?: readonly string[];
   commandsFile?: string;

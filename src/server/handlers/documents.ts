@@ -1,6 +1,6 @@
 /** Whole workflows in and out: creation in chunks, export, import of a history. */
 import type { Reply, Request } from '../../api/contract.ts';
-import { addChunk, beginCreate, finishCreate } from '../../storage/authoring/workflow-creation.ts';
+import { addChunk, beginCreate, finishCreate, recordSizes } from '../../storage/authoring/workflow-creation.ts';
 import { exportPage } from '../../storage/authoring/workflow-export.ts';
 import { finishImport } from '../../storage/authoring/workflow-import.ts';
 import { outlinePage } from '../../storage/authoring/workflow-outline.ts';
@@ -24,9 +24,10 @@ export function createChunk(
 
 export function finishCreation(
   tx: Transaction,
-  { workflow_key }: Request<'workflow_create_finish'>,
+  { workflow_key, auto_size }: Request<'workflow_create_finish'>,
 ): Reply<'workflow_create_finish'> {
   const made = finishCreate(tx, Number(workflow_key));
+  if (auto_size !== undefined) recordSizes(tx, Number(workflow_key), auto_size);
   return {
     workflow_key,
     num_jobs: made.numJobs,

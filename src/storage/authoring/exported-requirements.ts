@@ -13,13 +13,19 @@ export interface RequirementsRow {
   shape_key: number;
 }
 
-export function requirementsOf(tx: Transaction, row: RequirementsRow): ExportedRequirements {
+/** Without limits, memory is for packing only. */
+export function requirementsOf(
+  tx: Transaction,
+  row: RequirementsRow,
+  isUnlimited: () => boolean,
+): ExportedRequirements {
   const need = readShape(tx, row.shape_key);
+  const hasMemory = need.isMemoryStated || (need.memoryBytes !== defaultRequirements.memoryBytes && isUnlimited());
   const from_data = row.resource_requirements_key === null ? null : fromDataOf(tx, row.resource_requirements_key);
   return {
     name: row.name,
     num_cpus: need.numCpus,
-    memory_bytes: need.isMemoryStated || need.memoryBytes !== defaultRequirements.memoryBytes ? need.memoryBytes : null,
+    memory_bytes: hasMemory ? need.memoryBytes : null,
     num_gpus: need.gpuThousandths / 1000,
     num_nodes: need.numNodes,
     runtime_seconds: need.isRuntimeStated ? need.runtimeMs / 1000 : null,
@@ -29,8 +35,16 @@ export function requirementsOf(tx: Transaction, row: RequirementsRow): ExportedR
   };
 }
 
-/** Whether there is memory that was stated for packing only. */
+/** Whether memory is stated for packing only: a specification says that of all requirements or of none. */
 export function hasUnlimitedMemory(tx: Transaction, workflowKey: number): boolean {
-  const sql = 'SELECT 1 FROM shapes WHERE workflow_key = ? AND is_memory_stated = 0 AND memory_bytes <> ? LIMIT 1';
-  return tx.db.get(sql, workflowKey, defaultRequirements.memoryBytes) !== undefined;
+  const { unlimited = 0, limited = 0 } =
+    tx.db.get<{ unlimited: number; limited: number }>(
+      `SELECT count(*) FILTER (WHERE s.is_memory_stated = 0 AND s.memory_bytes <> ?) AS unlimited,
+         count(*) FILTER (WHERE s.is_memory_stated = 1) AS limited
+       FROM resource_requirements r JOIN shapes s ON s.shape_key = r.shape_key
+       WHERE r.workflow_key = ? AND r.name IS NOT NULL`,
+      defaultRequirements.memoryBytes,
+      workflowKey,
+    ) ?? {};
+  return unlimited > 0 && limited === 0;
 }

@@ -6,6 +6,7 @@
 import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { jsonText } from '../../base/exact-json.ts';
+import type { AutoSize } from '../../model/auto-size.ts';
 import { sortRanks } from '../../model/decide/claim-order.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
 import { defaultRequirements, type FromData, type Requirements } from '../../model/job.ts';
@@ -267,4 +268,13 @@ export function finishCreate(
     numEdges,
     numBarriers,
   };
+}
+
+/** Where requests come from that differ from what was written. */
+export function recordSizes(tx: Transaction, workflowKey: number, { workflow_keys, sizes }: AutoSize): void {
+  for (const { memory_bytes, runtime_seconds, ...size } of sizes) {
+    const isSized = [memory_bytes, runtime_seconds].some(({ requested, new_request }) => requested !== new_request);
+    if (!isSized) continue;
+    tx.event({ workflowKey, type: 'jobs_auto_sized', data: { ...size, memory_bytes, runtime_seconds, workflow_keys } });
+  }
 }

@@ -73,6 +73,7 @@ interface WorkflowRow {
 function headOf(tx: Transaction, workflowKey: number): ExportedHead | null {
   const row = tx.db.get<WorkflowRow>('SELECT * FROM workflows WHERE workflow_key = ?', workflowKey);
   if (row === undefined) return null;
+  const isUnlimited = hasUnlimitedMemory(tx, workflowKey);
   const workflow: ExportedHead['workflow'] = {
     name: row.name,
     user: row.user,
@@ -100,7 +101,7 @@ function headOf(tx: Transaction, workflowKey: number): ExportedHead | null {
     sigterm_lead_seconds:
       row.sigterm_lead_ms === specDefaults.sigtermLeadSeconds * 1000 ? null : row.sigterm_lead_ms / 1000,
     create_output_folders: row.create_output_folders === 1 ? null : false,
-    execution_config: hasUnlimitedMemory(tx, workflowKey) ? { limit_resources: false } : null,
+    execution_config: isUnlimited ? { limit_resources: false } : null,
   };
   const named = tx.db.all<RequirementsRow>(
     'SELECT * FROM resource_requirements WHERE workflow_key = ? AND name IS NOT NULL ORDER BY 1',
@@ -108,7 +109,7 @@ function headOf(tx: Transaction, workflowKey: number): ExportedHead | null {
   );
   return {
     workflow,
-    resource_requirements: named.map((each) => requirementsOf(tx, each)),
+    resource_requirements: named.map((each) => requirementsOf(tx, each, () => isUnlimited)),
     failure_handlers: failureHandlers(tx, workflowKey),
     sample_interval_seconds: row.sample_interval_ms === null ? null : row.sample_interval_ms / 1000,
     actions: actionsOf(tx, workflowKey),
@@ -237,7 +238,9 @@ export function jobSettings(tx: Transaction, row: ExportedJobRow): JobSettings {
     ...(row.attributes === null ? {} : { attributes: readAttributes(row.attributes) }),
     ...readLaunch(row.launch),
     own_requirements: hasOwn
-      ? requirementsOf(tx, { resource_requirements_key: null, name: null, shape_key: row.shape_key })
+      ? requirementsOf(tx, { resource_requirements_key: null, name: null, shape_key: row.shape_key }, () =>
+          hasUnlimitedMemory(tx, row.workflow_key),
+        )
       : null,
   };
 }

@@ -1,7 +1,17 @@
 /** What the jobs of a workflow have used against what they ask for, by the forms of their names; the cost grows with those. */
 import type { Reply } from '../../api/contract.ts';
-import { type FitRule, fitOf, fitRules, quantile, readSketch, type Sketch } from '../../model/usage.ts';
+import {
+  emptySketch,
+  type FitRule,
+  fitOf,
+  fitRules,
+  mergeSketch,
+  quantile,
+  readSketch,
+  type Sketch,
+} from '../../model/usage.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { otherStems } from '../database/usage-roll-up.ts';
 import { requirementsOf, type ShapeRow } from '../running/shapes.ts';
 
 interface UsageRow extends ShapeRow {
@@ -67,4 +77,62 @@ function measureOf(
 
 function shownFit({ proposed, finding }: ReturnType<typeof fitOf>, shown: (value: number | null) => number | null) {
   return { proposed: shown(proposed), finding };
+}
+
+/** So many workflows with measurements count, the newest ones: what jobs of a name need changes with their inputs. */
+const mostEarlier = 10;
+
+interface Earlier {
+  memory: Sketch;
+  runtime: Sketch;
+  hasRunOut: Record<'memory' | 'runtime', boolean>;
+}
+
+/** What jobs have used in earlier workflows of a name and user, or in one workflow, merged by the forms of their names. */
+export function earlierUsage(
+  tx: Transaction,
+  { name, workflow_key: key, user }: { name: string; workflow_key: string | null; user: string },
+): Reply<'usage_earlier'> {
+  const keys = tx.db
+    .all<{ key: number }>(
+      `SELECT w.workflow_key AS key FROM workflows w
+       WHERE ${key === null ? 'w.name = ? AND w.user = ?' : 'w.workflow_key = ?'}
+         AND EXISTS (SELECT 1 FROM usage u WHERE u.workflow_key = w.workflow_key)
+       ORDER BY w.workflow_key DESC LIMIT ${mostEarlier}`,
+      ...(key === null ? [name, user] : [Number(key)]),
+    )
+    .map((row) => row.key);
+  const stems = new Map<string, Earlier>();
+  for (const row of tx.db.all<Omit<UsageRow, keyof ShapeRow>>(
+    `SELECT stem, num_oom, num_timeouts, memory, runtime FROM usage
+     WHERE workflow_key IN (SELECT value FROM json_each(?)) AND stem <> ?`,
+    JSON.stringify(keys),
+    otherStems,
+  )) {
+    const sum = stems.get(row.stem) ?? {
+      memory: emptySketch(),
+      runtime: emptySketch(),
+      hasRunOut: { memory: false, runtime: false },
+    };
+    stems.set(row.stem, sum);
+    mergeSketch(sum.memory, readSketch(row.memory));
+    mergeSketch(sum.runtime, readSketch(row.runtime));
+    sum.hasRunOut.memory ||= row.num_oom > 0;
+    sum.hasRunOut.runtime ||= row.num_timeouts > 0;
+  }
+  return {
+    workflow_keys: keys.map(String),
+    usage: [...stems].map(([stem, sum]) => ({
+      stem,
+      memory: measuredBefore(sum.memory, fitRules.memory, sum.hasRunOut.memory),
+      runtime: measuredBefore(sum.runtime, fitRules.runtime, sum.hasRunOut.runtime),
+    })),
+  };
+}
+
+/** If attempts ran out, the largest use may be one of theirs, which was not enough. */
+function measuredBefore(sketch: Sketch, rule: FitRule, hasRunOut: boolean) {
+  const { proposed } = fitOf(sketch, sketch.max, rule, hasRunOut);
+  const p95 = quantile(sketch, 0.95);
+  return proposed === null || p95 === null ? null : { n: sketch.n, p95: Math.round(p95), max: sketch.max, proposed };
 }

@@ -1,0 +1,152 @@
+/** `--auto-size`: a new workflow asks for what its jobs have used before. */
+import type { Api, Reply } from '../../api/contract.ts';
+import type { StoredSite } from '../../api/sites.ts';
+import { TorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
+import { formatDuration, formatMemory, slurmMemoryBytes } from '../../base/units.ts';
+import type { AutoSize, JobSize, SizedField, SizeNote } from '../../model/auto-size.ts';
+import { autoSized, leastAttempts, type RoomOf } from '../../model/decide/auto-size.ts';
+import type { ExpandedScheduler, ExpandedWorkflow } from '../../model/expanded.ts';
+import { withConnection } from '../connection/session.ts';
+import { type Context, note } from '../context/context.ts';
+import type { AutoSizeOptions } from '../input/auto-size-options.ts';
+
+import { chooseWorkflow } from '../input/workflow-key.ts';
+import { textTable } from '../output/output.ts';
+import { cellText } from '../output/table.ts';
+
+/**
+ * The workflow with its jobs' requests replaced, as typed; shows what becomes of each. `schedulersOf`: the Slurm configs
+ * that it will have.
+ */
+export async function withAutoSize(
+  context: Context,
+  workflow: ExpandedWorkflow,
+  { autoSize = false, autoSizeFrom }: AutoSizeOptions,
+  schedulersOf: () => readonly ExpandedScheduler[] = () => workflow.schedulers,
+): Promise<ExpandedWorkflow> {
+  if (!autoSize && autoSizeFrom === undefined) return workflow;
+  const schedulers = schedulersOf();
+  const { earlier, site } = await withConnection(
+    context,
+    async ({ api }) => ({
+      earlier: await askEarlier(context, api, workflow, autoSizeFrom ?? null),
+      site: await storedSite(api),
+    }),
+    { creates: true, leavesServer: true },
+  );
+  if (earlier.workflow_keys.length === 0 && autoSizeFrom !== undefined) {
+    throw new TorcError(
+      'usage',
+      `no job of workflow ${autoSizeFrom} has been measured, so nothing can be sized by it`,
+      `${context.torc} reports resources ${autoSizeFrom} shows what is known.`,
+    );
+  }
+  const use = new Map(earlier.usage.map(({ stem, memory, runtime }) => [stem, { memory, runtime }]));
+  const sized = autoSized(workflow, { workflowKeys: earlier.workflow_keys, use }, roomsOf(schedulers, site));
+  showSizes(context, workflow, sized.autoSize);
+  return sized;
+}
+
+/** For programs; nothing where requests are as written. */
+export function sizeValue({ autoSize }: ExpandedWorkflow): { auto_size?: AutoSize } {
+  return autoSize === undefined ? {} : { auto_size: autoSize };
+}
+
+async function askEarlier(
+  context: Context,
+  api: Api,
+  { name }: ExpandedWorkflow,
+  from: string | null,
+): Promise<Reply<'usage_earlier'>> {
+  const workflow_key =
+    from === null ? null : await chooseWorkflow({ ...context, workflowKey: null }, api, from, 'reads');
+  return api.call('usage_earlier', { name, workflow_key });
+}
+
+/** The profile of the only cluster that is known. */
+async function storedSite(api: Api): Promise<StoredSite | null> {
+  const [site, another] = (await api.call('sites_list', {})).sites;
+  return another === undefined ? (site ?? null) : null;
+}
+
+// ------------------------------------------------------------------ the most that jobs can have
+
+type Room = ReturnType<RoomOf>;
+
+function roomsOf(schedulers: readonly ExpandedScheduler[], site: StoredSite | null): RoomOf {
+  const rooms = schedulers.map((scheduler) => roomOf(scheduler, site));
+  const most = (field: keyof Room): number | null => {
+    const values = rooms.map((room) => room[field]);
+    return values.length === 0 || values.includes(null) ? null : Math.max(...(values as number[]));
+  };
+  const any = { memoryBytes: most('memoryBytes'), runtimeMs: most('runtimeMs') };
+  return (scheduler) => (scheduler === null ? any : (rooms[scheduler] ?? any));
+}
+
+function roomOf({ mem, walltimeSeconds, partition: name }: ExpandedScheduler, site: StoredSite | null): Room {
+  const partition = site?.partitions.find((each) => (name === null ? each.is_default : each.name === name));
+  const nodes = partition?.nodes.map(({ memory_bytes }) => memory_bytes) ?? [];
+  const memory = [
+    slurmMemoryBytes(mem),
+    partition?.max_memory_bytes_per_node ?? null,
+    nodes.length === 0 ? null : Math.max(...nodes),
+  ].filter((value) => value !== null);
+  const seconds = Math.min(walltimeSeconds, partition?.max_time_seconds ?? walltimeSeconds);
+  return { memoryBytes: memory.length === 0 ? null : Math.min(...memory), runtimeMs: seconds * 1000 };
+}
+
+// ------------------------------------------------------------------ for people
+
+/** More forms of names are counted only. */
+const mostShown = 30;
+
+function showSizes(
+  context: Context,
+  { name }: ExpandedWorkflow,
+  { workflow_keys, sizes, num_unlisted }: AutoSize,
+): void {
+  if (workflow_keys.length === 0) {
+    const why = `you have no earlier workflow ${cellText(name)} with measured jobs`;
+    note(context, `auto-size: ${why}; requests stay as they are`);
+    return;
+  }
+  if (context.format !== 'text') return;
+  const of = workflow_keys.length === 1 ? `workflow ${workflow_keys[0]}` : `workflows ${workflow_keys.join(', ')}`;
+  const rows = sizes
+    .slice(0, mostShown)
+    .flatMap((size) => [
+      sizeRow(size, 'memory', size.memory_bytes, formatMemory),
+      sizeRow(size, 'runtime', size.runtime_seconds, formatDuration),
+    ]);
+  const columns = ['jobs', 'earlier', 'measure', 'requested', 'p95', 'max', 'new', 'note'];
+  const more = sizes.length - mostShown;
+  const lines = [
+    ...(more > 0 ? [`and ${counted(more, 'more row')} (-F json has them)\n`] : []),
+    ...(num_unlisted > 0 ? [`and ${counted(num_unlisted, 'job')} with names of other forms, not measured\n`] : []),
+  ];
+  const head = `auto-size: requests by what jobs of ${of} have used\n`;
+  context.terminal.err(`${head}${textTable(context, columns, rows)}${lines.join('')}\n`);
+}
+
+const noteTexts: Readonly<Record<SizeNote, string>> = {
+  not_measured: 'not measured',
+  few_attempts: `fewer than ${leastAttempts} attempts`,
+  from_data: 'comes from data',
+  scheduler: 'the most that its workers have',
+  expected_runtime: 'its expected runtime',
+};
+
+function sizeRow(size: JobSize, measure: string, field: SizedField, text: (value: number) => string) {
+  const shown = (value: number | null): string | null => (value === null ? null : text(value));
+  return {
+    jobs: size.stem,
+    earlier: size.num_attempts,
+    measure,
+    requested: shown(field.requested),
+    p95: shown(field.p95),
+    max: shown(field.max),
+    new: shown(field.new_request),
+    note: field.note === null ? null : noteTexts[field.note],
+  };
+}
