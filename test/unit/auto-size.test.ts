@@ -154,7 +154,7 @@ describe('auto-size', () => {
   it('leaves what comes from data, and does not stop jobs before they are expected to end', () => {
     const workflow = expand({
       resource_requirements: [
-        { name: 'data', memory: '${user_data.input.m}', runtime: 'PT1H' },
+        { name: 'data', memory: `\${user_data.input.m}`, runtime: 'PT1H' },
         { name: 'expected', memory: '8g', runtime: 'PT1H', expected_runtime: 'PT30M' },
         { name: 'soon', memory: '8g', runtime: 'PT1H', expected_runtime: 'PT5M' },
       ] as never,
@@ -168,7 +168,7 @@ describe('auto-size', () => {
     const earlier = use(gibibyte, 10 * minute);
     const sized = sizedBy(workflow, { 'd_*': earlier, 'e_*': earlier, 's_*': earlier });
     expect(needs(sized)).toMatchObject({
-      d_1: { fromData: { memory: '${user_data.input.m}' }, isMemoryStated: false, runtimeMs: 12.5 * minute },
+      d_1: { fromData: { memory: `\${user_data.input.m}` }, isMemoryStated: false, runtimeMs: 12.5 * minute },
       e_0: { runtimeMs: 30 * minute },
       s_0: { runtimeMs: 12.5 * minute, expectedMs: 5 * minute },
     });

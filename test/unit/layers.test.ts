@@ -43,6 +43,8 @@ const rooms: Record<string, Rooms> = {
       'launch.ts',
       'retry.ts',
       'scale.ts',
+      'usage.ts',
+      'auto-size.ts',
       'expanded.ts',
       'identity.ts',
       'notification.ts',

@@ -224,7 +224,7 @@ const groupsOfUsers = {
 const usage = {
   why: 'torc tunes no jobs by running them first',
   instead:
-    'torc reports resources KEY proposes values from what jobs have used; torc workflows correct-resources KEY applies them.',
+    'torc reports resources KEY proposes values from what jobs have used; torc workflows correct-resources KEY applies them; torc submit SPEC --auto-size gives them to a new workflow.',
 };
 
 export const answers: readonly Answer[] = [

@@ -37,7 +37,7 @@ interface Group {
 /** At most this many forms of names without measurements are listed. */
 const mostListed = 1000;
 
-/** The workflow with other requests, and what became of them by the forms of its jobs' names. */
+/** The workflow with new requests, and for each form of its jobs' names what changed or why nothing did. */
 export function autoSized(
   workflow: ExpandedWorkflow,
   { workflowKeys, use }: { workflowKeys: readonly string[]; use: ReadonlyMap<string, EarlierUse> },
