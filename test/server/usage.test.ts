@@ -148,7 +148,15 @@ it('is merged over earlier workflows of a name and a user, the newest ten that h
     });
   };
   const create = (name: string, memory = 8 * gibibyte) =>
-    createWorkflow(fresh.service, [{ name: 'work_1', memory }, { name: 'work_2', memory }], [], { name });
+    createWorkflow(
+      fresh.service,
+      [
+        { name: 'work_1', memory },
+        { name: 'work_2', memory },
+      ],
+      [],
+      { name },
+    );
   const ask = (name: string, workflow_key: string | null = null) =>
     fresh.service.call('usage_earlier', { name, workflow_key });
   expect(await ask('w')).toEqual({ workflow_keys: [], usage: [] });
