@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { diagnosis } from '../model/decide/diagnosis-fields.ts';
 import { jobStatuses } from '../model/status.ts';
 import { count, key, name, self, text } from './fields.ts';
+import { recover, recovered } from './recovery.ts';
 import { resume, takenOver } from './resume.ts';
 import { jobNames } from './selection.ts';
 
@@ -43,6 +44,8 @@ export const restart = z.strictObject({
   after_reset: jobsToReset.optional(),
   /** Failed jobs run again, and a pause ends. */
   resume: resume.optional(),
+  /** Failed jobs run again as this says; what a person canceled stays so. */
+  recover: recover.optional(),
   /** Relative paths are resolved against it where the workflow has no base directory yet; absolute. */
   working_directory: text.min(1),
 });
@@ -141,6 +144,8 @@ export const restartReply = () =>
     ends_pause: z.boolean(),
     /** Of a workflow that was created again; else null. */
     taken_over: takenOver().nullable(),
+    /** Of a recovery; else null. */
+    recovered: recovered().nullable(),
   });
 export type RestartPlan = z.infer<ReturnType<typeof restartReply>>;
 

@@ -45,12 +45,13 @@ export interface Failure {
  * rules together.
  */
 export function ruleForRetry(rules: readonly FailureRule[], failure: Failure, numRetries: number): number | null {
-  const number = rules.findIndex((rule) => matches(rule, failure));
+  const number = rules.findIndex((rule) => matchesRule(rule, failure));
   const rule = rules[number];
   return rule !== undefined && numRetries < rule.maxRetries ? number : null;
 }
 
-function matches(rule: FailureRule, { returnCode, cause }: Failure): boolean {
+/** Whether the rule is about such a failure. */
+export function matchesRule(rule: FailureRule, { returnCode, cause }: Failure): boolean {
   if (rule.causes.some((named) => named === cause)) return true;
   return returnCode !== null && (rule.matchAllExitCodes || rule.exitCodes.includes(returnCode));
 }

@@ -152,7 +152,7 @@ export type WorkflowStatus = (typeof workflowStatuses)[number];
 export const runStatuses = [...workflowStatuses, 'restarted'] as const;
 
 /** How a run began; the first run of a copy is a rerun or a clone. */
-export const runOrigins = ['start', 'restart', 'resume', 'rerun', 'clone', 'import'] as const;
+export const runOrigins = ['start', 'restart', 'resume', 'recover', 'rerun', 'clone', 'import'] as const;
 export type RunOrigin = (typeof runOrigins)[number];
 
 /** What can end a run before all its jobs have run. */

@@ -292,6 +292,7 @@ const valid: { [N in EndpointName]: unknown } = {
     force: false,
     assume_stopped: false,
     working_directory: '/',
+    recover: { memory_factor: 1.5, runtime_factor: null, retry_unknown: true },
   },
   workflow_stop_running: { workflow_key: '1', stop: true },
   jobs_reset: { workflow_key: '1', ...plan, which: ['1'] },

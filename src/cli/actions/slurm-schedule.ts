@@ -120,7 +120,7 @@ function noteOthers(context: Context, { workflow, others }: Schedule): void {
 }
 
 /** Workers need a lasting server: the one that answers, else a new one, started only when the plan has no errors. */
-async function connectToServer(
+export async function connectToServer(
   context: Context,
   options: ScheduleOptions,
 ): Promise<{ connection: Connection; wasStarted: boolean }> {

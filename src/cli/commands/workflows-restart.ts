@@ -1,8 +1,10 @@
 /** `torc workflows restart|reset-status`: after failures of jobs, nodes or data. */
 import type { Command } from 'commander';
+import type { RecoverOptions } from '../actions/recover.ts';
 import type { RerunFailedOptions } from '../actions/rerun-failed.ts';
 import type { ResetWorkflowOptions } from '../actions/workflows-reset.ts';
 import type { RestartOptions } from '../actions/workflows-restart.ts';
+import { readFactor } from '../input/factor.ts';
 import { decimalNumber, wholeNumber } from '../input/options.ts';
 import { keyArgument, keysArgument } from './arguments.ts';
 import { type Act, examples, pathOf } from './declare.ts';
@@ -22,26 +24,10 @@ export function declareRecovery(group: Command, act: Act): void {
 
 /** Of `torc workflows` or of the program. */
 export function declareRestart(group: Command, act: Act): void {
-  declareNextRun(
-    group,
-    act,
-    'restart',
-    'start the next run: jobs that did not finish or whose inputs changed run again',
-  );
-}
-
-/** The same command under the word for what most restarts are for. */
-export function declareRecover(group: Command, act: Act): void {
-  const what =
-    'run lost jobs again, after nodes or allocations are gone: say what happened to them, start the next run';
-  declareNextRun(group, act, 'recover', what);
-}
-
-function declareNextRun(group: Command, act: Act, name: 'restart' | 'recover', description: string): void {
-  const path = pathOf(group, name);
+  const path = pathOf(group, 'restart');
   const restart = group
-    .command(name)
-    .description(description)
+    .command('restart')
+    .description('start the next run: jobs that did not finish or whose inputs changed run again')
     .argument('[key]', keyArgument)
     .option('-d, --dry-run', 'show what would change, and why jobs were lost, without changing anything')
     .option('-i, --ignore-missing-data', 'start even if input files or user data are missing')
@@ -62,6 +48,44 @@ function declareNextRun(group: Command, act: Act, name: 'restart' | 'recover', d
   act(restart, async ([key], self) => {
     const { restartWorkflow } = await import('../actions/workflows-restart.ts');
     return (context) => restartWorkflow(context, key ?? null, self.opts<RestartOptions>());
+  });
+}
+
+/** The same, with what failed for a reason that a larger request or another node cures. */
+export function declareRecover(group: Command, act: Act): void {
+  const path = pathOf(group, 'recover');
+  const recover = group
+    .command('recover')
+    .description('run failed and lost jobs again, with more memory or time where they ran out of it, and get nodes')
+    .argument('[key]', keyArgument)
+    .option('--memory-multiplier <factor>', 'for jobs that ran out of memory (default: 1.5)', readFactor)
+    .option('--runtime-multiplier <factor>', 'for jobs that ran out of time (default: 1.5)', readFactor)
+    .option('--retry-unknown', 'also run jobs again that failed for other reasons, as before')
+    .option('-i, --ignore-missing-data', 'start even if input files or user data are missing')
+    .option('--keep-running', 'let running jobs continue')
+    .option('--force', 'treat jobs of silent workers as dead')
+    .option('-y, --yes', 'do not ask')
+    .option('-d, --dry-run', 'show the plan without changing anything')
+    .addHelpText(
+      'after',
+      `
+One plan: what ran out of memory or time gets more of it, as the scale rule of its failure handler says, else by the factor, and no
+more than its workers can have. What was lost with its node or allocation runs again as before; so does a victim of another job's
+memory. Other failures are left, and so is what a person canceled. Then the workflow restarts, and allocations are
+submitted like the earlier ones, as many as the ready jobs need; an autoscaler asks for them itself.
+
+On a terminal it asks about each kind of failure, shows the plan and asks before it changes anything; with --yes or -n, or without a
+terminal, it does not ask. Ends with 7 when nothing is left to run, and with 6 when Slurm refuses an allocation.
+${examples(
+  `${path} 7 --dry-run`,
+  `${path} 7`,
+  `${path} 7 --memory-multiplier 2 --yes`,
+  `${path} 7 -d -F json | jq -r '.recovered.scaled[].why'`,
+).trimStart()}`,
+    );
+  act(recover, async ([key], self) => {
+    const { recoverWorkflow } = await import('../actions/recover.ts');
+    return (context) => recoverWorkflow(context, key ?? null, self.opts<RecoverOptions>());
   });
 }
 

@@ -73,7 +73,7 @@ export const words: readonly Word[] = [
   {
     typed: 'recover',
     here: 'recover',
-    options: { '--ai-recovery': ai, '--ai-agent=': '', '--memory-multiplier=': more, '--runtime-multiplier=': more },
+    options: { '--ai-recovery': ai, '--ai-agent=': '' },
   },
   {
     typed: 'reports check-resource-utilization',

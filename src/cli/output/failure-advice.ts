@@ -27,13 +27,17 @@ export function adviceFor({ torc }: Pick<Context, 'torc'>, job: FailedJob): Advi
   switch (cause) {
     case 'oom':
       return {
-        text: 'they used more memory than they asked for: ask for more',
-        commands: [`${torc} jobs modify --memory ${formatMemory(memoryBytes * 2)} ${keys}`, again],
+        text: 'they used more memory than they asked for: recover them with more, or say how much',
+        commands: [
+          `${torc} recover ${workflowKey}`,
+          `${torc} jobs modify --memory ${formatMemory(memoryBytes * 2)} ${keys}`,
+          again,
+        ],
       };
     case 'job_timeout':
       return {
-        text: 'they ran longer than their runtime: give them more, or find out why they are slow',
-        commands: [`${torc} jobs modify --runtime TIME ${keys}`, again],
+        text: 'they ran longer than their runtime: recover them with more, or find out why they are slow',
+        commands: [`${torc} recover ${workflowKey}`, `${torc} jobs modify --runtime TIME ${keys}`, again],
       };
     case 'walltime':
     case 'preempted':

@@ -93,8 +93,8 @@ export interface RestartChoice {
   /** By job: 1 for a claimed job that keeps running. */
   keepsRunning: Uint8Array;
   onlyUninitialized: boolean;
-  /** Failed jobs run again. */
-  rerunsFailed?: boolean;
+  /** Which failed jobs run again; none without it. */
+  rerunsFailed?: ((job: number) => boolean) | undefined;
 }
 
 /**
@@ -118,7 +118,7 @@ export function planRestart(jobs: JobStates, choice: RestartChoice): JobAims {
     } else set(job, 'waiting');
   }
   if (choice.onlyUninitialized) return plan;
-  const seeds = [...jobs.failed.keys()].filter((job) => choice.rerunsFailed === true && jobs.failed[job] === 1);
+  const seeds = [...jobs.failed.keys()].filter((job) => jobs.failed[job] === 1 && choice.rerunsFailed?.(job));
   for (const job of seeds) set(job, 'failed');
   for (const job of choice.changed) {
     if (jobs.status[job] !== done || plan.aim[job] !== aims.keep) continue;

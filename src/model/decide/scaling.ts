@@ -45,20 +45,21 @@ export interface Capped {
 }
 
 /**
- * The next request; a cap that is reached already; or null where the rule does not scale what was exceeded, nothing is
- * known to scale from, or the job asks for more by now than was tried. `rooms`: that of the job first, then its fallbacks.
+ * The next request; a cap that is reached already; `raised` where the job asks for more by now than was tried; or null
+ * where the rule does not scale what was exceeded or nothing is known to scale from. `rooms`: that of the job first, then
+ * its fallbacks.
  */
 export function scaledNeed(
   scale: Scale,
   exceeded: Exceeded,
   rooms: readonly [Room, ...Room[]],
-): Scaled | Capped | null {
+): Scaled | Capped | 'raised' | null {
   const { field, used } = exceeded;
   const growth = scale[field];
   if (growth === undefined) return null;
   const tried = statedValue(exceeded.tried, field);
   const now = statedValue(exceeded.now, field);
-  if (now !== null && now > (tried ?? 0)) return null;
+  if (now !== null && now > (tried ?? 0)) return 'raised';
   const wanted = nextValue(field, growth, { tried, used });
   if (wanted === null) return tried === null ? null : { field, value: tried, limitedBy: 'list' };
   const allowed = Math.min(wanted, scale.max?.[field] ?? Number.POSITIVE_INFINITY);

@@ -22,6 +22,8 @@ export interface Made {
   settled: Settled;
   /** By job number: what changed. */
   changes: ReadonlyMap<number, string>;
+  /** By job number: why it runs again, where that is more than its end. */
+  told?: ReadonlyMap<number, string>;
 }
 
 /** `isShown`: whether a job belongs to the plan; by default the jobs that change. */
@@ -68,11 +70,13 @@ function renderChange(jobs: StoredJobs, made: Made, labels: ReadonlyMap<number, 
 
 function reasonText(
   jobs: StoredJobs,
-  { plan, settled, changes }: Made,
+  { plan, settled, changes, told }: Made,
   labels: ReadonlyMap<number, JobLabel>,
   job: number,
   label: JobLabel,
 ): string {
+  const words = told?.get(job);
+  if (words !== undefined) return words;
   const reason = reasons[plan.reason[job] as number] as Reason;
   switch (reason) {
     case 'changed':
@@ -125,11 +129,20 @@ function causeWords(cause: string): string {
   return cause === 'oom' ? 'out of memory' : cause.replaceAll('_', ' ');
 }
 
+interface Kept {
+  plan: JobAims;
+  settled: Settled;
+  /** Those that keep running. */
+  claimed: readonly ClaimedJob[];
+  /** By job number: why it stays, beyond how it ended. */
+  notes: ReadonlyMap<number, string>;
+}
+
 /** Jobs that a person may expect to run and that do not: canceled, failed or running ones. */
 export function keptJobs(
   tx: Transaction,
   jobs: StoredJobs,
-  { plan, settled, claimed }: { plan: JobAims; settled: Settled; claimed: readonly ClaimedJob[] },
+  { plan, settled, claimed, notes }: Kept,
 ): { kept: KeptJob[]; num_kept: number } {
   const found: { job: number; because: number }[] = [];
   let numKept = claimed.length;
@@ -137,7 +150,7 @@ export function keptJobs(
     if (settled.status[job] !== jobs.status[job]) continue;
     const isCanceled = settled.status[job] === statusCode.canceled && plan.aim[job] !== 0;
     const isFailed = settled.status[job] === statusCode.done && jobs.failed[job] === 1;
-    if (!isCanceled && !isFailed) continue;
+    if (!isCanceled && !isFailed && !notes.has(job)) continue;
     numKept += 1;
     if (found.length < mostKept)
       found.push({ job, because: isCanceled ? (settled.failedUpstream[job] as number) : job });
@@ -154,9 +167,10 @@ export function keptJobs(
       job_name: labels.get(keyOf(job))?.name ?? '',
       status: jobStatuses[settled.status[job] as number] as JobStatus,
       reason:
-        job === because
+        notes.get(job) ??
+        (job === because
           ? `${describe(job)}: torc jobs reset-status ${keyOf(job)}`
-          : `${labels.get(keyOf(because))?.name} ${describe(because)}: torc jobs reset-status ${keyOf(because)}`,
+          : `${labels.get(keyOf(because))?.name} ${describe(because)}: torc jobs reset-status ${keyOf(because)}`),
     }),
   );
   const running = claimed.map((job) => ({

@@ -6,6 +6,7 @@ import { planRestart, type Settled, settle, statusCode } from '../../model/decid
 import type { JobStatus } from '../../model/status.ts';
 import { takeOver } from '../../storage/authoring/take-over.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
+import { wantedNodes } from '../../storage/demand/wanted-nodes.ts';
 import { applyEvidence } from '../../storage/evidence/apply.ts';
 import type { Evidence } from '../../storage/evidence/evidence.ts';
 import {
@@ -19,6 +20,7 @@ import {
 import { getWorkflow, type Workflow } from '../../storage/running/workflows.ts';
 import { type ClaimedJob, claimedJobs } from '../../storage/runs/claimed-jobs.ts';
 import { setPaused } from '../../storage/runs/pauses.ts';
+import { keepCanceled, type RecoveredJobs, recoverJobs } from '../../storage/runs/recovery.ts';
 import { applySettled, loadJobs, type StoredJobs } from '../../storage/runs/restart.ts';
 import { beginRun, closeRun, setStopping } from '../../storage/runs/runs.ts';
 import { sharedOutputs } from '../../storage/runs/start-checks.ts';
@@ -52,7 +54,7 @@ export async function prepareRestart(
 ): Promise<(tx: Transaction) => Reply<'workflow_restart'>> {
   const facts = await gatherRestart(context, request);
   const { after_reset: which } = request;
-  if (which === undefined) return (tx) => restart(tx, request, facts);
+  if (which === undefined) return (tx) => restart(tx, request, facts, context);
   if (!request.dry_run) throw new TorcError('usage', 'only a dry run can assume anything');
   return (tx) =>
     tx.rehearse(() => {
@@ -61,7 +63,7 @@ export async function prepareRestart(
         { workflow_key: request.workflow_key, dry_run: false, expected_state: null, skip: 0, which },
         facts.evidence,
       );
-      return restart(tx, request, facts);
+      return restart(tx, request, facts, context);
     });
 }
 
@@ -69,6 +71,7 @@ function restart(
   tx: Transaction,
   request: Request<'workflow_restart'>,
   facts: RestartFacts,
+  { usualRuntimeMs }: Pick<ServerContext, 'usualRuntimeMs'>,
 ): Reply<'workflow_restart'> {
   return planned(tx, request, (workflow, state) => {
     const { workflowKey } = workflow;
@@ -77,6 +80,7 @@ function restart(
     refuseRunning(claimed, request, tx.now);
     const resumed = resume(tx, workflow, request.resume);
     const jobs = loadJobs(tx, workflowKey);
+    const recovered = request.recover === undefined ? null : recover(tx, workflow, jobs, request.recover);
     const cleared = request.only_uninitialized ? [] : ephemeralData(tx, workflowKey);
     const changes = request.only_uninitialized
       ? new Map<number, string>()
@@ -85,28 +89,33 @@ function restart(
     for (const job of claimed) {
       if (isKept(job, request)) keepsRunning[jobs.numberOf(job.jobKey) as number] = 1;
     }
+    for (const job of recovered?.leftLost ?? []) keepsRunning[job] = 1;
     const plan = planRestart(jobs, {
       changed: changes.keys(),
       keepsRunning,
       onlyUninitialized: request.only_uninitialized,
-      rerunsFailed: request.resume !== undefined,
+      rerunsFailed: request.resume === undefined ? (job) => recovered?.again.has(job) === true : () => true,
     });
+    if (recovered !== null) keepCanceled(plan, recovered);
     const settled = settle(jobs, plan);
     if (!request.ignore_missing_data)
       checkInputs(tx, jobs, settled, facts, { cleared, onlyUninitialized: request.only_uninitialized });
-    const rendered = renderPlan(tx, request, state, jobs, { plan, settled, changes });
+    const told = recovered?.told ?? new Map<number, string>();
+    const rendered = renderPlan(tx, request, state, jobs, { plan, settled, changes, told });
     const givenUp = request.force && !request.assume_stopped ? claimed.filter(isTakenForDead(request)) : [];
-    const kept = keptJobs(tx, jobs, { plan, settled, claimed: claimed.filter((job) => isKept(job, request)) });
+    const stillRunning = claimed.filter((job) => isKept(job, request));
+    const kept = keptJobs(tx, jobs, { plan, settled, claimed: stillRunning, notes: recovered?.notes ?? new Map() });
     const beginsRun = rendered.num_changes > 0 || (!isUnderWay(workflow) && hasWork(settled));
     if (!request.dry_run && !beginsRun && workflow.isStopping) setStopping(tx, workflowKey, false);
-    if (!request.dry_run && beginsRun) {
+    // where a dry run depends on what follows, it is taken back as a whole
+    if (beginsRun && (!request.dry_run || recovered !== null)) {
       closeRun(tx, workflowKey);
       applySettled(tx, jobs, settled, 'restart');
       clearUserData(tx, workflowKey, cleared);
       beginRun(tx, workflowKey, {
         numChanges: rendered.num_changes,
         onlyUninitialized: request.only_uninitialized,
-        how: request.resume === undefined ? 'restart' : 'resume',
+        how: request.resume !== undefined ? 'resume' : recovered !== null ? 'recover' : 'restart',
       });
     }
     const count = (status: JobStatus) =>
@@ -124,6 +133,7 @@ function restart(
       cleared_user_data: beginsRun ? cleared.map((datum) => datum.name) : [],
       ...kept,
       num_given_up: noteGivenUp(tx, workflowKey, givenUp),
+      recovered: recovered === null ? null : { ...recovered.report, ...wantedNodes(tx, workflowKey, usualRuntimeMs) },
       ...resumed,
     };
   });
@@ -140,6 +150,18 @@ function resume(
   const endsPause = workflow.pausedAt !== null;
   if (endsPause) setPaused(tx, workflow, false);
   return { ends_pause: endsPause, taken_over: takenOver };
+}
+
+/** Throws 'conflict' for a workflow that a person has canceled. */
+function recover(
+  tx: Transaction,
+  { workflowKey, isCanceled }: Workflow,
+  jobs: StoredJobs,
+  request: NonNullable<Request<'workflow_restart'>['recover']>,
+): RecoveredJobs {
+  if (!isCanceled) return recoverJobs(tx, jobs, request);
+  const hint = `A restart runs its jobs again: torc workflows restart ${workflowKey}`;
+  throw new TorcError('conflict', `workflow ${workflowKey} was canceled`, hint);
 }
 
 /** At most this many jobs that were given up are named in the history. */

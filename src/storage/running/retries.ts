@@ -57,6 +57,13 @@ function failureRule(rule: StoredRule): FailureRule {
   };
 }
 
+/** The rules of a failure handler. */
+export function failureRulesOf(tx: Transaction, failureHandlerKey: number): FailureRule[] {
+  const sql = 'SELECT rules FROM failure_handlers WHERE failure_handler_key = ?';
+  const rules = tx.db.get<{ rules: string }>(sql, failureHandlerKey)?.rules;
+  return rules === undefined ? [] : (JSON.parse(rules) as StoredRule[]).map(failureRule);
+}
+
 export interface AttemptFailure extends Failure {
   attemptKey: number;
   /** It is tried again only with a larger request. */

@@ -1,4 +1,5 @@
 /** A job that ran out of memory or time asks for more: its own request grows, never that of another job. */
+import type { StoredSite } from '../../api/sites.ts';
 import { formatDuration, formatMemory, slurmMemoryBytes } from '../../base/units.ts';
 import { anyConfig, mayTake, poolOfConfig } from '../../model/decide/pools.ts';
 import { type Capped, type Room, type Scaled, scaledNeed } from '../../model/decide/scaling.ts';
@@ -12,47 +13,101 @@ import { giveOwnRequirements } from './own-requirements.ts';
 import { findShape, type Shape } from './shapes.ts';
 import type { JobState } from './transitions.ts';
 
+/** As it is recorded: memory in bytes, runtime in seconds. */
+export interface ScaledData {
+  field: 'memory_bytes' | 'runtime_seconds';
+  /** Null where nothing was stated. */
+  old_value: number | null;
+  new_value: number;
+  wanted_value: number | null;
+  limited_by: 'max' | 'scheduler' | 'list' | null;
+  /** The Slurm config that the job moves to. */
+  scheduler: string | null;
+  why: string;
+}
+
 interface Ended {
   attemptKey: number;
   cause: Cause;
   scale: Scale;
 }
 
+/** What becomes of the request of a job, and what is recorded and told about it. */
+export type Growth =
+  | { kind: 'scaled'; data: ScaledData; before: Shape; scaled: Scaled }
+  /** It cannot grow further: another attempt would end like this one. */
+  | { kind: 'capped'; data: ScaledData }
+  /** Nothing grows: the job asks for more by now than was tried, or nothing is known to scale from. */
+  | { kind: 'raised' | 'unknown' };
+
+type ScaledJob = Pick<JobState, 'jobKey' | 'workflowKey'>;
+
 /**
  * Raises what the attempt ran out of. `same`: nothing grows; `capped`: it cannot grow further, so that another attempt
  * would end like this one.
  */
-export function scaleJob(
+export function scaleJob(tx: Transaction, job: ScaledJob, ended: Ended): 'scaled' | 'same' | 'capped' {
+  const growth = growthOf(tx, job, ended);
+  if (growth.kind === 'scaled') grow(tx, job, ended.attemptKey, growth);
+  if (growth.kind === 'capped') noteGrowth(tx, job, ended.attemptKey, growth);
+  return growth.kind === 'raised' || growth.kind === 'unknown' ? 'same' : growth.kind;
+}
+
+/** How the request of the job would grow; changes nothing. */
+export function growthOf(
   tx: Transaction,
-  { jobKey, workflowKey }: Pick<JobState, 'jobKey' | 'workflowKey'>,
+  { jobKey, workflowKey }: ScaledJob,
   { attemptKey, cause, scale }: Ended,
-): 'scaled' | 'same' | 'capped' {
+): Growth {
   const field = exceededField(cause);
-  if (field === null || scale[field] === undefined) return 'same';
-  const job = tx.db.get<{ shape_key: number; requirements_key: number | null; tried_key: number | null; name: string }>(
-    `SELECT j.shape_key, j.resource_requirements_key AS requirements_key, j.name, a.shape_key AS tried_key FROM jobs j
-     JOIN attempts a ON a.attempt_key = ? WHERE j.job_key = ?`,
+  if (field === null || scale[field] === undefined) return { kind: 'unknown' };
+  const job = tx.db.get<{ shape_key: number; tried_key: number | null }>(
+    'SELECT j.shape_key, a.shape_key AS tried_key FROM jobs j JOIN attempts a ON a.attempt_key = ? WHERE j.job_key = ?',
     attemptKey,
     jobKey,
   );
-  if (job === undefined) return 'same';
+  if (job === undefined) return { kind: 'unknown' };
   const now = findShape(tx, job.shape_key);
   const tried = job.tried_key === null ? now : findShape(tx, job.tried_key);
   const exceeded = { field, tried: tried.need, now: now.need, used: usedBy(tx, attemptKey, field) };
   const decided = scaledNeed(scale, exceeded, roomsOf(tx, workflowKey, now));
-  if (decided === null) return 'same';
-  const data = 'need' in decided ? scaledData(now, decided) : cappedData(decided);
-  tx.db.run('UPDATE attempts SET scaled = ? WHERE attempt_key = ?', JSON.stringify(data), attemptKey);
-  tx.event({ workflowKey, type: 'need' in decided ? 'job_scaled' : 'job_not_scaled', jobKey, attemptKey, data });
-  if (!('need' in decided)) return 'capped';
-  const { need, room } = decided;
-  const shapeKey = addShape(tx, workflowKey, { ...now, need, slurmConfigKey: room.key });
+  if (decided === null) return { kind: 'unknown' };
+  if (decided === 'raised') return { kind: 'raised' };
+  if (!('need' in decided)) return { kind: 'capped', data: cappedData(decided) };
+  return { kind: 'scaled', data: scaledData(now, decided), before: now, scaled: decided };
+}
+
+/** Gives the job the larger request, and says so. */
+export function grow(
+  tx: Transaction,
+  job: ScaledJob,
+  attemptKey: number,
+  growth: Extract<Growth, { kind: 'scaled' }>,
+): void {
+  const { jobKey, workflowKey } = job;
+  noteGrowth(tx, job, attemptKey, growth);
+  const { need, room, field } = growth.scaled;
+  const row = tx.db.get<{ requirements_key: number | null }>(
+    'SELECT resource_requirements_key AS requirements_key FROM jobs WHERE job_key = ?',
+    jobKey,
+  );
+  const requirementsKey = row?.requirements_key ?? null;
+  const shapeKey = addShape(tx, workflowKey, { ...growth.before, need, slurmConfigKey: room.key });
   tx.db.run('UPDATE jobs SET shape_key = ? WHERE job_key = ?', shapeKey, jobKey);
-  const row = { job_key: jobKey, workflow_key: workflowKey, resource_requirements_key: job.requirements_key };
-  const { [field]: _, ...fromData } =
-    (job.requirements_key === null ? null : fromDataOf(tx, job.requirements_key)) ?? {};
-  giveOwnRequirements(tx, row, need, Object.keys(fromData).length === 0 ? null : fromData);
-  return 'scaled';
+  const own = { job_key: jobKey, workflow_key: workflowKey, resource_requirements_key: requirementsKey };
+  const { [field]: _, ...fromData } = (requirementsKey === null ? null : fromDataOf(tx, requirementsKey)) ?? {};
+  giveOwnRequirements(tx, own, need, Object.keys(fromData).length === 0 ? null : fromData);
+}
+
+function noteGrowth(
+  tx: Transaction,
+  { jobKey, workflowKey }: ScaledJob,
+  attemptKey: number,
+  { kind, data }: Extract<Growth, { data: ScaledData }>,
+): void {
+  tx.db.run('UPDATE attempts SET scaled = ? WHERE attempt_key = ?', JSON.stringify(data), attemptKey);
+  const type = kind === 'scaled' ? 'job_scaled' : 'job_not_scaled';
+  tx.event({ workflowKey, type, jobKey, attemptKey, data });
 }
 
 /** The peak memory or the runtime of an attempt; of one that was lost with its worker also what the diagnosis says. */
@@ -72,24 +127,26 @@ function usedBy(tx: Transaction, attemptKey: number, field: ScaledField): number
 interface ConfigRow {
   key: number;
   name: string;
+  partition: string | null;
   walltime_seconds: number;
   mem: string | null;
   labels: LabelSet;
   also_unlabelled: number;
   fallback_order: number | null;
-  /** The most that a worker of it has had; null before the first. */
+  /** The most that a worker of it has had, else what its partition offers; null where neither is known. */
   seen: number | null;
 }
 
 /** What the job may run on now, and what it may fall back to, in order. */
 function roomsOf(tx: Transaction, workflowKey: number, shape: Shape): [Room, ...Room[]] {
   const configs = tx.db.all<ConfigRow>(
-    `SELECT c.slurm_config_key AS key, c.name, c.walltime_seconds, c.mem, c.labels, c.also_unlabelled, c.fallback_order,
+    `SELECT c.slurm_config_key AS key, c.name, c.partition, c.walltime_seconds, c.mem, c.labels, c.also_unlabelled, c.fallback_order,
        (SELECT max(n.memory_bytes) FROM allocations l JOIN compute_nodes n ON n.allocation_key = l.allocation_key
         WHERE l.slurm_config_key = c.slurm_config_key) AS seen
      FROM slurm_configs c WHERE c.workflow_key = ? ORDER BY c.slurm_config_key`,
     workflowKey,
   );
+  if (configs.some(({ mem, seen }) => slurmMemoryBytes(mem) === null && seen === null)) addNodeMemory(tx, configs);
   if (shape.slurmConfigKey === anyConfig) return [anyRoom(tx, workflowKey, shape, configs)];
   const own = configs.find(({ key }) => key === shape.slurmConfigKey);
   const fallbacks = configs
@@ -98,6 +155,20 @@ function roomsOf(tx: Transaction, workflowKey: number, shape: Shape): [Room, ...
     .sort((a, b) => (a.fallback_order ?? 0) - (b.fallback_order ?? 0));
   const unknown = { key: shape.slurmConfigKey, name: null, memoryBytes: null, runtimeMs: null };
   return [own === undefined ? unknown : roomOf(own), ...fallbacks.map(roomOf)];
+}
+
+/** Where nothing else says it: the largest node of the partition, as Slurm has described it last. */
+function addNodeMemory(tx: Transaction, configs: readonly ConfigRow[]): void {
+  const sql = 'SELECT profile FROM site_profiles ORDER BY refreshed_at DESC LIMIT 1';
+  const stored = tx.db.get<{ profile: string }>(sql)?.profile;
+  const site = stored === undefined ? null : (JSON.parse(stored) as StoredSite);
+  for (const config of configs) {
+    const partition = site?.partitions.find(({ name, is_default }) =>
+      config.partition === null ? is_default : config.partition.split(',')[0] === name,
+    );
+    const sizes = partition?.nodes.map(({ memory_bytes }) => memory_bytes) ?? [];
+    if (sizes.length > 0) config.seen ??= Math.max(...sizes);
+  }
 }
 
 function roomOf({ key, name, mem, seen, walltime_seconds }: ConfigRow): Room {
@@ -142,7 +213,7 @@ const limits = {
   scheduler: 'the most that its workers have',
 } as const;
 
-function scaledData(before: Shape, scaled: Scaled): object {
+function scaledData(before: Shape, scaled: Scaled): ScaledData {
   const { field, oldValue, newValue, wanted, limitedBy, room } = scaled;
   const { fieldName, unit, text } = words[field];
   const isMoved = room.key !== before.slurmConfigKey;
@@ -159,7 +230,7 @@ function scaledData(before: Shape, scaled: Scaled): object {
   };
 }
 
-function cappedData({ field, value, limitedBy }: Capped): object {
+function cappedData({ field, value, limitedBy }: Capped): ScaledData {
   const { fieldName, unit, text } = words[field];
   const at = value / unit;
   return {
