@@ -19,6 +19,10 @@ export const serverInfo = () =>
     num_active_workers: count,
     /** Allocations of any workflow that may still wait or run. */
     num_open_allocations: count,
+    /** The schema version of the database that this server found and upgraded; null for one of its own version. */
+    upgraded_from: count.nullable(),
+    /** The copy that shows how it was before. */
+    upgrade_copy: z.string().nullable(),
   });
 
 /** Who waits for a server when this process is none. */

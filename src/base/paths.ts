@@ -1,5 +1,6 @@
 /** Every file name that torc makes for jobs and workers, in one place. */
 import { join } from 'node:path';
+import { isoInstant } from './clock.ts';
 
 export interface AttemptName {
   jobKey: string;
@@ -95,8 +96,34 @@ export const serverDirectoryNames: readonly string[] = [
     'job_data',
     'slurm_stdio',
     'slurm_scripts',
+    'backups/*',
   ],
 ];
+
+/** Where torc itself puts copies of the database of a server directory. */
+export function backupFolder(serverDirectory: string): string {
+  return join(serverDirectory, 'backups');
+}
+
+/** `schema_44_20261129T191500123Z.db`: a copy of a database of schema version 44, made before it was upgraded. */
+export function upgradeCopyName(version: number, now: number): string {
+  return `schema_${version}_${stamp(now)}.db`;
+}
+
+/** The schema version in the name of such a copy; null for any other file. */
+export function upgradeCopyVersion(name: string): number | null {
+  const match = /^schema_(\d{1,6})_\d{8}T\d{9}Z\.db$/.exec(name);
+  return match === null ? null : Number(match[1]);
+}
+
+/** `replaced_20261129T191500123Z.db`: a database that a restored backup has replaced. */
+export function replacedName(now: number): string {
+  return `replaced_${stamp(now)}.db`;
+}
+
+function stamp(now: number): string {
+  return isoInstant(now).replaceAll(/[-:.]/g, '');
+}
 
 export interface WorkerPaths {
   directory: string;

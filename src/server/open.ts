@@ -32,7 +32,7 @@ export async function openService(
   const ownership = await takeDirectory(directory, clock, command);
   let db: Database;
   try {
-    db = openDatabase(directory, ownership);
+    db = openDatabase(directory, ownership, clock.now());
   } catch (error) {
     ownership.release();
     throw error;
@@ -58,11 +58,11 @@ async function takeDirectory(directory: string, clock: Clock, command: string): 
   }
 }
 
-function openDatabase(directory: string, ownership: Ownership): Database {
+function openDatabase(directory: string, ownership: Ownership, now: number): Database {
   const path = join(directory, 'torc.db');
   try {
     if (ownership.isTakenOver) replaceByCopy(path);
-    return Database.open(path);
+    return Database.open(path, undefined, now);
   } catch (error) {
     // the holder has left no note about itself
     if (error instanceof TorcError && error.code === 'busy') throw heldBy(directory, null);
@@ -73,6 +73,8 @@ function openDatabase(directory: string, ownership: Ownership): Database {
 /** Runs before anybody is served. */
 async function prepare(service: Service): Promise<void> {
   const { directory, log } = service.info;
+  const { upgrade } = service.db;
+  if (upgrade !== null) log.warn({ ...upgrade }, 'the database of an older torc was upgraded, after a copy was made');
   const seen = seenEpoch(directory);
   if (isRestored(service.db, seen)) {
     await service.write((tx) => {

@@ -112,7 +112,7 @@ export function explainMember(error: unknown): unknown {
     return new TorcError('conflict', `the database refused it: ${words}`, null, { cause: error });
   }
   if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') {
-    const hint = 'Run torc server check to see what is wrong, then restore a backup.';
+    const hint = 'Run torc server check to see what is wrong, then restore a backup: torc server restore FILE';
     return new TorcError('unusable', `the database is damaged: ${words}`, hint, { cause: error });
   }
   return error;

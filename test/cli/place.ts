@@ -12,7 +12,9 @@ export interface Place {
   dir: string;
   /** Runs `torc --dir DIR ARGS` in the directory to its end. */
   torc(...args: string[]): Promise<Ended>;
-  /** The same with `-F json`; it must succeed, unless another exit code is given. */
+  /** The same with more in the environment. */
+  torcWith(env: Record<string, string>, ...args: string[]): Promise<Ended>;
+  /** `torc` with `-F json`; it must succeed, unless another exit code is given. */
   json<T>(args: string[], exitCode?: number): Promise<T>;
   /** Starts it without waiting; it is killed at the end of the test. */
   start(...args: string[]): Running;
@@ -50,6 +52,7 @@ export function newPlace(env: Record<string, string> = {}): Place {
     path,
     dir,
     torc: (...args) => torc(['--dir', dir, ...args], options),
+    torcWith: (more, ...args) => torc(['--dir', dir, ...args], { cwd: path, env: { ...env, ...more } }),
     async json<T>(args: string[], exitCode = 0) {
       const ended = await place.torc('-F', 'json', ...args);
       if (ended.code !== exitCode) throw new Error(`torc ${args.join(' ')} ended with ${ended.code}: ${ended.stderr}`);

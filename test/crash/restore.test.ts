@@ -1,5 +1,5 @@
 /** A backup restored while a worker is running: nothing counts twice, and the workflow finishes. */
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openClient } from '../../src/api/client.ts';
@@ -23,7 +23,7 @@ it('a worker continues with a restored database', { timeout: 240_000 }, async ()
     const numThen = numEnded();
     await expect.poll(numEnded).toBeGreaterThan(numThen + 3);
     await place.json(['server', 'stop']);
-    copyFileSync(join(place.path, 'b.db'), join(place.dir, 'torc.db'));
+    await place.json(['server', 'restore', 'b.db']);
     await place.json(['server', 'start', '--daemon']);
 
     const client = openClient(place.dir);

@@ -3,6 +3,7 @@ import {
   chmodSync,
   closeSync,
   cpSync,
+  existsSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -71,7 +72,7 @@ describe('the database', () => {
     expect(readFileSync(path, 'utf8')).toContain('this is no database');
   });
 
-  it('a failing schema step leaves the previous version, and the next try continues from there', () => {
+  it('a failing schema step leaves the database as it was, and the next try begins again', () => {
     Database.open(path).close();
     const shipped = new URL('../../src/storage/schema/', import.meta.url);
     const schema = join(directory, 'schema');
@@ -84,7 +85,7 @@ describe('the database', () => {
     expect(() => Database.open(path, schema)).toThrow(
       expect.objectContaining({
         code: 'unusable',
-        message: expect.stringContaining(`schema version ${version + 2}; it stays at ${version + 1}`),
+        message: expect.stringContaining(`schema version ${version + 2}; it stays at ${version}`),
       }),
     );
     writeFileSync(step(version + 2), 'INSERT INTO added VALUES (4);');
@@ -92,6 +93,54 @@ describe('the database', () => {
     expect(db.all('SELECT x FROM added ORDER BY x')).toEqual([{ x: 1 }, { x: 4 }]);
     expect(db.get('PRAGMA user_version')?.user_version).toBe(version + 2);
     db.close();
+  });
+
+  it('of an older version is copied before it is upgraded; the last three copies are kept', () => {
+    Database.open(path).close();
+    const schema = join(directory, 'schema');
+    cpSync(new URL('../../src/storage/schema/', import.meta.url), schema, { recursive: true });
+    const version = Number(readdirSync(schema).toSorted().at(-1)?.slice(0, 3));
+    const copies = (): string[] => readdirSync(join(directory, 'backups')).toSorted();
+    for (let step = 1; step <= 5; step++) {
+      writeFileSync(join(schema, `${String(version + step).padStart(3, '0')}_new.sql`), `CREATE TABLE t${step} (x);`);
+      const db = Database.open(path, schema, step * 1000);
+      expect(db.upgrade).toEqual({
+        from: version + step - 1,
+        to: version + step,
+        copyPath: join(directory, 'backups', `schema_${version + step - 1}_19700101T00000${step}000Z.db`),
+      });
+      expect(existsSync(db.upgrade?.copyPath ?? '')).toBe(true);
+      db.close();
+      expect(Database.open(path, schema).close()).toBeUndefined();
+    }
+    expect(copies().map((name) => name.slice(0, -4))).toEqual(
+      [3, 4, 5].map((step) => `schema_${version + step - 1}_19700101T00000${step}000`),
+    );
+    // back to a torc that does not know the last steps
+    for (const step of [4, 5]) rmSync(join(schema, `${String(version + step).padStart(3, '0')}_new.sql`));
+    const message = `schema version ${version + 5}; this torc supports versions up to ${version + 3}`;
+    const hint = expect.stringContaining(`torc server restore '${join(directory, 'backups', copies()[1] ?? '')}'`);
+    expect(() => Database.open(path, schema)).toThrow(
+      expect.objectContaining({ code: 'unusable', message: expect.stringContaining(message), hint }),
+    );
+  });
+
+  it('of an older version that is damaged is neither copied nor upgraded', () => {
+    const db = Database.open(path);
+    for (let n = 0; n < 200; n++)
+      db.run('INSERT INTO events (at, workflow_key, type) VALUES (1, 1, ?)', 'x'.repeat(500));
+    db.close();
+    const bytes = readFileSync(path);
+    const page = Math.floor(bytes.indexOf('x'.repeat(500)) / 4096) * 4096;
+    writeFileSync(path, bytes.fill(0xa5, page, page + 4096));
+    const schema = join(directory, 'schema');
+    cpSync(new URL('../../src/storage/schema/', import.meta.url), schema, { recursive: true });
+    writeFileSync(join(schema, '900_new.sql'), 'CREATE TABLE t (x);');
+    expect(() => Database.open(path, schema)).toThrow(/is damaged/);
+    expect(readdirSync(join(directory, 'backups'))).toEqual([]);
+    const readable = new Sqlite(path);
+    expect(readable.prepare(`SELECT name FROM sqlite_master WHERE name = 't'`).all()).toEqual([]);
+    readable.close();
   });
 
   it('of an earlier version tells its runs from its events', () => {

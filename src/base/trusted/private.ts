@@ -220,6 +220,18 @@ export function replaceByOwnCopy(path: string): void {
   renameSync(copy, path);
 }
 
+/**
+ * Makes a durable copy of a file, with mode 0600, where nothing is yet. Where the file system can, both share their blocks.
+ * Throws the system's error.
+ */
+export function copyIntoPrivate(from: string, to: string): void {
+  copyFileSync(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  using(openPrivateFile(to, constants.O_RDWR), (file) => {
+    fchmodSync(file, 0o600);
+    fsyncSync(file);
+  });
+}
+
 /** Renames a file within a private folder. Throws the system's error. */
 export function movePrivateFile(from: string, to: string): void {
   renameSync(from, to);

@@ -1,4 +1,4 @@
-/** `torc server backup|check`: through the running server, or with the database opened here. */
+/** `torc server backup|check`: through the running server, or with the database opened here; `restore`: without either. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -6,9 +6,13 @@ import { join, resolve } from 'node:path';
 import { exitCodes, TorcError } from '../../base/errors.ts';
 import { counted, visible } from '../../base/text.ts';
 import { moveIntoPlace } from '../../base/trusted/named.ts';
+import type { Restored } from '../../server/owner/restore.ts';
+import { askServer } from '../connection/daemon.ts';
 import { withConnection } from '../connection/session.ts';
-import type { Context } from '../context/context.ts';
+import { type Context, note } from '../context/context.ts';
+import { localInstant } from '../output/local-time.ts';
 import { printResult } from '../output/output.ts';
+import { shown } from '../plans/apply.ts';
 
 /** Copying and reading a large database takes minutes. */
 const timeoutMs = 3_600_000;
@@ -55,6 +59,49 @@ function refuseTarget(context: Context, path: string, isForced: boolean): void {
   if (!found.isFile()) throw new TorcError('usage', `${path} is not a file`, 'Name the file for the backup.');
   if (isForced) return;
   throw new TorcError('conflict', `${path} already exists`, 'Choose another name, or replace it with --force.');
+}
+
+/** Replaces the database by a backup, while nothing uses it; `--dry-run` says what would be replaced. */
+export async function restore(context: Context, file: string, dryRun: boolean): Promise<void> {
+  const { directory, torc } = context;
+  const running = await askServer(directory);
+  if (running !== null) {
+    throw new TorcError(
+      'busy',
+      `a server is running on ${running.hostname} (pid ${running.pid}) for ${directory}`,
+      `Stop it first; jobs that run continue: ${torc} server stop`,
+    );
+  }
+  const { restoreBackup } = await import('../../server/owner/restore.ts');
+  const work = restoreBackup({
+    directory,
+    backup: resolve(file),
+    dryRun,
+    clock: context.clock,
+    command: context.commandLine,
+  });
+  const restored = await shown(context, `restoring ${file}`, work);
+  await printResult(context, restored, () => restoredText(restored, context.clock.now()));
+  if (!dryRun) note(context, `Next: ${torc} workflows list, or ${torc} server start --daemon for workers that run.`);
+}
+
+function restoredText({ dry_run, directory, backup, replaced }: Restored, now: number): string {
+  const content = (found: { schema_version: number | null; num_workflows: number | null; num_jobs: number | null }) =>
+    found.num_workflows === null
+      ? 'cannot be read'
+      : `schema version ${found.schema_version}, ${counted(found.num_workflows, 'workflow')}, ${counted(found.num_jobs ?? 0, 'job')}`;
+  const made = backup.copied_at === null ? '' : `, made ${localInstant(backup.copied_at, now)}`;
+  const lines = [`backup:   ${visible(backup.path)} (${content(backup)}${made})`];
+  if (replaced !== null) {
+    lines.push(`replaces: ${visible(join(directory, 'torc.db'))} (${content(replaced)})`);
+    lines.push(`${dry_run ? 'to keep:  ' : 'kept in:  '}${visible(replaced.kept_path)}`);
+    if (!replaced.is_same_database) {
+      lines.push('The backup does not show that it is of the same database: workers that still run will end.');
+    }
+  }
+  if (backup.is_older) lines.push('The next command upgrades it; a copy is made first.');
+  lines.push(dry_run ? 'dry run: nothing was replaced' : `restored ${visible(directory)}`);
+  return `${lines.join('\n')}\n`;
 }
 
 /** Prints all problems; returns 4 when there are any. */

@@ -8,6 +8,7 @@ import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { connect, connectRemote } from '../connection/connection.ts';
 import { askServer, type DaemonOptions, placeOf, startDaemon } from '../connection/daemon.ts';
+import { upgradeWords } from '../connection/upgrade-words.ts';
 import { type Context, note } from '../context/context.ts';
 import { printResult } from '../output/output.ts';
 import { fieldLines } from '../output/text-columns.ts';
@@ -32,6 +33,7 @@ export async function startServer(context: Context, options: ServerStartOptions)
   }
   if (options.daemon === true) {
     const place = await startDaemon(context, options);
+    await tellUpgrade(context);
     await printResult(context, place, () => `server started at ${place.url} on ${place.hostname} (pid ${place.pid})\n`);
     return;
   }
@@ -59,11 +61,17 @@ async function serveHere(context: Context, options: ServerStartOptions): Promise
         const place = placeOf(context, file);
         void printResult(context, place, () => `serving ${place.directory} at ${place.url} (pid ${place.pid})\n`);
         note(context, 'Stop it with Ctrl-C or torc server stop.');
+        void tellUpgrade(context);
       },
     });
   } finally {
     removeHandler();
   }
+}
+
+async function tellUpgrade(context: Context): Promise<void> {
+  const { upgraded_from: from, upgrade_copy: copy } = (await askServer(context.directory)) ?? {};
+  if (from != null && copy != null) note(context, upgradeWords(from, copy), 'warning');
 }
 
 function noServer(context: Context): TorcError {

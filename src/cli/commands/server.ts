@@ -59,16 +59,32 @@ export function declareServer(program: Command, act: Act): void {
     .description('back up the database to a file, even while it is in use, and verify the copy')
     .argument('<file>', 'backup file; it must not exist yet')
     .option('--force', 'replace an existing file')
-    .addHelpText('after', examples('torc server backup torc-backup.db', 'torc server backup --force ~/backups/torc.db'))
     .addHelpText(
       'after',
-      `
-To restore it, stop everything that uses the database (torc server stop; while there is a holder.json in
-the server directory, it is in use), then: cp torc-backup.db ~/.torc/torc.db; torc server start --daemon`,
+      examples('torc server backup torc-backup.db', 'torc server backup --force ~/backups/torc.db'),
     );
   act(backup, async ([file = ''], self) => {
     const { backUp } = await import('../actions/server-maintenance.ts');
     return (context) => backUp(context, file, self.opts<{ force?: boolean }>().force === true);
+  });
+  const restore = group
+    .command('restore')
+    .description('put a backup in the place of the database, which is kept aside')
+    .argument('<file>', 'a file of torc server backup, or one from the folder backups of the server directory')
+    .option('-d, --dry-run', 'check the backup and print what would be replaced')
+    .addHelpText(
+      'after',
+      examples('torc server restore --dry-run ~/backups/torc.db', 'torc server restore ~/backups/torc.db'),
+    )
+    .addHelpText(
+      'after',
+      `
+Nothing may use the database: stop the server first (torc server stop) and end every torc run. Workers in
+allocations may keep running; what they report of jobs that the backup does not know is refused.`,
+    );
+  act(restore, async ([file = ''], self) => {
+    const { restore: restoreDatabase } = await import('../actions/server-maintenance.ts');
+    return (context) => restoreDatabase(context, file, self.opts<{ dryRun?: boolean }>().dryRun === true);
   });
   const check = group
     .command('check')

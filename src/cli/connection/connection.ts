@@ -6,6 +6,7 @@ import { readServerFile, type ServerFile } from '../../api/server-file.ts';
 import { delay, systemClock } from '../../base/clock.ts';
 import { systemCode, TorcError } from '../../base/errors.ts';
 import type { ServeOptions } from '../../server/serve.ts';
+import { upgradeWords } from './upgrade-words.ts';
 
 export interface ConnectOptions {
   directory: string;
@@ -83,6 +84,8 @@ async function connectInProcess(options: ConnectOptions): Promise<Connection> {
   const { openService } = await import('../../server/open.ts');
   const service = await openService(options.directory, systemClock, options.command);
   service.onAway = (text) => options.warn?.(text);
+  const { upgrade } = service.db;
+  if (upgrade !== null) options.warn?.(upgradeWords(upgrade.from, upgrade.copyPath));
   let serving: Promise<{ close: () => Promise<void> }> | null = null;
   return {
     api: service,

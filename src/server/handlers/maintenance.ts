@@ -6,9 +6,9 @@ import type { Reply, Request } from '../../api/contract.ts';
 import type { CheckReply, Problem } from '../../api/maintenance.ts';
 import { asTorcError, systemCode, TorcError } from '../../base/errors.ts';
 import { createPrivateFile } from '../../base/trusted/private.ts';
-import { countRows, readCopy } from '../../storage/database/backup-copy.ts';
+import { readCopy } from '../../storage/database/backup-copy.ts';
 import type { Database } from '../../storage/database/database.ts';
-import { type SoundnessStep, schemaVersion, soundnessSteps } from '../../storage/database/soundness.ts';
+import { countRows, type SoundnessStep, schemaVersion, soundnessSteps } from '../../storage/database/soundness.ts';
 import type { ServerContext } from '../context.ts';
 
 /** At most this many problems are listed; all are counted. */

@@ -14,7 +14,7 @@ import { countUntriedMessages } from '../../storage/running/outbox.ts';
 import type { ServerContext } from '../context.ts';
 import { lookLocally } from '../evidence/gather.ts';
 
-export function describeServer({ info, epoch, startedAt, clock, view }: ServerContext): Reply<'server_info'> {
+export function describeServer({ info, epoch, startedAt, clock, view, db }: ServerContext): Reply<'server_info'> {
   return {
     version: info.version,
     protocol: protocolVersion,
@@ -27,6 +27,8 @@ export function describeServer({ info, epoch, startedAt, clock, view }: ServerCo
     now: isoInstant(clock.now()),
     num_active_workers: countActiveComputeNodes(view, null),
     num_open_allocations: countOpenAllocations(view),
+    upgraded_from: db.upgrade?.from ?? null,
+    upgrade_copy: db.upgrade?.copyPath ?? null,
   };
 }
 

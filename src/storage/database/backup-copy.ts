@@ -1,19 +1,19 @@
-/** Reading a copy of the database that no process has open. */
+/** Databases that no process has open: copies, and one that is about to be replaced. */
+import { closeSync, constants, readSync } from 'node:fs';
 import Sqlite from 'better-sqlite3';
-import { TorcError } from '../../base/errors.ts';
-import type { Database } from './database.ts';
+import { systemCode, TorcError } from '../../base/errors.ts';
+import { openPrivateFile } from '../../base/trusted/private.ts';
 
-type Table = 'workflows' | 'jobs' | 'attempts';
-
-export function countRows(db: Database, table: Table): number {
-  return db.get<{ n: number }>(`SELECT count(*) AS n FROM ${table}`)?.n ?? 0;
+export interface CopyContent {
+  schema_version: number;
+  num_workflows: number;
+  num_jobs: number;
 }
 
 /** Checks a backup as a whole and returns what is in it. Throws the database's own error, or TorcError 'unusable'. */
-export function readCopy(path: string): { schema_version: number; num_workflows: number; num_jobs: number } {
+export function readCopy(path: string): CopyContent {
   const copy = new Sqlite(path, { readonly: true, fileMustExist: true });
   try {
-    const value = (sql: string): number => Number(copy.prepare(sql).pluck().get());
     const found = copy.pragma('integrity_check', { simple: true });
     if (found !== 'ok') {
       throw new TorcError(
@@ -22,11 +22,68 @@ export function readCopy(path: string): { schema_version: number; num_workflows:
         'Check the database itself: torc server check',
       );
     }
-    return {
-      schema_version: Number(copy.pragma('user_version', { simple: true })),
-      num_workflows: value('SELECT count(*) FROM workflows'),
-      num_jobs: value('SELECT count(*) FROM jobs'),
-    };
+    return contentOf(copy);
+  } finally {
+    copy.close();
+  }
+}
+
+function contentOf(copy: Sqlite.Database): CopyContent {
+  const value = (sql: string): number => Number(copy.prepare(sql).pluck().get());
+  return {
+    schema_version: Number(copy.pragma('user_version', { simple: true })),
+    num_workflows: value('SELECT count(*) FROM workflows'),
+    num_jobs: value('SELECT count(*) FROM jobs'),
+  };
+}
+
+/** Which database a copy is one of, and when it was made; null where it does not say. */
+export function originOf(path: string): { identity: number | null; copiedAt: number | null } {
+  const copy = new Sqlite(path, { readonly: true, fileMustExist: true });
+  try {
+    const meta = (name: string) => copy.prepare('SELECT value FROM meta WHERE name = ?').pluck().get(name);
+    return { identity: (meta('identity') as number) ?? null, copiedAt: (meta('copied_at') as number) ?? null };
+  } finally {
+    copy.close();
+  }
+}
+
+function isSqlite(path: string): boolean {
+  const header = Buffer.alloc(16);
+  const file = openPrivateFile(path, constants.O_RDONLY);
+  readSync(file, header, 0, header.length, 0);
+  closeSync(file);
+  return header.toString('latin1') === 'SQLite format 3\0';
+}
+
+/**
+ * Takes the log of a database into its file, and returns what is in it; null for one that cannot be read. Throws the
+ * database's error SQLITE_BUSY while another process has it open.
+ */
+export function takeInLog(path: string): (CopyContent & { identity: number | null }) | null {
+  // SQLite would remove the log of a file that it does not know
+  if (!isSqlite(path)) return null;
+  const sqlite = new Sqlite(path, { timeout: 0, fileMustExist: true });
+  try {
+    sqlite.pragma('locking_mode = EXCLUSIVE');
+    sqlite.exec('BEGIN EXCLUSIVE; COMMIT');
+    const identity = sqlite.prepare(`SELECT value FROM meta WHERE name = 'identity'`).pluck().get();
+    return { ...contentOf(sqlite), identity: (identity as number) ?? null };
+  } catch (error) {
+    if ((systemCode(error) ?? '').startsWith('SQLITE_BUSY')) throw error;
+    return null;
+  } finally {
+    sqlite.close();
+  }
+}
+
+/** Marks a copy as one, so that torc knows a restored backup, and leaves it as one file without a log. */
+export function markAsCopy(path: string, now: number): void {
+  const copy = new Sqlite(path, { timeout: 0 });
+  try {
+    copy.pragma('locking_mode = EXCLUSIVE');
+    copy.prepare(`INSERT OR REPLACE INTO meta (name, value) VALUES ('copied_at', ?)`).run(now);
+    copy.pragma('journal_mode = DELETE');
   } finally {
     copy.close();
   }

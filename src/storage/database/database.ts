@@ -8,6 +8,7 @@
 import { closeSync, constants, existsSync, lstatSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Sqlite from 'better-sqlite3';
+import { systemClock } from '../../base/clock.ts';
 import { systemCode, TorcError } from '../../base/errors.ts';
 import { schemaDirectory } from '../../base/program.ts';
 import { makeFolders } from '../../base/trusted/folders.ts';
@@ -19,7 +20,8 @@ import {
   refuseSharedFolder,
   replaceByOwnCopy,
 } from '../../base/trusted/private.ts';
-import { migrate, refuseForeignSchema, unusable } from './migrations.ts';
+import { markAsCopy } from './backup-copy.ts';
+import { migrate, refuseForeignSchema, type Upgrade, unusable } from './migrations.ts';
 import { Mirrors } from './mirrors.ts';
 
 export type Statement = Sqlite.Statement<unknown[], unknown>;
@@ -33,29 +35,32 @@ export class Database {
   readonly #statements = new Map<string, Statement>();
   /** What is kept in memory of its rows. */
   readonly mirrors = new Mirrors<Database>(this);
+  /** What opening it has done to an older one. */
+  readonly upgrade: Upgrade | null;
 
-  private constructor(path: string, sqlite: Sqlite.Database) {
+  private constructor(path: string, sqlite: Sqlite.Database, upgrade: Upgrade | null) {
     this.path = path;
     this.#sqlite = sqlite;
+    this.upgrade = upgrade;
   }
 
   /**
-   * Opens or creates the database and brings its schema up to date with the numbered files of `schema`.
+   * Opens or creates the database and brings its schema up to date with the numbered files of `schema`; an older one is
+   * copied first.
    * Throws TorcError 'busy' when another process holds it, 'unusable' when it is damaged or newer than this program,
    * 'conflict' when other users could change it.
    */
-  static open(path: string, schema = schemaDirectory()): Database {
+  static open(path: string, schema = schemaDirectory(), now = systemClock.now()): Database {
     makeFolders(dirname(path), 0o700);
     refuseSharedFolder(dirname(path));
     makePrivate(path);
     const sqlite = openExclusive(path, schema);
     try {
-      migrate(sqlite, path, schema);
+      return new Database(path, sqlite, migrate(sqlite, path, schema, now));
     } catch (error) {
       sqlite.close();
       throw explainOpen(error, path);
     }
-    return new Database(path, sqlite);
   }
 
   /**
@@ -73,14 +78,7 @@ export class Database {
    */
   async copyTo(path: string, now: number): Promise<void> {
     await this.#sqlite.backup(path);
-    const copy = new Sqlite(path, { timeout: 0 });
-    try {
-      copy.pragma('locking_mode = EXCLUSIVE');
-      copy.prepare(`INSERT OR REPLACE INTO meta (name, value) VALUES ('copied_at', ?)`).run(now);
-      copy.pragma('journal_mode = DELETE');
-    } finally {
-      copy.close();
-    }
+    markAsCopy(path, now);
   }
 
   /** A prepared statement; each text is prepared once. */

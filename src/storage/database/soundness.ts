@@ -116,6 +116,10 @@ export function schemaVersion(db: Database): number {
   return db.get<{ user_version: number }>('PRAGMA user_version')?.user_version ?? 0;
 }
 
+export function countRows(db: Database, table: 'workflows' | 'jobs' | 'attempts'): number {
+  return db.get<{ n: number }>(`SELECT count(*) AS n FROM ${table}`)?.n ?? 0;
+}
+
 function tableNames(db: Database): string[] {
   const sql = `SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name`;
   return db.all<{ name: string }>(sql).map(({ name }) => name);
