@@ -127,6 +127,26 @@ describe('a job that ran out of memory', () => {
     expect(await rows(fresh.service, 'events', key, { type: 'job_scaled' })).toEqual([]);
   });
 
+  it('because another one took the memory of its node comes back with what it had, as often as it may be lost', async () => {
+    const key = await pair([scaling({ memory: { factor: 2 } })]);
+    fresh.service.db.run('UPDATE workflows SET max_losses = 1');
+    const worker = await TestWorker.join(fresh.service, key, { ...huge, maxJobs: 1 });
+    await worker.exchange();
+    const killed = (attempt: number) => {
+      const end = { ...finished(attempt, 0), cause: 'oom' as const, return_code: null, signal: 9 };
+      return worker.exchange({ finished: [{ ...end, status: 'terminated', peak_memory_bytes: 9 * gibibyte }] });
+    };
+    expect((await killed(worker.held.shift() as number)).jobs).toMatchObject([
+      { job_name: 'big', memory_bytes: 10 * gibibyte },
+    ]);
+    expect((await rows(fresh.service, 'jobs', key, { name: 'big' }))[0]).toMatchObject({ num_retries: 0 });
+    expect((await killed(worker.held.shift() as number)).jobs).toMatchObject([{ job_name: 'sibling' }]);
+    expect(await requestOf(key, 'big')).toEqual([10 * gibibyte, 600, null]);
+    expect(await statuses(fresh.service, key)).toMatchObject({ big: 'terminated' });
+    // it says nothing about what the job needs
+    expect(await fresh.service.call('usage', { workflow_key: key })).toEqual({ usage: [] });
+  });
+
   it('where none was stated, asks for what it used and more', async () => {
     const jobs = [{ name: 'a', failureHandler: 0 }];
     const key = await createWorkflow(fresh.service, jobs, [], {

@@ -230,6 +230,7 @@ class SimRunner implements JobRunner {
         signal: exit.signal,
         stopped: run.reason ?? (exit.code === run.shortage?.code ? run.shortage.reason : null),
         isOomVictim: false,
+        memoryTakenBy: null,
         peakMemoryBytes: null,
         memoryLimitBytes: null,
         runtimeLimitMs: null,

@@ -10,7 +10,7 @@ export const elsewhere = '--exclude=c4';
 export const mebibyte = 1024 ** 2;
 
 /** Holds so many mebibytes of memory for as many seconds. */
-function hold(mebibytes: number, seconds: number): string {
+export function hold(mebibytes: number, seconds: number): string {
   return `node -e 'const b = Buffer.alloc(${mebibytes} * 2 ** 20, 1); setTimeout(() => b.length, ${seconds * 1000})'`;
 }
 

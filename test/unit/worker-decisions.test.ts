@@ -2,13 +2,14 @@
 import { describe, expect, it } from 'vitest';
 import type { Assignment } from '../../src/api/contract.ts';
 import type { Clock } from '../../src/base/clock.ts';
+import type { MemoryUser } from '../../src/model/decide/out-of-memory.ts';
 import { checkpointMs, leastTimeMs, longestRuntimeMs, untilLatestEndMs } from '../../src/model/decide/time-left.ts';
 import { Admission } from '../../src/worker/admission.ts';
 import { Deadline, reasonOfSlurmSignal } from '../../src/worker/deadline.ts';
 import { decide, type LifeState } from '../../src/worker/lifetime.ts';
 import { checkpointGraceMs } from '../../src/worker/processes/grace.ts';
 import type { GivenJob } from '../../src/worker/processes/job-runner.ts';
-import { OomWatch } from '../../src/worker/processes/oom-watch.ts';
+import { type OomVerdict, OomWatch } from '../../src/worker/processes/oom-watch.ts';
 import { isGrowthNews, UsageMeter } from '../../src/worker/processes/usage.ts';
 import { assignment, defaultSettings } from '../worker/fake-server.ts';
 
@@ -373,7 +374,12 @@ describe('deaths by SIGKILL', () => {
       },
     };
     const oom = new OomWatch(clock, () => count);
-    const verdicts: Record<number, boolean> = {};
+    const verdicts: Record<number, boolean | string> = {};
+    const running: MemoryUser[] = [];
+    const memory = { users: () => running, capacityBytes: 1600 };
+    const user = (attempt: number, peakMemoryBytes: number | null, requestedMemoryBytes: number): MemoryUser => {
+      return { attempt, jobName: `job ${attempt}`, peakMemoryBytes, requestedMemoryBytes, isMemoryStated: true };
+    };
     return {
       kill: (kills: number | null) => {
         count = kills === null ? null : (count ?? 0) + kills;
@@ -383,10 +389,14 @@ describe('deaths by SIGKILL', () => {
         oom.look();
       },
       die: (attempt: number, peakMemoryBytes: number | null, requestedMemoryBytes = 100) => {
-        const verdict = (isVictim: boolean) => {
-          verdicts[attempt] = isVictim;
+        const verdict = ({ isOomVictim, memoryTakenBy }: OomVerdict) => {
+          verdicts[attempt] = memoryTakenBy ?? isOomVictim;
         };
-        oom.suspect({ attempt, peakMemoryBytes, requestedMemoryBytes, verdict });
+        oom.ended({ ...user(attempt, peakMemoryBytes, requestedMemoryBytes), verdict }, true, memory);
+      },
+      run: (attempt: number, peak: number, requested: number) => running.push(user(attempt, peak, requested)),
+      end: (attempt: number, peak: number, requested: number) => {
+        oom.ended({ ...user(attempt, peak, requested), verdict: () => {} }, false, memory);
       },
       judge: () => {
         nowMs = due?.atMs ?? nowMs;
@@ -400,6 +410,7 @@ describe('deaths by SIGKILL', () => {
     const world = watch();
     world.die(1, 10_000);
     expect(world.judge()).toEqual({ 1: false });
+    world.look(2_000);
     world.die(2, 10);
     world.kill(1);
     expect(world.judge()).toMatchObject({ 2: true });
@@ -413,6 +424,28 @@ describe('deaths by SIGKILL', () => {
     world.die(2, 300);
     world.kill(1);
     expect(world.judge()).toEqual({ 1: false, 2: true });
+  });
+
+  it('for memory that another job had taken are put down to that one: it runs, or has ended just before', () => {
+    const world = watch();
+    world.run(9, 500, 200);
+    world.die(1, 90);
+    world.kill(1);
+    expect(world.judge()).toEqual({ 1: 'job 9' });
+
+    const other = watch();
+    other.end(8, 500, 200);
+    other.die(1, 90);
+    other.die(2, 900);
+    other.kill(2);
+    expect(other.judge()).toEqual({ 1: 'job 2', 2: true });
+    other.look(10_000);
+    other.die(3, 90);
+    other.kill(1);
+    expect(other.judge()).toMatchObject({ 3: true });
+    other.end(7, 500, 200);
+    other.die(4, 90);
+    expect(other.judge()).toMatchObject({ 4: false });
   });
 
   it('are not attributed to an old kill, which its job survived', () => {

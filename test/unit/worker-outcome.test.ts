@@ -3,7 +3,6 @@ import {
   classifyEnd,
   type EndEvidence,
   looksKilled,
-  oomVictims,
   type StopReason,
   spawnFailed,
 } from '../../src/model/decide/outcome.ts';
@@ -13,6 +12,7 @@ const quiet: EndEvidence = {
   signal: null,
   stopped: null,
   isOomVictim: false,
+  memoryTakenBy: null,
   peakMemoryBytes: null,
   memoryLimitBytes: null,
   runtimeLimitMs: null,
@@ -38,6 +38,8 @@ describe('an end that was the job’s own', () => {
   it('is attributed to memory only when the kernel killed the job or what its shell ran', () => {
     expect(end({ exitCode: null, signal: 9, isOomVictim: true })).toEqual(['done', 137, 'oom']);
     expect(end({ exitCode: 137, isOomVictim: true })).toEqual(['done', 137, 'oom']);
+    expect(end({ exitCode: 137, isOomVictim: true, memoryTakenBy: 'hog' })).toEqual(['terminated', null, 'oom']);
+    expect(end({ exitCode: 0, isOomVictim: true, memoryTakenBy: 'hog' })).toEqual(['done', 0, 'success']);
     expect(end({ exitCode: 1, isOomVictim: true })).toEqual(['done', 1, 'exit_code']);
     expect(end({ exitCode: 0, isOomVictim: true })).toEqual(['done', 0, 'success']);
     expect([looksKilled(137, null), looksKilled(null, 9), looksKilled(null, 15), looksKilled(0, null)]).toEqual([
@@ -110,26 +112,5 @@ describe('a command that could not be started', () => {
     });
     expect(spawnFailed('E2BIG', 'x').returnCode).toBe(126);
     expect(spawnFailed(null, 'x').returnCode).toBe(126);
-  });
-});
-
-describe('the victims of the kernel', () => {
-  const job = (attempt: number, peakMemoryBytes: number | null, requestedMemoryBytes: number) => ({
-    attempt,
-    peakMemoryBytes,
-    requestedMemoryBytes,
-  });
-
-  it('are as many as it killed, those most over their request first', () => {
-    const dead = [job(1, 900, 1000), job(2, 500, 100), job(3, null, 1), job(4, 3000, 1000)];
-    expect([...oomVictims(0, dead)]).toEqual([]);
-    expect([...oomVictims(1, dead)]).toEqual([2]);
-    expect([...oomVictims(2, dead)]).toEqual([2, 4]);
-    expect(oomVictims(9, dead).size).toBe(4);
-  });
-
-  it('are found without a request and without a memory sample', () => {
-    expect([...oomVictims(1, [job(5, null, 0)])]).toEqual([5]);
-    expect([...oomVictims(-1, [job(5, null, 0)])]).toEqual([]);
   });
 });

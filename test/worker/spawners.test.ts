@@ -91,7 +91,7 @@ const noFallback: Spawner = {
 describe.each([
   ['node itself', () => openNodeSpawner(100, process.env, null, tmpdir())],
   ['the helper', () => openHelperSpawner({ ...dependencies, fallback: noFallback })],
-])('%s', (_, open) => {
+])('%s', (name, open) => {
   function opened(): Spawner {
     const spawner = open();
     onTestFinished(() => spawner.close());
@@ -213,6 +213,16 @@ describe.each([
     const end = await run(spawner, { text });
     expect('cpuMs' in end && end.cpuMs).toBeGreaterThanOrEqual(290);
     expect('cpuMs' in end && end.cpuMs).toBeLessThan(30_000);
+  });
+
+  it('says how much memory the largest process had, where the kernel tells', async () => {
+    const spawner = opened();
+    const text = `node -e 'Buffer.alloc(100 * 2 ** 20, 1)'; kill -KILL $$`;
+    const end = await run(spawner, { text });
+    const largestBytes = 'largestBytes' in end ? end.largestBytes : undefined;
+    if (name !== 'the helper') return expect(largestBytes).toBe(null);
+    expect(largestBytes).toBeGreaterThan(100 * 2 ** 20);
+    expect(largestBytes).toBeLessThan(400 * 2 ** 20);
   });
 
   it('starts a hundred at once', async () => {

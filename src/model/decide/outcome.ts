@@ -34,6 +34,8 @@ export interface EndEvidence {
   stopped: StopReason | null;
   /** The kernel killed a process for lack of memory, and this job is judged to be the one. */
   isOomVictim: boolean;
+  /** Such a job kept to its request, and the one of this name had taken the memory; null when it was its own fault. */
+  memoryTakenBy: string | null;
   peakMemoryBytes: number | null;
   /** What the job asked for; null where it states nothing. */
   memoryLimitBytes: number | null;
@@ -99,8 +101,12 @@ function stoppedEnd(reason: StopReason, evidence: EndEvidence): Verdict {
 }
 
 function ownEnd(evidence: EndEvidence): Verdict {
-  const { exitCode, signal, isOomVictim } = evidence;
+  const { exitCode, signal, isOomVictim, memoryTakenBy } = evidence;
   if (isOomVictim && looksKilled(exitCode, signal)) {
+    if (memoryTakenBy !== null) {
+      const detail = `the kernel killed it because ${memoryTakenBy} took the memory of the node; ${usage(evidence)}`;
+      return { status: 'terminated', returnCode: null, cause: 'oom', detail };
+    }
     return done(codeOfOom, 'oom', `the kernel killed it for lack of memory; ${usage(evidence)}`);
   }
   if (signal !== null) {
@@ -159,23 +165,6 @@ export function withoutFork(end: AttemptEnd): AttemptEnd {
 export function spawnFailed(code: string | null, detail: string): AttemptEnd {
   const returnCode = code === 'ENOENT' ? 127 : 126;
   return { status: 'done', returnCode, cause: 'spawn_error', exitCode: null, signal: null, detail };
-}
-
-export interface OomCandidate {
-  attempt: number;
-  peakMemoryBytes: number | null;
-  requestedMemoryBytes: number;
-}
-
-/**
- * Which of the jobs that died by SIGKILL are attributed to the out-of-memory killer when its counter rose by
- * `numKills`: those that most exceeded their request. The counter is one for all jobs of a worker, so this is a
- * judgment.
- */
-export function oomVictims(numKills: number, dead: readonly OomCandidate[]): Set<number> {
-  const overage = (job: OomCandidate): number => (job.peakMemoryBytes ?? 0) / Math.max(1, job.requestedMemoryBytes);
-  const worstFirst = [...dead].sort((a, b) => overage(b) - overage(a) || a.attempt - b.attempt);
-  return new Set(worstFirst.slice(0, Math.max(0, numKills)).map((job) => job.attempt));
 }
 
 function bytes(value: number | null): string {

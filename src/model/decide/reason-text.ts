@@ -72,6 +72,9 @@ export function reasonText(reason: Reason): string {
     case 'forgiven':
       return `It ended with return code ${reason.return_code}, which counts as success (task_failure_is_success).`;
     case 'terminated':
+      if (reason.cause === 'oom') {
+        return 'The kernel killed it because another job took the memory of the node (oom); a restart runs it again.';
+      }
       return `torc stopped it before it ended (${reason.cause ?? 'no known cause'}); a restart runs it again.`;
     case 'canceled_by_person':
       return 'Somebody canceled it.';

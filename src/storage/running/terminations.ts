@@ -16,14 +16,14 @@ interface Terminated {
 
 /**
  * The job comes back, and its downstream jobs wait. What a restart stops waits for that restart. Ends before a
- * checkpoint and stops of local workers by a person do not count as losses.
+ * checkpoint and stops of local workers by a person do not count as losses; what the kernel killed does.
  */
 export function recordTerminated(tx: Transaction, terminated: Terminated): void {
   const { attemptKey, job, cause, stopReason, supportsTermination, isInSlurm } = terminated;
   const isForRestart = stopReason === 'restart';
   const isByPerson = isForRestart || (cause === 'canceled' && !isInSlurm);
   const waitsForRestart = isForRestart && isStopping(tx, job.workflowKey);
-  const isCounted = !supportsTermination && !isByPerson;
+  const isCounted = cause === 'oom' || (!supportsTermination && !isByPerson);
   if (!waitsForRestart && bringBack(tx, job, { attemptKey, cause, isCounted })) return;
   moveJob(tx, job, { to: 'terminated', by: 'report', attemptKey, data: { return_code: null, cause } });
 }

@@ -15,7 +15,7 @@ export function noteUse(
   attempt: { attemptKey: number; job: Pick<JobState, 'workflowKey'>; name: string; shapeKey: number },
   report: Request<'exchange'>['finished'][number],
 ): void {
-  if (!measuredCauses.includes(report.cause)) return;
+  if (report.status !== 'done' || !measuredCauses.includes(report.cause)) return;
   const { job, name, shapeKey } = attempt;
   const { cause, cpu_ms: cpuMs, peak_memory_bytes: peakBytes, exec_ms: execMs } = report;
   const field = exceededField(cause);

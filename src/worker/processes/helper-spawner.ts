@@ -147,15 +147,16 @@ class HelperSpawner implements Spawner {
     else this.#takeEnd(entry, Number(first), rest);
   }
 
-  #takeEnd({ request, listener }: Entry, status: number, [cpuMs, ranMs, group, nextId]: readonly string[]): void {
+  #takeEnd({ request, listener }: Entry, status: number, rest: readonly string[]): void {
+    const [cpuMs, ranMs, group, nextId, largestKib] = rest;
     const next = this.#entries.get(Number(nextId));
     const isSucceeded = next !== undefined;
     if (next !== undefined) {
       next.isQueued = false;
       next.listener.placed(request.attempt);
     }
-    const ending = { cpuMs: Number(cpuMs), ranMs: Number(ranMs), isGroupGone: group === 'gone', isSucceeded };
-    listener.exited(processEnd(status, ending));
+    const used = { cpuMs: Number(cpuMs), ranMs: Number(ranMs), largestBytes: Number(largestKib) * 1024 };
+    listener.exited(processEnd(status, { ...used, isGroupGone: group === 'gone', isSucceeded }));
   }
 
   /** Requests to a helper that was never ready go to the fallback. The ends of all others can no longer be learned. */
@@ -201,6 +202,7 @@ const unknownEnd: ProcessEnd = {
   exitCode: null,
   signal: null,
   cpuMs: null,
+  largestBytes: null,
   isGroupGone: false,
   isSucceeded: false,
   ranMs: null,

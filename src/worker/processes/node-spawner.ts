@@ -39,7 +39,7 @@ export function openNodeSpawner(
     const ticks = takeChildTicks();
     const cpuMs = ticks === null || together.length > 1 ? null : (ticks * 1000) / ticksPerSecond;
     for (const { listener, pid, exitCode, signal } of together) {
-      const exit = { exitCode, signal, cpuMs, isGroupGone: isGroupGone(pid) };
+      const exit = { exitCode, signal, cpuMs, largestBytes: null, isGroupGone: isGroupGone(pid) };
       listener.exited({ ...exit, isSucceeded: false, ranMs: null });
     }
   }

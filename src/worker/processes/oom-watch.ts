@@ -3,15 +3,27 @@
  * for all jobs of the worker together, so jobs that die at nearly the same time are judged together.
  */
 import type { Clock } from '../../base/clock.ts';
-import { type OomCandidate, oomVictims } from '../../model/decide/outcome.ts';
+import { type MemoryUser, oomVictims, takerOfMemory, takesMemory } from '../../model/decide/out-of-memory.ts';
 
 /** Deaths within this time are judged together. */
 const gatherMs = 100;
 /** A kill without a dead job within this time hit a process whose job went on without it. */
 const unclaimedMs = 1_500;
 
-interface Suspect extends OomCandidate {
-  verdict: (isOomVictim: boolean) => void;
+export interface OomVerdict {
+  isOomVictim: boolean;
+  /** The name of the job that had taken the memory, when it was another one. */
+  memoryTakenBy: string | null;
+}
+
+interface EndedJob extends MemoryUser {
+  verdict: (verdict: OomVerdict) => void;
+}
+
+/** The jobs that run now, and the memory that all of them share. */
+export interface WorkerMemory {
+  users: () => MemoryUser[];
+  capacityBytes: number;
 }
 
 export class OomWatch {
@@ -19,7 +31,9 @@ export class OomWatch {
   readonly #readCount: () => number | null;
   #lastCount: number | null;
   #unclaimed: { atMs: number; numKills: number }[] = [];
-  #suspects: Suspect[] = [];
+  #suspects: EndedJob[] = [];
+  /** Jobs that ended a moment ago and had taken memory from others. */
+  #takers: { atMs: number; user: MemoryUser }[] = [];
   #cancelTimer: () => void = () => {};
 
   constructor(clock: Clock, readCount: () => number | null) {
@@ -32,6 +46,7 @@ export class OomWatch {
   look(): void {
     const nowMs = this.#clock.monotonic();
     this.#unclaimed = this.#unclaimed.filter((kill) => nowMs - kill.atMs <= unclaimedMs);
+    this.#takers = this.#takers.filter(({ atMs }) => nowMs - atMs <= unclaimedMs);
     const count = this.#readCount();
     if (count !== null && this.#lastCount !== null && count > this.#lastCount) {
       this.#unclaimed.push({ atMs: nowMs, numKills: count - this.#lastCount });
@@ -39,13 +54,18 @@ export class OomWatch {
     this.#lastCount = count;
   }
 
-  /** A job died by a SIGKILL that torc did not send. The verdict follows a moment later. */
-  suspect(suspect: Suspect): void {
-    this.#suspects.push(suspect);
-    if (this.#suspects.length === 1) this.#cancelTimer = this.#clock.after(gatherMs, () => this.#judge());
+  /** A job ended. A verdict on a suspect, which died by a SIGKILL that torc did not send, follows a moment later. */
+  ended(job: EndedJob, isSuspect: boolean, memory: WorkerMemory): void {
+    if (takesMemory(job, memory.capacityBytes)) this.#takers.push({ atMs: this.#clock.monotonic(), user: job });
+    if (!isSuspect) {
+      job.verdict({ isOomVictim: false, memoryTakenBy: null });
+      return;
+    }
+    this.#suspects.push(job);
+    if (this.#suspects.length === 1) this.#cancelTimer = this.#clock.after(gatherMs, () => this.#judge(memory));
   }
 
-  #judge(): void {
+  #judge({ users, capacityBytes }: WorkerMemory): void {
     this.look();
     const suspects = this.#suspects.splice(0);
     const numKills = this.#unclaimed.reduce((sum, kill) => sum + kill.numKills, 0);
@@ -53,7 +73,12 @@ export class OomWatch {
     const numLeft = numKills - victims.size;
     const atMs = this.#unclaimed[0]?.atMs ?? 0;
     this.#unclaimed = numLeft > 0 ? [{ atMs, numKills: numLeft }] : [];
-    for (const { attempt, verdict } of suspects) verdict(victims.has(attempt));
+    const others = victims.size === 0 ? [] : [...users(), ...this.#takers.map(({ user }) => user)];
+    for (const suspect of suspects) {
+      const isOomVictim = victims.has(suspect.attempt);
+      const taker = isOomVictim ? takerOfMemory(suspect, others, capacityBytes) : null;
+      suspect.verdict({ isOomVictim, memoryTakenBy: taker?.jobName ?? null });
+    }
   }
 
   close(): void {

@@ -17,9 +17,9 @@ import { codeOfFailedFork, hasFailedToFork } from './failed-fork.ts';
 import { normalGraceMs } from './grace.ts';
 import type { FinishedAttempt, GivenJob, JobRunner, RunnerEvents, Sample, StoppedJob } from './job-runner.ts';
 import { failedLaunch, type LaunchContext, spawnRequest } from './launch.ts';
-import type { OomWatch } from './oom-watch.ts';
+import type { OomVerdict, OomWatch, WorkerMemory } from './oom-watch.ts';
 import type { ProcessTable } from './process-table.ts';
-import { finishedAttempt, newRunningJob, openSeries, type RunningJob, takeSample } from './running-job.ts';
+import { finishedAttempt, memoryUser, newRunningJob, openSeries, type RunningJob, takeSample } from './running-job.ts';
 import { Sampler } from './sampler.ts';
 import { type ProcessEnd, type Spawner, type SpawnListener, type SpawnRequest, shortageOf } from './spawner.ts';
 import { killJob, stopEarly, stopProcess } from './stopping.ts';
@@ -48,11 +48,14 @@ export class ProcessRunner implements JobRunner {
   readonly #jobs = new Map<number, RunningJob>();
   readonly #sampler: Sampler;
   readonly #sweeps: SweepTimer;
+  readonly #memory: WorkerMemory;
   #isClosed = false;
 
   constructor(events: RunnerEvents, deps: RunnerDependencies) {
     this.#events = events;
     this.#deps = deps;
+    const { capacityBytes } = deps;
+    this.#memory = { users: () => [...this.#jobs.values()].map((job) => memoryUser(job)), capacityBytes };
     this.#sweeps = new SweepTimer(deps.clock, () => this.#sweep());
     this.#sampler = new Sampler({
       ...deps,
@@ -231,22 +234,17 @@ export class ProcessRunner implements JobRunner {
   #conclude(job: RunningJob): void {
     const departedMs = this.#sampler.cpuMs(this.#deps.table.departedTicks(job.attempt));
     this.#forget(job);
-    const exit = job.exit ?? { exitCode: null, signal: null, cpuMs: null, atMs: this.#nowMs() };
+    const exit = job.exit ?? { exitCode: null, signal: null, cpuMs: null, largestBytes: null, atMs: this.#nowMs() };
     const totals = job.meter.totals(exit.atMs, exit.cpuMs === null ? null : exit.cpuMs + departedMs);
-    const tell = (isOomVictim: boolean): void => {
-      const finished = finishedAttempt(job, exit, totals, isOomVictim);
+    const tell = (verdict: OomVerdict): void => {
+      const finished = finishedAttempt(job, exit, totals, verdict);
       if (job.series === null && exit.exitCode !== codeOfFailedFork) this.#events.ended(finished);
       else void this.#tellLater(job, finished);
     };
     const isSuspect = job.stop === null && looksKilled(exit.exitCode, exit.signal);
-    if (isSuspect) {
-      const { attempt, assignment } = job;
-      const requestedMemoryBytes = assignment.memory_bytes;
-      const { peakMemoryBytes } = totals;
-      this.#deps.oomWatch.suspect({ attempt, peakMemoryBytes, requestedMemoryBytes, verdict: tell });
-    } else {
-      tell(false);
-    }
+    // what the others use now is known by the time of the verdict
+    if (isSuspect) this.#sampler.lookSoon();
+    this.#deps.oomWatch.ended({ ...memoryUser(job, exit.largestBytes), verdict: tell }, isSuspect, this.#memory);
   }
 
   /** The end of a job is told when its files have been read and written. */

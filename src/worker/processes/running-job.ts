@@ -2,9 +2,11 @@
 import type { Assignment } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
+import type { MemoryUser } from '../../model/decide/out-of-memory.ts';
 import { classifyEnd, type StopReason } from '../../model/decide/outcome.ts';
 import type { FinishedAttempt, Sample, StoppedJob } from './job-runner.ts';
 import { seriesPath } from './launch.ts';
+import type { OomVerdict } from './oom-watch.ts';
 import type { ProcessEnd, QueuedProcess } from './spawner.ts';
 import { TimeSeries } from './time-series.ts';
 import { UsageMeter, type UsageTotals } from './usage.ts';
@@ -75,17 +77,19 @@ export function openSeries(job: RunningJob, outputDirectory: string, { clock, lo
 /** The end of a job whose process has exited. */
 export function finishedAttempt(
   job: RunningJob,
-  exit: { exitCode: number | null; signal: number | null; atMs: number },
+  exit: { exitCode: number | null; signal: number | null; largestBytes: number | null; atMs: number },
   totals: UsageTotals,
-  isOomVictim: boolean,
+  verdict: OomVerdict,
 ): FinishedAttempt {
   const { attempt, assignment, startedAtMs, hasLeftovers } = job;
+  // it may have grown much since the last look
+  const { peakMemoryBytes } = verdict.isOomVictim ? memoryUser(job, exit.largestBytes) : totals;
   const end = classifyEnd({
     exitCode: exit.exitCode,
     signal: exit.signal,
     stopped: job.stop?.reason ?? null,
-    isOomVictim,
-    peakMemoryBytes: totals.peakMemoryBytes,
+    ...verdict,
+    peakMemoryBytes,
     memoryLimitBytes: job.memoryLimitBytes,
     runtimeLimitMs: assignment.runtime_limit_ms,
   });
@@ -95,7 +99,21 @@ export function finishedAttempt(
     endedAtMs: exit.atMs,
     end,
     ...totals,
+    peakMemoryBytes,
     ...(hasLeftovers ? { hasLeftovers } : {}),
+  };
+}
+
+/** What a job has of the worker's memory; `largestBytes` is what the kernel says of its largest process. */
+export function memoryUser(job: RunningJob, largestBytes: number | null = null): MemoryUser {
+  const { attempt, assignment, meter, memoryLimitBytes } = job;
+  const peakBytes = Math.max(meter.peakBytes, largestBytes ?? 0);
+  return {
+    attempt,
+    jobName: assignment.job_name,
+    peakMemoryBytes: peakBytes === 0 ? null : peakBytes,
+    requestedMemoryBytes: assignment.memory_bytes,
+    isMemoryStated: memoryLimitBytes !== null,
   };
 }
 

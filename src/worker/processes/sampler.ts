@@ -76,6 +76,13 @@ export class Sampler {
     this.#timerDueMs = Number.POSITIVE_INFINITY;
   }
 
+  /** Looks at all jobs as soon as possible. */
+  lookSoon(): void {
+    const nowMs = this.#deps.clock.monotonic();
+    for (const entry of this.#entries.values()) entry.dueMs = Math.min(entry.dueMs, nowMs);
+    if (this.#entries.size > 0) this.#arm(nowMs);
+  }
+
   #arm(dueMs: number): void {
     if (dueMs >= this.#timerDueMs) return;
     this.#cancelTimer();

@@ -24,6 +24,8 @@ export interface ProcessEnd {
   signal: number | null;
   /** Processor time of the process and its reaped descendants; null when it is mixed with that of others. */
   cpuMs: number | null;
+  /** The most memory that one of these processes had, with what it shared; null when that was not measured. */
+  largestBytes: number | null;
   /** Its group has no other member, not even a zombie. False when that was not checked. */
   isGroupGone: boolean;
   /** A queued process starts in its place; only when nothing is left of its group. */

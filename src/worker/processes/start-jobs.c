@@ -14,9 +14,9 @@
  * take it back; if it waits no longer, nothing happens.
  *
  * Standard output has lines: `ready`, and for each request either `error ID ERRNO WHAT`, `withdrawn ID`, or `pid ID PID`
- * and later `end ID STATUS CPU_MS RAN_MS gone|left NEXT`: STATUS is that of wait(2), `gone` or `left` says whether the
- * process group has members left, and NEXT is the job that waited and now starts in the place of this one, or -. Lines
- * that nobody needs at once travel with later ones. The helper ends when its standard input ends: jobs that run continue,
+ * and later `end ID STATUS CPU_MS RAN_MS gone|left NEXT LARGEST_KIB`: STATUS is that of wait(2), `gone` or `left` says
+ * whether the process group has members left, NEXT is the job that waited and now starts in the place of this one, or -,
+ * and LARGEST_KIB is the most memory that one process had. Lines that nobody needs at once travel with later ones. The helper ends when its standard input ends: jobs that run continue,
  * and jobs that wait never start.
  *
  * Each job has a thread while it runs: vfork blocks only that thread, and copies nothing. A slow file system delays only
@@ -463,8 +463,8 @@ static bool run_program(struct request *request, char *program, char **words, in
     if (may_succeed) request->next = dequeue(request->place, NULL);
     if (request->next != NULL) give_cpus(request->next, request->cpus);
     const char *next = request->next == NULL ? "-" : request->next->id;
-    tell(num_queued < enough_queued, "end %s %d %lld %.3f %s %s", request->id, status, (micros + 500) / 1000, ran,
-         is_gone ? "gone" : "left", next);
+    tell(num_queued < enough_queued, "end %s %d %lld %.3f %s %s %ld", request->id, status, (micros + 500) / 1000, ran,
+         is_gone ? "gone" : "left", next, used.ru_maxrss);
   }
   errno = why_not;
   return why_not == 0;
