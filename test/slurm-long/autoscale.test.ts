@@ -10,6 +10,7 @@ import {
   signalDaemons,
   until,
 } from '../slurm/cluster.ts';
+import { nodeSeconds } from '../slurm/node-seconds.ts';
 import { type Site, siteFor } from '../slurm/site.ts';
 
 beforeAll(requireCluster);
@@ -104,29 +105,8 @@ it('goes from no node to several and back for stages of different width, whateve
   await watching;
   expect(mostNodes).toBe(maxNodes);
 
-  const { busy, idle } = await nodeSeconds(site, key, victim.host);
+  const { busy, idle } = await nodeSeconds(site, key, [victim.id]);
   const numStarts = (await site.allocations(key)).length;
   console.log(`busy ${busy} s, idle ${idle} s, ${numStarts} starts`);
   expect(idle, `${busy} s busy`).toBeLessThan(0.1 * busy + 5 * numStarts);
 });
-
-/** Seconds in which workers had a job, and in which they had none; without those on the host that was switched off. */
-async function nodeSeconds(site: Site, key: string, without: string): Promise<{ busy: number; idle: number }> {
-  const nodes = (await site.computeNodes(key)).filter(({ hostname }) => hostname !== without);
-  const results = await site.results(key);
-  let [busy, idle] = [0, 0];
-  for (const { slurm_job_id, started_at, ended_at } of nodes) {
-    const here = results
-      .filter((one) => one.slurm_job_id === slurm_job_id)
-      .map((one) => [Date.parse(String(one.start_time)), Date.parse(String(one.end_time))] as const)
-      .toSorted(([a], [b]) => a - b);
-    let [covered, until] = [0, 0];
-    for (const [start, end] of here) {
-      covered += Math.max(0, end - Math.max(start, until));
-      until = Math.max(until, end);
-    }
-    busy += covered / 1000;
-    idle += (Date.parse(String(ended_at)) - Date.parse(String(started_at)) - covered) / 1000;
-  }
-  return { busy: Math.round(busy), idle: Math.round(idle) };
-}

@@ -14,6 +14,11 @@ export function hold(mebibytes: number, seconds: number): string {
   return `node -e 'const b = Buffer.alloc(${mebibytes} * 2 ** 20, 1); setTimeout(() => b.length, ${seconds * 1000})'`;
 }
 
+/** Takes that much memory in steps, and holds it for a moment. */
+export function ramp(mebibytes: number): string {
+  return `exec node -e 'const held = []; const t = setInterval(() => { if (held.length < ${mebibytes / 20}) held.push(Buffer.alloc(20 * 2 ** 20, 1)); else { clearInterval(t); setTimeout(() => held.length, 1000); } }, 50)'`;
+}
+
 /**
  * Takes ever more memory in many processes, after it has offered the worker and its helper to the kernel as the first
  * to be killed: then they die with the job instead of reporting its end.

@@ -1,15 +1,12 @@
 /** Requests that grow on real nodes: a job that ran out of memory or time gets more of it, and those beside it do not. */
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { WorkflowShown } from '../../src/api/contract.ts';
 import { requireCluster } from './cluster.ts';
-import { elsewhere, hogThatTakesTheWorkerAlong, hold, lostCauses, mebibyte } from './losing.ts';
+import { elsewhere, hogThatTakesTheWorkerAlong, hold, lostCauses, mebibyte, ramp } from './losing.ts';
 import type { ResultRow } from './rows.ts';
 import { type Site, siteFor } from './site.ts';
 
 beforeAll(requireCluster);
-
-/** Takes that much memory in steps, and holds it for a moment. */
-const ramp = (mebibytes: number): string =>
-  `exec node -e 'const held = []; const t = setInterval(() => { if (held.length < ${mebibytes / 20}) held.push(Buffer.alloc(20 * 2 ** 20, 1)); else { clearInterval(t); setTimeout(() => held.length, 1000); } }, 50)'`;
 
 const scheduler = (name: string, mem: string, walltime = '00:10:00'): object => ({
   ...{ name, account: 'torc', mem, walltime },
@@ -47,6 +44,15 @@ async function attempt(site: Site, key: string, name: string, number: number): P
   return row;
 }
 
+/** How the workflow ended, and what to say when that is not what was expected. */
+async function endOf(site: Site, key: string): Promise<[WorkflowShown, string]> {
+  const ended = await site.ended(key);
+  const told = (await site.results(key)).map(({ job_name, attempt_id, cause, detail, scaled }) => {
+    return JSON.stringify({ job_name, attempt_id, cause, detail, scaled });
+  });
+  return [ended, told.join('\n')];
+}
+
 describe.concurrent('a request', () => {
   it('grows until the job fits or until the end of what workers have; nothing else of it changes, and nobody else grows', async (context) => {
     const site = await siteFor(context, 'grows');
@@ -65,7 +71,7 @@ describe.concurrent('a request', () => {
         { name: 'late', command: 'sleep 5', resource_requirements: 'brief', failure_handler: 'grow' },
       ],
     });
-    expect(await site.ended(key)).toMatchObject({ status: 'failed', num_done: 4, num_failed: 1, run_id: 1 });
+    expect(...(await endOf(site, key))).toMatchObject({ status: 'failed', num_done: 4, num_failed: 1, run_id: 1 });
     expect(await attemptsOf(site, key, 'big')).toEqual([
       [100, 60, 'oom', 'memory 100M -> 200M'],
       [200, 60, 'oom', 'memory 200M -> 400M'],
@@ -124,7 +130,7 @@ describe.concurrent('a request', () => {
         },
       ],
     });
-    expect(await site.ended(key)).toMatchObject({ status: 'done', num_done: 3, run_id: 1 });
+    expect(...(await endOf(site, key))).toMatchObject({ status: 'done', num_done: 3, run_id: 1 });
     expect(await attemptsOf(site, key, 'heavy')).toEqual([
       [200, 30, 'oom', 'memory 200M -> 400M, in large'],
       [400, 30, 'success', null],
@@ -165,7 +171,7 @@ describe.concurrent('a job beside one that takes the memory of the node', () => 
         jobs(`until [ -e held ]; do sleep 0.2; done; ${ramp(400)}`, `test "$TORC_ATTEMPT_ID" != 1 || exec ${big}`),
       ),
     );
-    expect(await site.ended(key)).toMatchObject({ status: 'done', num_done: 2, run_id: 1 });
+    expect(...(await endOf(site, key))).toMatchObject({ status: 'done', num_done: 2, run_id: 1 });
     expect(await attemptsOf(site, key, 'victim')).toEqual([
       [300, 480, 'oom', null],
       [300, 480, 'success', null],
@@ -193,7 +199,7 @@ describe.concurrent('a job beside one that takes the memory of the node', () => 
         ),
       ),
     );
-    expect(await site.ended(key)).toMatchObject({ status: 'done', num_done: 2, run_id: 1 });
+    expect(...(await endOf(site, key))).toMatchObject({ status: 'done', num_done: 2, run_id: 1 });
     expect(await lostCauses(site, 'victim', key)).toEqual(['oom']);
     expect(await attemptsOf(site, key, 'victim')).toEqual([
       [300, 480, 'oom', null],

@@ -410,7 +410,7 @@ describe('deaths by SIGKILL', () => {
     const world = watch();
     world.die(1, 10_000);
     expect(world.judge()).toEqual({ 1: false });
-    world.look(2_000);
+    world.look(12_000);
     world.die(2, 10);
     world.kill(1);
     expect(world.judge()).toMatchObject({ 2: true });
@@ -439,7 +439,7 @@ describe('deaths by SIGKILL', () => {
     other.die(2, 900);
     other.kill(2);
     expect(other.judge()).toEqual({ 1: 'job 2', 2: true });
-    other.look(10_000);
+    other.look(20_000);
     other.die(3, 90);
     other.kill(1);
     expect(other.judge()).toMatchObject({ 3: true });
@@ -452,11 +452,11 @@ describe('deaths by SIGKILL', () => {
     const world = watch();
     world.kill(1);
     world.look(1_000);
-    world.look(2_600);
+    world.look(12_000);
     world.die(1, 10_000);
     expect(world.judge()).toEqual({ 1: false });
     world.kill(1);
-    world.look(3_000);
+    world.look(13_000);
     world.die(2, 10_000);
     expect(world.judge()).toMatchObject({ 2: true });
   });

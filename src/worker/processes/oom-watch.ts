@@ -7,8 +7,11 @@ import { type MemoryUser, oomVictims, takerOfMemory, takesMemory } from '../../m
 
 /** Deaths within this time are judged together. */
 const gatherMs = 100;
-/** A kill without a dead job within this time hit a process whose job went on without it. */
-const unclaimedMs = 1_500;
+/**
+ * A kill without a dead job within this time hit a process whose job went on without it. What is killed dies late where
+ * memory is short.
+ */
+const unclaimedMs = 10_000;
 
 export interface OomVerdict {
   isOomVictim: boolean;
