@@ -158,21 +158,24 @@ export async function runSimulatedWorker(
 
 /** Reports that jobs ended, although none ran. */
 export function endsOf(jobs, execMs, returnCodeOf = () => 0) {
-  return jobs.map((job) => ({
-    attempt: job.attempt,
-    start_age_ms: 1,
-    age_ms: 0,
-    status: 'done',
-    return_code: returnCodeOf(job),
-    cause: returnCodeOf(job) === 0 ? 'success' : 'exit_code',
-    exit_code: returnCodeOf(job),
-    signal: null,
-    detail: null,
-    exec_ms: execMs,
-    peak_memory_bytes: null,
-    average_memory_bytes: null,
-    cpu_ms: null,
-  }));
+  return jobs.map((job) => {
+    const code = returnCodeOf(job);
+    return {
+      attempt: job.attempt,
+      start_age_ms: 1,
+      age_ms: 0,
+      status: 'done',
+      return_code: code,
+      cause: code === 0 ? 'success' : 'exit_code',
+      exit_code: code,
+      signal: null,
+      detail: null,
+      exec_ms: execMs,
+      peak_memory_bytes: null,
+      average_memory_bytes: null,
+      cpu_ms: null,
+    };
+  });
 }
 
 /**

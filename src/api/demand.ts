@@ -3,8 +3,11 @@ import { z } from 'zod';
 import { waitingReason } from '../model/decide/reason.ts';
 import { count, key } from './fields.ts';
 
-/** Of all workflows that are not archived when the key is null. */
-export const askDemand = z.strictObject({ workflow_key: key.nullable() });
+/**
+ * Of all workflows that are not archived when the key is null. With `only_obstacles`, blocked and uninitialized jobs that
+ * only wait are left out: counting them takes long in a large workflow.
+ */
+export const askDemand = z.strictObject({ workflow_key: key.nullable(), only_obstacles: z.boolean().optional() });
 
 const seconds = z.number().nonnegative();
 

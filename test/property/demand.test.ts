@@ -139,6 +139,12 @@ async function askedOneByOne(service: Service, key: string): Promise<{ rows: Map
   return { rows: asked, ready };
 }
 
+const obstacles = ['larger_than_any_worker', 'no_worker_with_resources', 'outlasts_configs', 'no_worker_with_labels'];
+
+function hasObstacle({ reasons }: DemandRow): boolean {
+  return reasons.some(({ code }) => obstacles.includes(code));
+}
+
 interface JobAsked {
   jobKey: number;
   reasons: Reason[];
@@ -219,6 +225,8 @@ it('is the sum of the reasons of each job', { timeout: 120_000 }, async () => {
         const reply: DemandReply = await service.call('demand', { workflow_key: key });
         const asked = await askedOneByOne(service, key);
         expect(new Map(reply.demand.map((row) => [identity(row, row.reasons), row.num_jobs]))).toEqual(asked.rows);
+        const { demand } = await service.call('demand', { workflow_key: key, only_obstacles: true });
+        expect(demand.filter(hasObstacle)).toEqual(reply.demand.filter(hasObstacle));
         for (const one of asked.ready) expectTrue(service, one, joined, isPaused + isStopping);
       } finally {
         await close();

@@ -81,6 +81,7 @@ const situations = {
     status: expect.arrayContaining(['done', 'terminated']),
     outcome: expect.arrayContaining(['success', 'failed', 'forgiven', 'terminated']),
     return_code: expect.arrayContaining([0, 3, 4, 5]),
+    cause: expect.arrayContaining(['success', 'exit_code', 'walltime']),
   },
   events: {
     type: expect.arrayContaining(['workflow_started', 'job_status', 'job_orphaned']),
@@ -121,6 +122,26 @@ describe('filters of a list', () => {
     expect(names('submitted,submitted_pending')).toEqual(['lost', 'running', 'claimed']);
     expect(names('ready')).toEqual(['cut', 'ready']);
     expect(names('blocked,ready')).toEqual(['cut', 'held', 'ready', 'late']);
+  });
+
+  it('pages of jobs by status are parts of the whole order', async () => {
+    const workflow_key = await mixedWorkflow('c1');
+    await mixedWorkflow('c2');
+    const all = read({ list: 'jobs', workflow_key, filters: [] });
+    const names = (rows: readonly ListRecord[]): unknown[] => rows.map(({ name }) => name);
+    for (const reverse of [false, true]) {
+      const place = ({ status, job_key }: ListRecord): string => `${status} ${String(job_key).padStart(9)}`;
+      const sorted = all.toSorted((a, b) => (place(a) < place(b) ? -1 : 1));
+      if (reverse) sorted.reverse();
+      for (const limit of [1, 2, 5, all.length]) {
+        for (let skip = 0; skip <= all.length; skip++) {
+          const request = { list: 'jobs', workflow_key, filters: [], sort_by: 'status', reverse, limit, skip } as const;
+          const page = readList(service.db, { ...request, filters: [] });
+          expect(names(page.records)).toEqual(names(sorted.slice(skip, skip + limit)));
+          expect(page.more).toBe(skip + limit < all.length);
+        }
+      }
+    }
   });
 
   it('rows that share moves are no type of their own', async () => {

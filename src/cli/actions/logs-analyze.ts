@@ -2,6 +2,7 @@
 import type { Api } from '../../api/contract.ts';
 import { counted } from '../../base/text.ts';
 import { type Failure, type FailureGroup, FailureGroups } from '../../model/decide/failure-groups.ts';
+import { saysEnough } from '../../model/decide/failure-signature.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
@@ -30,13 +31,16 @@ export async function analyzeLogs(context: Context, key: string | null, options:
   await printResult(context, value, () => textOf(analysis));
 }
 
-/** Reads the ends of the failed jobs' outputs, at most of this many jobs; `onRead` gets each page. */
+/**
+ * Reads the ends of the failed jobs' outputs, at most of this many jobs. `onRead` gets each page with both streams; without
+ * it, stdout is read only where stderr does not name the error.
+ */
 export async function analyze(
   context: Context,
   api: Api,
   workflowKey: string,
   most: number,
-  onRead: (ends: readonly LogEnds[]) => void = () => {},
+  onRead?: (ends: readonly LogEnds[]) => void,
 ): Promise<Analysis> {
   const { num_failed, counts, num_lost } = await api.call('workflow_show', { workflow_key: workflowKey });
   const numFailures = num_failed + counts.terminated + num_lost;
@@ -45,12 +49,12 @@ export async function analyze(
   let numRead = 0;
   const memory = new Map<string, number>();
   for await (const jobs of failedOutputs(api, workflowKey, most)) {
-    const ends = await readEnds(jobs, endBytes);
+    const ends = await readEnds(jobs, endBytes, onRead === undefined ? saysEnough : undefined);
     for (const end of ends) {
       groups.add(failureOf(end));
       memory.set(end.shown.job.job_key, end.shown.attempts.at(-1)?.memory_bytes ?? 0);
     }
-    onRead(ends);
+    onRead?.(ends);
     numRead += jobs.length;
     progress.update(`read the logs of ${numRead} of ${counted(numFailures, 'failed job')}`);
   }

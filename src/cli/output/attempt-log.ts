@@ -158,7 +158,11 @@ export class AttemptLog {
     const file = openFile(path);
     if (file === null) return null;
     try {
-      if (this.#attempt.log_kind !== 'combined') return readPart(file, from(fstatSync(file).size), mostBytes);
+      if (this.#attempt.log_kind !== 'combined') {
+        const { size } = fstatSync(file);
+        const start = from(size);
+        return readPart(file, start, Math.min(mostBytes, size - start));
+      }
       this.#member ??= this.#readMember(file, path);
       const text = this.#member[stream];
       const start = from(text.length);

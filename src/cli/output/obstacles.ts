@@ -32,7 +32,7 @@ export async function findObstacles(
   workflowKey: string,
   codes: readonly Obstacle['code'][] = obstacleCodes,
 ): Promise<FoundObstacle[]> {
-  const { demand } = await api.call('demand', { workflow_key: workflowKey });
+  const { demand } = await api.call('demand', { workflow_key: workflowKey, only_obstacles: true });
   const found = new Map<string, FoundObstacle>();
   for (const { num_jobs, reasons } of demand) {
     for (const reason of reasons) {

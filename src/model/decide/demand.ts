@@ -203,12 +203,18 @@ function reasonOfLabels(
 }
 
 /** What waiting alone does not help against: the size and the runtime of the job. */
-function lastingObstacles(job: WaitingJob, situation: Situation): WaitingReason[] {
+export function lastingObstacles(
+  job: Pick<WaitingJob, keyof Belonging | 'need' | 'supportsTermination'>,
+  situation: Situation,
+): WaitingReason[] {
   return [...reasonsOfSize(job, situation), ...reasonsOfConfigs(job, situation)];
 }
 
 /** Judged by the workers that are there, else by those that were. */
-function reasonsOfSize(job: WaitingJob, { workers, pastWorkers }: Situation): WaitingReason[] {
+function reasonsOfSize(
+  job: Pick<WaitingJob, keyof Belonging | 'need'>,
+  { workers, pastWorkers }: Situation,
+): WaitingReason[] {
   const { need } = job;
   const present = workers.filter(({ pool }) => mayTake(pool, job)).map(({ idle }) => idle);
   const past = pastWorkers.filter(({ pool }) => mayTake(pool, job));
@@ -242,7 +248,10 @@ function reasonsOfNamed({ resources }: Requirements, known: readonly FreeNode[],
   ];
 }
 
-function reasonsOfConfigs(job: WaitingJob, situation: Situation): WaitingReason[] {
+function reasonsOfConfigs(
+  job: Pick<WaitingJob, keyof Belonging | 'need' | 'supportsTermination'>,
+  situation: Situation,
+): WaitingReason[] {
   const { need } = job;
   const { workers, configs } = situation;
   const usable = configs.filter(({ pool }) => mayTake(pool, job));

@@ -40,6 +40,11 @@ export function signatureOf({ jobName, stdout, stderr }: LogEnd): Signature {
   return { pattern, lines: lines.slice(-shownLines).map((line) => line.slice(0, longestLine)) };
 }
 
+/** Whether stderr names the error, so that stdout adds nothing to the signature. */
+export function saysEnough(stderr: string): boolean {
+  return errorLine(linesOf(stderr)) !== undefined;
+}
+
 function errorLine(lines: readonly string[]): string | undefined {
   return lines.slice(-comparedLines).findLast((line) => namesError.test(line) && !saysNothing.test(line));
 }

@@ -23,10 +23,9 @@ export function findOutputs({ view }: ServerContext, request: Request<'jobs_outp
 
 export function showDemand(
   { view, lastHeard, usualRuntimeMs }: ServerContext,
-  { workflow_key }: Request<'demand'>,
+  request: Request<'demand'>,
 ): Reply<'demand'> {
-  const facts = { isServed: lastHeard.isServing, usualRuntime: usualRuntimeMs };
-  return readDemand(view, workflow_key === null ? null : Number(workflow_key), facts);
+  return readDemand(view, request, { isServed: lastHeard.isServing, usualRuntime: usualRuntimeMs });
 }
 
 export function addJobsTo(tx: Transaction, request: Request<'jobs_add'>): Reply<'jobs_add'> {

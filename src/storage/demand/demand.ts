@@ -1,8 +1,9 @@
 /** The demand: which jobs wait and why, by shape. One query for everything that plans with it. */
+import type { Request } from '../../api/contract.ts';
 import type { DemandReply, DemandRow } from '../../api/demand.ts';
 import { limits } from '../../api/limits.ts';
 import { noLimits } from '../../model/decide/concurrency.ts';
-import { reasonsOf, type Situation } from '../../model/decide/demand.ts';
+import { lastingObstacles, reasonsOf, type Situation } from '../../model/decide/demand.ts';
 import { anyConfig } from '../../model/decide/pools.ts';
 import { sizeOf } from '../../model/decide/size.ts';
 import { packedMs } from '../../model/job.ts';
@@ -22,9 +23,14 @@ export interface DemandFacts {
 }
 
 /** Of one workflow (TorcError 'not_found'), or of all that are not archived; the largest groups of each first. */
-export function readDemand(tx: Transaction, workflowKey: number | null, facts: DemandFacts): DemandReply {
+export function readDemand(
+  tx: Transaction,
+  { workflow_key, only_obstacles = false }: Request<'demand'>,
+  facts: DemandFacts,
+): DemandReply {
+  const workflowKey = workflow_key === null ? null : Number(workflow_key);
   const keys = workflowKey === null ? workflowsWithWaiting(tx) : [getWorkflow(tx, workflowKey).workflowKey];
-  const rows = keys.flatMap((key) => demandOf(tx, key, facts));
+  const rows = keys.flatMap((key) => demandOf(tx, key, facts, only_obstacles));
   return { demand: rows.slice(0, limits.listPage), more: rows.length > limits.listPage };
 }
 
@@ -39,13 +45,19 @@ function workflowsWithWaiting(tx: Transaction): number[] {
     .map(({ key }) => key);
 }
 
-function demandOf(tx: Transaction, workflowKey: number, facts: DemandFacts): DemandRow[] {
-  const groups = waitingGroups(tx, workflowKey);
-  if (groups.length === 0) return [];
+function demandOf(tx: Transaction, workflowKey: number, facts: DemandFacts, onlyObstacles: boolean): DemandRow[] {
   const situation = readSituation(tx, workflowKey, facts.isServed);
+  const groups = waitingGroups(tx, workflowKey, onlyObstacles ? shapesWithObstacles(tx, workflowKey, situation) : null);
   return groups
     .toSorted((a, b) => b.numJobs - a.numJobs)
     .map((group) => demandRow(tx, workflowKey, { group, situation, usualRuntime: facts.usualRuntime }));
+}
+
+/** The shapes of a workflow that no worker it knows of can take. */
+function shapesWithObstacles(tx: Transaction, workflowKey: number, situation: Situation): number[] {
+  return tx.db
+    .column<number>('SELECT shape_key FROM shapes WHERE workflow_key = ?', workflowKey)
+    .filter((shapeKey) => lastingObstacles(findShape(tx, shapeKey), situation).length > 0);
 }
 
 interface Group {

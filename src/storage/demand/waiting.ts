@@ -14,10 +14,17 @@ export interface WaitingGroup {
 
 type CountedShape = Pick<WaitingGroup, 'shapeKey' | 'status' | 'numJobs'>;
 
-/** All waiting jobs of a workflow in groups. */
-export function waitingGroups(tx: Transaction, workflowKey: number): WaitingGroup[] {
-  const held = heldGroups(tx, workflowKey);
-  const groups = countedShapes(tx, workflowKey).map(({ shapeKey, status, numJobs }): WaitingGroup => {
+/** All waiting jobs of a workflow in groups; of those that are not ready, only the jobs of these shapes unless null. */
+export function waitingGroups(
+  tx: Transaction,
+  workflowKey: number,
+  shapesOfOthers: readonly number[] | null = null,
+): WaitingGroup[] {
+  const isMeant = ({ shapeKey, status }: CountedShape): boolean =>
+    status === 'ready' || shapesOfOthers === null || shapesOfOthers.includes(shapeKey);
+  const held = heldGroups(tx, workflowKey).filter(isMeant);
+  const counted = countedShapes(tx, workflowKey, shapesOfOthers).filter(isMeant);
+  const groups = counted.map(({ shapeKey, status, numJobs }): WaitingGroup => {
     const others = status === 'blocked' ? held.filter((group) => group.shapeKey === shapeKey) : [];
     const numHeld = others.reduce((sum, group) => sum + group.numJobs, 0);
     return { shapeKey, status, hasUpstreams: status === 'blocked', holds: [], numJobs: numJobs - numHeld };
@@ -29,7 +36,7 @@ export function waitingGroups(tx: Transaction, workflowKey: number): WaitingGrou
  * Where all jobs have one shape, the stored counts say all. Else ready jobs are counted in their index, and the others, if
  * there are any, by a scan of the workflow.
  */
-function countedShapes(tx: Transaction, workflowKey: number): CountedShape[] {
+function countedShapes(tx: Transaction, workflowKey: number, shapesOfOthers: readonly number[] | null): CountedShape[] {
   const counts = tx.db.all<Omit<CountedShape, 'shapeKey'>>(
     `SELECT status, sum(n) AS numJobs FROM job_counts WHERE workflow_key = ? AND n > 0
        AND status IN ('uninitialized', 'blocked', 'ready') GROUP BY status`,
@@ -48,13 +55,15 @@ function countedShapes(tx: Transaction, workflowKey: number): CountedShape[] {
         workflowKey,
       )
     : [];
-  const others = counts.some(({ status }) => status !== 'ready')
-    ? tx.db.all<CountedShape>(
-        `SELECT shape_key AS shapeKey, status, count(*) AS numJobs FROM jobs
-         WHERE workflow_key = ? AND status IN ('uninitialized', 'blocked') GROUP BY shape_key, status`,
-        workflowKey,
-      )
-    : [];
+  const others =
+    counts.some(({ status }) => status !== 'ready') && shapesOfOthers?.length !== 0
+      ? tx.db.all<CountedShape>(
+          `SELECT shape_key AS shapeKey, status, count(*) AS numJobs FROM jobs
+         WHERE workflow_key = @key AND status IN ('uninitialized', 'blocked')
+           AND (@shapes IS NULL OR shape_key IN (SELECT value FROM json_each(@shapes))) GROUP BY shape_key, status`,
+          { key: workflowKey, shapes: shapesOfOthers === null ? null : JSON.stringify(shapesOfOthers) },
+        )
+      : [];
   return [...ready, ...others];
 }
 

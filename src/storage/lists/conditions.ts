@@ -4,7 +4,7 @@ import { TorcError } from '../../base/errors.ts';
 import { isPattern } from '../../model/pattern.ts';
 import { attributeName, attributeNameRule } from '../../model/spec/attributes.ts';
 import { didYouMean, quoted } from '../../model/spec/names.ts';
-import { jobStatuses } from '../../model/status.ts';
+import { type JobStatus, jobStatuses } from '../../model/status.ts';
 import type { Database } from '../database/database.ts';
 import { type Column, type Condition, type ListDefinition, sqlOf } from './columns.ts';
 import { definitions } from './list-definitions.ts';
@@ -92,6 +92,28 @@ export function cannotMatch(db: Database, { list, workflow_key, filters }: ListR
   if (conditions.length === 0) return false;
   const sql = `SELECT 1 FROM job_counts WHERE workflow_key = ? AND n > 0 AND ${conditions.join(' AND ')}`;
   return db.get(sql, Number(workflow_key)) === undefined;
+}
+
+/**
+ * Of jobs that are sorted by their status alone, those that a page can hold, by the stored counts: without it, all jobs
+ * would be sorted. Null where nothing is known.
+ */
+export function statusesOfPage(db: Database, request: ListRequest): Condition | null {
+  const { list, workflow_key, filters, sort_by, reverse, skip, limit } = request;
+  if (list !== 'jobs' || sort_by !== 'status' || workflow_key === null || filters.length > 0) return null;
+  const counted = db.allRows<[JobStatus, number]>(
+    `SELECT status, sum(n) FROM job_counts WHERE workflow_key = ? AND n > 0 GROUP BY status ORDER BY status`,
+    Number(workflow_key),
+  );
+  const found: JobStatus[] = [];
+  let numRows = 0;
+  for (const [status, n] of reverse ? counted.reverse() : counted) {
+    // one row more tells whether there is another page
+    if (numRows > skip + limit) break;
+    found.push(status);
+    numRows += n;
+  }
+  return { sql: `j.status IN (${found.map(() => '?').join()})`, values: found };
 }
 
 function countCondition({ column, value }: Filter): string[] {

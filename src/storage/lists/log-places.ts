@@ -32,16 +32,19 @@ export type StoredAttempt = WithoutPlace & {
 
 /** An attempt with the place of its output, if its worker has reported it. */
 export function withPlace(row: StoredAttempt): ShownAttempt {
-  const { output_directory, worker_id, stdio, log_slot, ...attempt } = row;
   const { kind, paths }: Place =
-    output_directory === null ? { kind: 'unknown', paths: null } : placeOf(row, output_directory);
-  return {
-    ...attempt,
-    log_kind: kind,
-    stdout_path: paths?.stdoutPath ?? null,
-    stderr_path: paths?.stderrPath ?? null,
-  };
+    row.output_directory === null ? { kind: 'unknown', paths: null } : placeOf(row, row.output_directory);
+  const shown: Record<string, unknown> = {};
+  // many times faster than a rest pattern, and there may be thousands of rows
+  for (const [name, value] of Object.entries(row)) if (!hiddenColumns.has(name)) shown[name] = value;
+  shown.log_kind = kind;
+  shown.stdout_path = paths?.stdoutPath ?? null;
+  shown.stderr_path = paths?.stderrPath ?? null;
+  return shown as ShownAttempt;
 }
+
+/** What `withPlace` reads and does not show. */
+const hiddenColumns: ReadonlySet<string> = new Set(['output_directory', 'worker_id', 'stdio', 'log_slot']);
 
 interface Place {
   kind: ShownKind;

@@ -12,3 +12,6 @@ export const liveAttemptsSql = (columns: string): string =>
 
 /** The condition of the index attempts_unsuccessful, word for word. */
 export const isUnsuccessfulSql = `a.cause IS NOT NULL AND (a.return_code IS NOT 0 OR a.end_status IS NOT 'done')`;
+
+/** Causes with which attempts succeed; all others are found with `isUnsuccessfulSql`. */
+export const causesOfSuccess: readonly unknown[] = ['success', 'inherited', 'marked'];

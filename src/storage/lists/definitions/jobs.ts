@@ -1,6 +1,6 @@
 /** The list of jobs, each with its last attempt. */
 import { causes, jobStatuses, outcomes } from '../../../model/status.ts';
-import { isUnsuccessfulSql, liveAttemptsSql } from '../../running/attempt-sets.ts';
+import { causesOfSuccess, isUnsuccessfulSql, liveAttemptsSql } from '../../running/attempt-sets.ts';
 import {
   type Column,
   type Condition,
@@ -67,10 +67,12 @@ const tried = (column: string) => (workflowKey: number, values: readonly unknown
   return { sql, values: [workflowKey, JSON.stringify(values)] };
 };
 
-function withReturnCode(workflowKey: number, codes: readonly unknown[]): Condition {
-  const { sql, values } = tried('a.return_code')(workflowKey, codes);
-  return { sql: codes.includes(0) ? sql : `${sql} AND ${isUnsuccessfulSql}`, values };
-}
+/** The same, where attempts with other values than these did not succeed: they are in an index of their own. */
+const triedUnsuccessfully =
+  (column: string, ofSuccess: readonly unknown[]) => (workflowKey: number, values: readonly unknown[]) => {
+    const { sql, ...rest } = tried(column)(workflowKey, values);
+    return { sql: values.some((each) => ofSuccess.includes(each)) ? sql : `${sql} AND ${isUnsuccessfulSql}`, ...rest };
+  };
 
 /** Jobs that ran on these workers. */
 const ranOn = (column: string) => (workflowKey: number, values: readonly unknown[]) => {
@@ -90,9 +92,11 @@ function withOutcome(workflowKey: number, found: readonly unknown[]): Condition 
   return { sql: 'SELECT job_key FROM jobs WHERE workflow_key = ? AND failed = 1', values: [workflowKey] };
 }
 
+const endedWith = triedUnsuccessfully('a.cause', causesOfSuccess);
+
 /** That of the last attempt, or, of a claimed job, of what lost it. */
 function withCause(workflowKey: number, found: readonly unknown[]): Condition {
-  const [ended, open] = [tried('a.cause')(workflowKey, found), claimed(workflowKey)];
+  const [ended, open] = [endedWith(workflowKey, found), claimed(workflowKey)];
   return { sql: `${ended.sql} UNION ALL ${open.sql}`, values: [...ended.values, ...open.values] };
 }
 
@@ -107,7 +111,7 @@ const found = {
   cause: withCause,
   held: withHold,
   orphaned: (workflowKey: number, [isOrphaned]: readonly unknown[]) => (isOrphaned === 1 ? claimed(workflowKey) : null),
-  return_code: withReturnCode,
+  return_code: triedUnsuccessfully('a.return_code', [0]),
   run_id: tried('a.run_id'),
   hostname: ranOn('n.hostname'),
   slurm_job_id: ranOn('n.slurm_job_id'),

@@ -1,6 +1,6 @@
 /** The list of results: attempts that have ended. */
 import { causes, endStatuses, outcomes } from '../../../model/status.ts';
-import { isUnsuccessfulSql } from '../../running/attempt-sets.ts';
+import { causesOfSuccess, isUnsuccessfulSql } from '../../running/attempt-sets.ts';
 import { type Column, type Condition, columns, findable, type ListDefinition, word } from '../columns.ts';
 import { otherResultStatuses } from '../status-words.ts';
 
@@ -41,12 +41,14 @@ const resultColumns: Column[] = [
 ];
 
 /** Rows with one of these values in a column, among those that did not end with success. */
-const unsuccessful = (sql: string, ofSuccess: unknown) => (workflowKey: number, values: readonly unknown[]) => {
-  if (values.includes(ofSuccess)) return null;
-  const rows = `SELECT a.attempt_key FROM attempts a WHERE a.workflow_key = ? AND ${isUnsuccessfulSql}
+const unsuccessful =
+  (sql: string, ...ofSuccess: readonly unknown[]) =>
+  (workflowKey: number, values: readonly unknown[]) => {
+    if (values.some((each) => ofSuccess.includes(each))) return null;
+    const rows = `SELECT a.attempt_key FROM attempts a WHERE a.workflow_key = ? AND ${isUnsuccessfulSql}
     AND ${sql} IN (SELECT value FROM json_each(?))`;
-  return { sql: rows, values: [workflowKey, JSON.stringify(values)] };
-};
+    return { sql: rows, values: [workflowKey, JSON.stringify(values)] };
+  };
 
 /** Rows of these workers. */
 const ranOn = (column: string) => (workflowKey: number, values: readonly unknown[]) => {
@@ -72,6 +74,7 @@ const found = {
   status: unsuccessful('a.end_status', 'done'),
   outcome: unsuccessful(resultOutcome, 'success'),
   return_code: unsuccessful('a.return_code', 0),
+  cause: unsuccessful('a.cause', ...causesOfSuccess),
   hostname: ranOn('n.hostname'),
   slurm_job_id: ranOn('n.slurm_job_id'),
   compute_node_key: ranOn('n.compute_node_key'),

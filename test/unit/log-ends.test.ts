@@ -1,0 +1,81 @@
+/** The ends of many outputs: the same whether the file system is fast or slow. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { JobOutputs } from '../../src/api/contract.ts';
+import { readEnds } from '../../src/cli/output/log-ends.ts';
+import { saysEnough } from '../../src/model/decide/failure-signature.ts';
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'torc-ends-'));
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  rmSync(folder, { recursive: true });
+});
+
+function output(name: string): JobOutputs {
+  const [stdout_path, stderr_path] = ['out', 'err'].map((end) => join(folder, `${name}.${end}`));
+  const attempt = { cause: 'exit_code', run_id: 1, attempt_id: 1, log_kind: 'files', stdout_path, stderr_path };
+  const job = { job_key: '1', name, status: 'done', orphaned: false, run_id: 1, attempt_id: 1 };
+  return { job, attempts: [{ ...attempt, hostname: 'c1' }] } as unknown as JobOutputs;
+}
+
+function write(name: string, stdout: string, stderr: string): JobOutputs {
+  writeFileSync(join(folder, `${name}.out`), stdout);
+  writeFileSync(join(folder, `${name}.err`), stderr);
+  return output(name);
+}
+
+async function read(jobs: JobOutputs[], isSlow: boolean, skipsStdout?: typeof saysEnough) {
+  let now = 0;
+  if (isSlow) {
+    vi.spyOn(performance, 'now').mockImplementation(() => {
+      now += 1000;
+      return now;
+    });
+  }
+  const ends = await readEnds(jobs, 8, skipsStdout);
+  vi.restoreAllMocks();
+  return ends.map(({ shown, stdout, stderr, unread }) => [shown.job.name, `${stdout}`, `${stderr}`, unread]);
+}
+
+it.each([false, true])(
+  'reads the last bytes of each stream, and says why it read nothing (slow: %s)',
+  async (isSlow) => {
+    const jobs = [write('long', '0123456789', 'abc'), write('empty', '', ''), output('away'), write('one', '', 'e')];
+    rmSync(join(folder, 'one.out'));
+    expect(await read(jobs, isSlow)).toEqual([
+      ['long', '23456789', 'abc', null],
+      ['empty', '', '', null],
+      ['away', '', '', expect.stringMatching(/away\.err is not on this host; it was written on c1$/)],
+      ['one', '', 'e', null],
+    ]);
+    expect(await read([], isSlow)).toEqual([]);
+  },
+);
+
+it.each([false, true])('neither follows a link nor waits for a pipe (slow: %s)', async (isSlow) => {
+  const [link, pipe] = [write('link', '', ''), write('pipe', '', '')];
+  for (const name of ['link.err', 'pipe.err']) rmSync(join(folder, name));
+  symlinkSync(join(folder, 'pipe.out'), join(folder, 'link.err'));
+  execFileSync('mkfifo', [join(folder, 'pipe.err')]);
+  expect(await read([link, pipe], isSlow)).toEqual([
+    ['link', '', '', expect.stringMatching(/^cannot read .*link\.err: ELOOP$/)],
+    ['pipe', '', '', expect.stringMatching(/^cannot read .*pipe\.err: /)],
+  ]);
+});
+
+it.each([false, true])('leaves out stdout where stderr is enough (slow: %s)', async (isSlow) => {
+  const jobs = [write('error', 'out', 'error: x'), write('quiet', 'out', 'hello'), write('none', 'out', '')];
+  expect(await read(jobs, isSlow, saysEnough)).toEqual([
+    ['error', '', 'error: x', null],
+    ['quiet', 'out', 'hello', null],
+    ['none', 'out', '', null],
+  ]);
+});
