@@ -1,7 +1,11 @@
 /** The graph of a stored workflow is that of its jobs, whichever way it is read. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AddedJob } from '../../src/api/contract.ts';
+import { expandChildren } from '../../src/model/expand/children.ts';
 import { buildGraph } from '../../src/model/graph/graph.ts';
 import { groupJobs } from '../../src/model/graph/job-groups.ts';
+import { JobNames } from '../../src/model/graph/job-names.ts';
+import { jobStatuses } from '../../src/model/status.ts';
 import type { Service } from '../../src/server/service.ts';
 import { onlyGroup } from '../../src/storage/lists/drawn-jobs.ts';
 import { FakeClock } from '../support/fake-machine.ts';
@@ -30,9 +34,12 @@ async function drawn(names: string[], edges: [number, number][] = [], numBarrier
   await worker.finish(first, 0);
   await worker.finish(second, 1, { draining: true });
   const jobs = await rows(service, 'jobs', key);
-  const countedAs = (job: number) => String(jobs[job]?.outcome === 'failed' ? 'failed' : jobs[job]?.status);
+  const words = [...jobStatuses, 'failed'];
+  const countedAs = Uint8Array.from(jobs, (job) =>
+    words.indexOf(job.outcome === 'failed' ? 'failed' : String(job.status)),
+  );
   const graph = buildGraph(names.length, numBarriers, edges);
-  const expected = groupJobs({ numJobs: names.length, graph, names: () => names, countedAs });
+  const expected = groupJobs({ numJobs: names.length, graph, names: JobNames.of(names), countedAs, words });
   const { groups, edges: arrows } = await service.call('workflow_graph', { workflow_key: key });
   expect({ groups, edges: arrows }).toEqual(expected);
   return { groups, only: onlyGroup(service.view, Number(key)) };
@@ -70,5 +77,42 @@ describe('the graph of a stored workflow', () => {
       ...Array.from({ length: 8 }, (_, n): [number, number] => [-1, n + 8]),
     ];
     expect((await drawn(many('job_', 16), barrier, 1)).only).toBeNull();
+  });
+
+  it('has jobs that were added after those of another workflow', async () => {
+    const names = [...many('job_'), 'end'];
+    const key = await createWorkflow(
+      service,
+      names.map((name) => ({ name })),
+      names.slice(1).map((_, n): [number, number] => [n, 9]),
+    );
+    await createWorkflow(service, [{ name: 'other' }]);
+    const added = expandChildren(
+      [
+        { name: 'job_z', command: 'true' },
+        { name: 'last', command: 'true', depends_on: ['end'] },
+      ],
+      { file: 'test' },
+    ) as AddedJob[];
+    await service.call('jobs_add', { workflow_key: key, jobs: added });
+    const { groups, edges } = await service.call('workflow_graph', { workflow_key: key });
+    const counts = { ready: 1 };
+    expect(groups).toMatchObject([
+      { label: 'job_*', num_jobs: 9 },
+      { label: 'end', num_jobs: 1, counts: { blocked: 1 } },
+      { label: 'job_z', num_jobs: 1, counts },
+      { label: 'last', num_jobs: 1 },
+    ]);
+    expect(edges.toSorted()).toEqual([
+      [0, 1],
+      [1, 3],
+    ]);
+    const planned = await service.call('planned_jobs', { workflow_key: key });
+    expect(planned.groups?.map(({ stage, num_jobs }) => [stage, num_jobs])).toEqual([
+      [1, 9],
+      [2, 1],
+      [1, 1],
+      [3, 1],
+    ]);
   });
 });

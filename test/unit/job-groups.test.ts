@@ -5,11 +5,18 @@ import { graphSvg } from '../../src/cli/output/graph-svg.ts';
 import { buildGraph } from '../../src/model/graph/graph.ts';
 import type { GroupedGraph } from '../../src/model/graph/grouped-graph.ts';
 import { groupJobs, mostGroups } from '../../src/model/graph/job-groups.ts';
+import { JobNames } from '../../src/model/graph/job-names.ts';
 
 /** Jobs by name; edges name them, or barriers as b0, b1 .. */
 function groupsOf(names: string[], edges: [number, number][], numBarriers = 0): GroupedGraph {
   const graph = buildGraph(names.length, numBarriers, edges);
-  return groupJobs({ numJobs: names.length, graph, names: () => names, countedAs: () => 'ready' });
+  return groupJobs({
+    numJobs: names.length,
+    graph,
+    names: JobNames.of(names),
+    countedAs: new Uint8Array(names.length),
+    words: ['ready'],
+  });
 }
 
 function many(name: string, count: number): string[] {

@@ -5,6 +5,7 @@ import { writeNewFile } from '../../base/trusted/shared.ts';
 import { buildGraph } from '../../model/graph/graph.ts';
 import type { GroupedGraph } from '../../model/graph/grouped-graph.ts';
 import { groupJobs } from '../../model/graph/job-groups.ts';
+import { JobNames } from '../../model/graph/job-names.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { readWorkflow } from '../documents/read-spec.ts';
@@ -52,11 +53,8 @@ function storedGraph(context: Context, key: string | null): Promise<NamedGraph> 
 async function specGraph(context: Context, file: string): Promise<NamedGraph> {
   const { workflow } = await readWorkflow(context, file);
   const { name, numJobs, numBarriers, edges, jobs } = workflow;
-  function* names(): Generator<string> {
-    for (const job of jobs) yield job.name;
-  }
+  const names = JobNames.of(Array.from(jobs, (job) => job.name));
   const graph = buildGraph(numJobs, numBarriers, edges);
-  const { groups, edges: arrows } = groupJobs({ numJobs, graph, names, countedAs: () => 'uninitialized' });
-  const bare = groups.map((group) => ({ ...group, counts: {} }));
-  return { name, num_jobs: numJobs, groups: bare, edges: arrows };
+  const { groups, edges: arrows } = groupJobs({ numJobs, graph, names, countedAs: new Uint8Array(numJobs), words: [] });
+  return { name, num_jobs: numJobs, groups, edges: arrows };
 }

@@ -45,6 +45,23 @@ function add(array: Int32Array, index: number, value: number): void {
   array[index] = at(array, index) + value;
 }
 
+/** The same graph with every edge turned round. */
+export function reversed({ numNodes, offsets, targets }: Graph): Graph {
+  const first = new Int32Array(numNodes + 1);
+  for (const target of targets) add(first, target + 1, 1);
+  for (let node = 0; node < numNodes; node++) add(first, node + 1, at(first, node));
+  const sources = new Int32Array(targets.length);
+  const next = first.slice();
+  for (let node = 0; node < numNodes; node++) {
+    for (let e = at(offsets, node); e < at(offsets, node + 1); e++) {
+      const target = at(targets, e);
+      sources[at(next, target)] = node;
+      add(next, target, 1);
+    }
+  }
+  return { numNodes, offsets: first, targets: sources };
+}
+
 /** Nodes with every upstream before its downstreams; shorter than the graph exactly when it has a cycle. */
 export function topologicalOrder(graph: Graph): Int32Array {
   const waitsFor = new Int32Array(graph.numNodes);

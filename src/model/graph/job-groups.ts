@@ -2,8 +2,9 @@
  * A workflow's graph for people: jobs of one stage with similar names and neighbours form a group, so that a million
  * jobs become at most a few hundred nodes. Linear in jobs and edges.
  */
-import { buildGraph, type Graph, topologicalOrder } from './graph.ts';
+import { type Graph, reversed, topologicalOrder } from './graph.ts';
 import type { GroupedGraph, JobGroup } from './grouped-graph.ts';
+import { commonPrefix, firstWord, type JobNames } from './job-names.ts';
 
 /** Most groups that a graph is drawn with. */
 export const mostGroups = 300;
@@ -15,10 +16,10 @@ export interface GraphInput {
   numJobs: number;
   /** The jobs in their order, then the barriers. */
   graph: Graph;
-  /** Names in the order of the jobs; read twice. */
-  names: () => Iterable<string>;
-  /** The word by which a job is counted. */
-  countedAs: (job: number) => string;
+  names: JobNames;
+  /** By job: the word by which it is counted, as an index of `words`. */
+  countedAs: Uint8Array;
+  words: readonly string[];
 }
 
 /** The class of every node, numbered from 0. */
@@ -53,46 +54,48 @@ function levelsOf({ graph, numJobs }: GraphInput): Int32Array {
 /** The finest classes whose number is small enough. */
 function chooseClasses(input: GraphInput, levels: Int32Array, most: number): Classes {
   const words = wordsOf(input);
-  const byWord = classify(levels.length, (node) => `${levels[node]} ${words[node]}`);
+  const numWords = words.reduce((a, b) => Math.max(a, b), 0) + 2;
+  const byWord = classify(levels.length, (node) => (levels[node] as number) * numWords + (words[node] as number) + 1);
   if (byWord.count <= most) {
     const refined = refine(input.graph, byWord);
     const single = withoutSmallOnes(refined);
     if (single.count <= most) return single;
     return refined.count <= most ? refined : byWord;
   }
-  const byLevel = classify(levels.length, (node) => String(levels[node]));
+  const byLevel = classify(levels.length, (node) => levels[node] as number);
   if (byLevel.count <= most) return byLevel;
   const width = (levels.reduce((a, b) => Math.max(a, b), 0) + 1) / most;
-  return classify(levels.length, (node) => String(Math.floor((levels[node] as number) / width)));
+  return classify(levels.length, (node) => Math.floor((levels[node] as number) / width));
 }
 
-function classify(numNodes: number, keyOf: (node: number) => string): Classes {
-  const numbers = new Map<string, number>();
+function classify(numNodes: number, keyOf: (node: number) => number | string): Classes {
+  const numbers = new Map<number | string, number>();
   const of = new Int32Array(numNodes);
   for (let node = 0; node < numNodes; node++) {
     const key = keyOf(node);
-    const number = numbers.get(key) ?? numbers.size;
-    numbers.set(key, number);
+    let number = numbers.get(key);
+    if (number === undefined) {
+      number = numbers.size;
+      numbers.set(key, number);
+    }
     of[node] = number;
   }
   return { of, count: numbers.size };
-}
-
-/** What a name begins with, up to a digit or separator. */
-export function firstWord(name: string): string {
-  return /^[^0-9_\-.:/\s]*/.exec(name)?.[0] ?? '';
 }
 
 /** By node: a number for the first word of its name; -1 for barriers. */
 function wordsOf({ names, numJobs, graph }: GraphInput): Int32Array {
   const words = new Int32Array(graph.numNodes).fill(-1);
   const numbers = new Map<string, number>();
-  let job = 0;
-  for (const name of names()) {
-    const word = firstWord(name);
-    const number = numbers.get(word) ?? numbers.size;
-    numbers.set(word, number);
-    if (job < numJobs) words[job++] = number;
+  let [word, number]: [string | null, number] = [null, 0];
+  for (let job = 0; job < numJobs; job++) {
+    // mostly that of the job before
+    if (word === null || !names.hasFirstWord(job, word)) {
+      word = firstWord(names.get(job));
+      number = numbers.get(word) ?? numbers.size;
+      numbers.set(word, number);
+    }
+    words[job] = number;
   }
   return words;
 }
@@ -101,29 +104,27 @@ function wordsOf({ names, numJobs, graph }: GraphInput): Int32Array {
 function refine(graph: Graph, classes: Classes): Classes {
   const down = neighbours(graph, classes);
   const up = neighbours(reversed(graph), classes);
-  return classify(graph.numNodes, (node) => `${classes.of[node]}|${up(node)}|${down(node)}`);
+  const base = classes.count + 1;
+  return classify(graph.numNodes, (node) => {
+    const [own, above, below] = [classes.of[node] as number, up(node), down(node)];
+    if (typeof above === 'number' && typeof below === 'number') return (own * base + above) * base + below;
+    return `${own}|${above}|${below}`;
+  });
 }
 
-function neighbours(graph: Graph, { of }: Classes): (node: number) => string {
+/** 0 for none; a class, counted from 1, if all neighbours are of one; else a text. */
+function neighbours(graph: Graph, { of }: Classes): (node: number) => number | string {
   return (node) => {
     const [first, end] = [graph.offsets[node] as number, graph.offsets[node + 1] as number];
-    if (end === first) return '';
-    if (end === first + 1) return String(of[graph.targets[first] as number]);
-    const found = new Set<number>();
-    for (let e = first; e < end; e++) found.add(of[graph.targets[e] as number] as number);
+    if (end === first) return 0;
+    const one = of[graph.targets[first] as number] as number;
+    let at = first + 1;
+    while (at < end && of[graph.targets[at] as number] === one) at += 1;
+    if (at === end) return one + 1;
+    const found = new Set<number>([one]);
+    for (; at < end; at++) found.add(of[graph.targets[at] as number] as number);
     return [...found].sort((a, b) => a - b).join();
   };
-}
-
-function reversed(graph: Graph): Graph {
-  function* edges(): Generator<[number, number]> {
-    for (let node = 0; node < graph.numNodes; node++) {
-      for (let e = graph.offsets[node] as number; e < (graph.offsets[node + 1] as number); e++) {
-        yield [graph.targets[e] as number, node];
-      }
-    }
-  }
-  return buildGraph(graph.numNodes, 0, { [Symbol.iterator]: edges });
 }
 
 function withoutSmallOnes({ of, count }: Classes): Classes {
@@ -131,14 +132,15 @@ function withoutSmallOnes({ of, count }: Classes): Classes {
   for (const number of of) sizes[number] = (sizes[number] as number) + 1;
   return classify(of.length, (node) => {
     const number = of[node] as number;
-    return (sizes[number] as number) < smallestGroup ? `node ${node}` : String(number);
+    return (sizes[number] as number) < smallestGroup ? count + node : number;
   });
 }
 
 function grouped(input: GraphInput, levels: Int32Array, classes: Classes): GroupedGraph {
-  const { graph, numJobs } = input;
+  const { graph, numJobs, countedAs, words } = input;
   const groups: JobGroup[] = [];
   const stageOf = (node: number) => Math.max(1, Math.ceil((levels[node] as number) / 2));
+  const counts = new Int32Array(classes.count * words.length);
   for (let node = 0; node < graph.numNodes; node++) {
     const number = classes.of[node] as number;
     groups[number] ??= { label: '', num_jobs: 0, stage: stageOf(node), counts: {} };
@@ -146,30 +148,44 @@ function grouped(input: GraphInput, levels: Int32Array, classes: Classes): Group
     group.stage = Math.min(group.stage, stageOf(node));
     if (node >= numJobs) continue;
     group.num_jobs += 1;
-    const word = input.countedAs(node);
-    group.counts[word] = (group.counts[word] ?? 0) + 1;
+    const at = number * words.length + (countedAs[node] as number);
+    counts[at] = (counts[at] as number) + 1;
+  }
+  for (const [number, group] of groups.entries()) {
+    const own = words.map((word, index): [string, number] => [word, counts[number * words.length + index] as number]);
+    group.counts = Object.fromEntries(own.filter(([, count]) => count > 0));
   }
   label(groups, classes, input);
-  const seen = new Set<number>();
-  for (let node = 0; node < graph.numNodes; node++) {
-    for (let e = graph.offsets[node] as number; e < (graph.offsets[node + 1] as number); e++) {
-      const [from, to] = [classes.of[node] as number, classes.of[graph.targets[e] as number] as number];
-      if (from !== to) seen.add(from * classes.count + to);
-    }
-  }
-  const edges = [...seen].map((edge): [number, number] => [Math.floor(edge / classes.count), edge % classes.count]);
-  return withoutIdleBarriers(groups, edges);
+  return withoutIdleBarriers(groups, edgesBetween(graph, classes));
 }
 
-function label(groups: readonly JobGroup[], classes: Classes, { names }: GraphInput): void {
-  const prefixes = new Map<number, string>();
-  let job = 0;
-  for (const name of names()) {
-    const number = classes.of[job++] as number;
-    const known = prefixes.get(number);
-    prefixes.set(number, known === undefined ? name : commonPrefix(known, name));
+function edgesBetween(graph: Graph, classes: Classes): [number, number][] {
+  const seen = new Set<number>();
+  let last = -1;
+  for (let node = 0; node < graph.numNodes; node++) {
+    const from = classes.of[node] as number;
+    for (let e = graph.offsets[node] as number; e < (graph.offsets[node + 1] as number); e++) {
+      const to = classes.of[graph.targets[e] as number] as number;
+      const edge = from * classes.count + to;
+      if (from === to || edge === last) continue;
+      seen.add(edge);
+      last = edge;
+    }
   }
-  for (const [number, prefix] of prefixes) {
+  return [...seen].map((edge): [number, number] => [Math.floor(edge / classes.count), edge % classes.count]);
+}
+
+function label(groups: readonly JobGroup[], classes: Classes, { names, numJobs }: GraphInput): void {
+  const prefixes: string[] = [];
+  for (let job = 0; job < numJobs; job++) {
+    const number = classes.of[job] as number;
+    const known = prefixes[number];
+    if (known === undefined) prefixes[number] = names.get(job);
+    else if (!names.startsWith(job, known)) prefixes[number] = commonPrefix(known, names.get(job));
+  }
+  for (const [number, prefix] of prefixes.entries()) {
+    // of a barrier
+    if (prefix === undefined) continue;
     const group = groups[number] as JobGroup;
     group.label = group.num_jobs === 1 ? prefix : groupLabel(prefix, group.stage);
   }
@@ -179,12 +195,6 @@ function label(groups: readonly JobGroup[], classes: Classes, { names }: GraphIn
 export function groupLabel(prefix: string, stage: number): string {
   const stem = prefix.replace(/[0-9.]+$/, '').replace(/[\ud800-\udbff]$/, '');
   return stem === '' ? `stage ${stage}: *` : `${stem}*`;
-}
-
-export function commonPrefix(a: string, b: string): string {
-  let length = 0;
-  while (length < a.length && length < b.length && a.charCodeAt(length) === b.charCodeAt(length)) length += 1;
-  return a.slice(0, length);
 }
 
 /** A barrier with one group before or after it saves no line: it is left out, and its neighbours are joined. */

@@ -3,7 +3,6 @@ import type { Reply, Request } from '../../api/contract.ts';
 import { groupJobs } from '../../model/graph/job-groups.ts';
 import { loadDrawn, onlyGroup } from '../../storage/lists/drawn-jobs.ts';
 import { getWorkflow } from '../../storage/running/workflows.ts';
-import { jobNames } from '../../storage/runs/restart.ts';
 import type { ServerContext } from '../context.ts';
 
 /** Reads every job and edge once, unless all jobs are alike. */
@@ -15,6 +14,5 @@ export function drawWorkflow(
   const only = onlyGroup(view, workflowKey);
   if (only !== null) return { workflow_key, name, num_jobs: only.num_jobs, groups: [only], edges: [] };
   const drawn = loadDrawn(view, workflowKey);
-  const grouped = groupJobs({ ...drawn, names: () => jobNames(view, workflowKey) });
-  return { workflow_key, name, num_jobs: drawn.numJobs, ...grouped };
+  return { workflow_key, name, num_jobs: drawn.numJobs, ...groupJobs(drawn) };
 }

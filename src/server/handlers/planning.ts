@@ -6,8 +6,8 @@ import { anyConfig } from '../../model/decide/pools.ts';
 import { noResources } from '../../model/named-resources.ts';
 import { groupsOf, type JobGroup, mostPlannedGroups } from '../../model/plan/groups.ts';
 import { namesOfJobs, type PlannedShapes, readPlannedShapes } from '../../storage/demand/planned-shapes.ts';
+import { loadGraph } from '../../storage/running/job-graph.ts';
 import { getWorkflow } from '../../storage/running/workflows.ts';
-import { loadJobs } from '../../storage/runs/restart.ts';
 import type { ServerContext } from '../context.ts';
 
 /** Reads every job and edge once. */
@@ -16,9 +16,9 @@ export function showPlannedJobs(
   { workflow_key }: Request<'planned_jobs'>,
 ): Reply<'planned_jobs'> {
   const { workflowKey, name, expirationBufferMs, waitForNewJobsMs } = getWorkflow(view, Number(workflow_key));
-  const { numJobs, graph, keys } = loadJobs(view, workflowKey);
-  const planned = readPlannedShapes(view, workflowKey, numJobs, usualRuntimeMs);
-  const groups = groupsOf({ numJobs, graph, ...planned }, mostPlannedGroups);
+  const { graph, keys } = loadGraph(view, workflowKey);
+  const planned = readPlannedShapes(view, workflowKey, keys, usualRuntimeMs);
+  const groups = groupsOf({ numJobs: keys.length, graph, ...planned }, mostPlannedGroups);
   const names = namesOfJobs(view, groups?.map(({ soonestJob }) => keys[soonestJob] as number) ?? []);
   return {
     workflow_key,

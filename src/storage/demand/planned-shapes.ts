@@ -4,6 +4,7 @@ import { packedMs } from '../../model/job.ts';
 import type { PlannedShape } from '../../model/plan/groups.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { UsualRuntime } from '../running/claims.ts';
+import { jobTexts } from '../running/job-graph.ts';
 import { findShape } from '../running/shapes.ts';
 
 export interface PlannedShapes {
@@ -16,28 +17,30 @@ export interface PlannedShapes {
 export function readPlannedShapes(
   tx: Transaction,
   workflowKey: number,
-  numJobs: number,
+  keys: Float64Array,
   usualRuntime: UsualRuntime,
 ): PlannedShapes {
-  const shapeOf = new Int32Array(numJobs).fill(-1);
+  const shapeOf = new Int32Array(keys.length).fill(-1);
   const shapes: PlannedShapes['shapes'] = [];
   const numbers = new Map<string, number>();
-  const waits: ReadonlySet<string> = new Set(waitingStatuses);
-  let job = 0;
-  for (const [status, shapeKey, priority] of tx.db.rows<[string, number, number]>(
-    'SELECT status, shape_key, priority FROM jobs WHERE workflow_key = ? ORDER BY job_key',
-    workflowKey,
-  )) {
-    if (waits.has(status)) {
-      const id = `${shapeKey} ${priority}`;
-      const number = numbers.get(id) ?? shapes.push(plannedShape(tx, shapeKey, priority, usualRuntime)) - 1;
-      numbers.set(id, number);
-      shapeOf[job] = number;
+  for (const { first, text } of jobTexts(tx, workflowKey, keys, shapeIfWaiting)) {
+    // the last one is empty
+    for (const [index, id] of text.split('\0').entries()) {
+      if (id === '') continue;
+      let number = numbers.get(id);
+      if (number === undefined) {
+        const [shapeKey = 0, priority = 0] = id.split(' ').map(Number);
+        number = shapes.push(plannedShape(tx, shapeKey, priority, usualRuntime)) - 1;
+        numbers.set(id, number);
+      }
+      shapeOf[first + index] = number;
     }
-    job += 1;
   }
   return { shapeOf, shapes };
 }
+
+const shapeIfWaiting = `CASE WHEN j.status IN (${waitingStatuses.map((status) => `'${status}'`).join()})
+  THEN j.shape_key || ' ' || j.priority ELSE '' END`;
 
 function plannedShape(tx: Transaction, shapeKey: number, priority: number, usualRuntime: UsualRuntime) {
   const { need, sortRank, supportsTermination, labels, slurmConfigKey } = findShape(tx, shapeKey);

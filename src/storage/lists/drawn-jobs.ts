@@ -1,56 +1,35 @@
 /** The jobs of a workflow as its graph shows them: status and edges, without what plans need. */
-import { buildGraph, type Graph } from '../../model/graph/graph.ts';
 import type { JobGroup } from '../../model/graph/grouped-graph.ts';
-import { commonPrefix, firstWord, groupLabel, smallestGroup } from '../../model/graph/job-groups.ts';
+import { type GraphInput, groupLabel, smallestGroup } from '../../model/graph/job-groups.ts';
+import { commonPrefix, firstWord, JobNames } from '../../model/graph/job-names.ts';
 import { jobStatuses } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { jobTexts, loadGraph } from '../running/job-graph.ts';
 import { jobCounts } from '../running/workflows.ts';
-import { edgesOf, numbering } from '../runs/restart.ts';
 
 /** A letter for each word by which a job is counted. */
-const countedAs = [...jobStatuses, 'failed'] as const;
-const letters = countedAs.map((_, index) => String.fromCharCode(97 + index));
-const letterSql = `CASE j.failed WHEN 1 THEN '${letters.at(-1)}' ELSE CASE j.status ${jobStatuses
-  .map((status, index) => `WHEN '${status}' THEN '${letters[index]}'`)
-  .join(' ')} END END`;
-
-interface DrawnJobs {
-  numJobs: number;
-  graph: Graph;
-  /** The word by which a job is counted. */
-  countedAs(job: number): string;
-}
-
-/** How many jobs become one text: their letters are far faster to read than a row for each. */
-const jobsPerText = 10_000;
+const words = [...jobStatuses, 'failed'] as const;
+const letterOf = (word: (typeof words)[number]): string => String.fromCharCode(97 + words.indexOf(word));
+const letterSql = `CASE j.status WHEN 'done' THEN CASE j.failed WHEN 1 THEN '${letterOf('failed')}' ELSE '${letterOf('done')}' END
+  ${jobStatuses.map((status) => `WHEN '${status}' THEN '${letterOf(status)}'`).join(' ')} END`;
 
 /** Reads every job and edge once. */
-export function loadDrawn(tx: Transaction, workflowKey: number): DrawnJobs {
-  const keys = keysOf(tx, 'jobs', 'job_key', workflowKey);
-  const barrierKeys = keysOf(tx, 'barriers', 'barrier_key', workflowKey);
-  const counted = new Uint8Array(keys.length);
-  for (let first = 0; first < keys.length; first += jobsPerText) {
-    const last = keys[Math.min(first + jobsPerText, keys.length) - 1];
-    const [text = ''] = tx.db.column<string>(
-      `SELECT group_concat(letter, '') FROM (SELECT ${letterSql} AS letter FROM jobs j
-         WHERE j.workflow_key = ? AND j.job_key BETWEEN ? AND ? ORDER BY j.job_key)`,
-      workflowKey,
-      keys[first],
-      last,
-    );
-    for (let at = 0; at < text.length; at++) counted[first + at] = text.charCodeAt(at) - 97;
+export function loadDrawn(tx: Transaction, workflowKey: number): GraphInput {
+  const { keys, graph } = loadGraph(tx, workflowKey);
+  const numJobs = keys.length;
+  const names = new JobNames(numJobs);
+  const countedAs = new Uint8Array(numJobs);
+  for (const { first, numJobs, text } of jobTexts(tx, workflowKey, keys, `${letterSql} || j.name`)) {
+    const number = names.addText(text);
+    let start = 0;
+    for (let job = first; job < first + numJobs; job++) {
+      const end = text.indexOf('\0', start);
+      countedAs[job] = text.charCodeAt(start) - 97;
+      names.put(job, number, start + 1, end);
+      start = end + 1;
+    }
   }
-  const edges = [...edgesOf(tx, keys, barrierKeys, numbering(keys))];
-  return {
-    numJobs: keys.length,
-    graph: buildGraph(keys.length, barrierKeys.length, edges),
-    countedAs: (job) => countedAs[counted[job] as number] as string,
-  };
-}
-
-function keysOf(tx: Transaction, table: 'jobs' | 'barriers', key: string, workflowKey: number): Float64Array {
-  const sql = `SELECT ${key} FROM ${table} WHERE workflow_key = ? ORDER BY ${key}`;
-  return Float64Array.from(tx.db.column<number>(sql, workflowKey));
+  return { numJobs, graph, names, countedAs, words };
 }
 
 /**

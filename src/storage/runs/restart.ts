@@ -5,6 +5,7 @@ import { type JobStatus, jobStatuses, type Mover } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { giveUpAttempt } from '../running/attempts.ts';
 import { dropOwnHolds } from '../running/holds.ts';
+import { edgesOf, numbering } from '../running/job-graph.ts';
 import { moveJob } from '../running/transitions.ts';
 
 /** The jobs of a workflow as plans see them; `keys[n]` is the key of job number n. */
@@ -88,49 +89,6 @@ export function loadJobs(tx: Transaction, workflowKey: number): StoredJobs {
   }
   const graph = buildGraph(numJobs, numBarriers, [...edgesOf(tx, jobs.keys, jobs.barrierKeys, numberOf)]);
   return { ...jobs, numberOf, graph, order: topologicalOrder(graph) };
-}
-
-/** The names of the jobs in the order of `loadJobs`. */
-export function* jobNames(tx: Transaction, workflowKey: number): Generator<string> {
-  const sql = 'SELECT name FROM jobs WHERE workflow_key = ? ORDER BY job_key';
-  yield* tx.db.values<string>(sql, workflowKey);
-}
-
-/** Keys of one workflow are mostly one range without gaps, where a subtraction replaces the lookup. */
-export function numbering(keys: Float64Array): (key: number) => number | undefined {
-  const first = keys[0] ?? 0;
-  const isRange = keys.length === 0 || (keys.at(-1) as number) - first === keys.length - 1;
-  if (isRange) return (key) => (key >= first && key < first + keys.length ? key - first : undefined);
-  const numbers = new Map<number, number>();
-  for (const [number, key] of keys.entries()) numbers.set(key, number);
-  return (key) => numbers.get(key);
-}
-
-/** The workflow's edges as graph nodes. Keys of other workflows may lie in between and are skipped. */
-export function* edgesOf(
-  tx: Transaction,
-  keys: Float64Array,
-  barrierKeys: Float64Array,
-  jobNumber: (key: number) => number | undefined,
-): Generator<[number, number]> {
-  const barrierNumber = numbering(barrierKeys);
-  const nodeOf = (key: number): number | undefined => {
-    if (key > 0) return jobNumber(key);
-    const barrier = barrierNumber(-key);
-    return barrier === undefined ? undefined : -1 - barrier;
-  };
-  const ranges: [number | undefined, number | undefined][] = [
-    [keys[0], keys.at(-1)],
-    [-(barrierKeys.at(-1) ?? 0), -(barrierKeys[0] ?? 0)],
-  ];
-  for (const [low, high] of ranges) {
-    if (low === undefined || low === 0) continue;
-    const sql = 'SELECT upstream, downstream FROM edges WHERE upstream BETWEEN ? AND ?';
-    for (const row of tx.db.rows<[number, number]>(sql, low, high)) {
-      const [from, to] = [nodeOf(row[0]), nodeOf(row[1])];
-      if (from !== undefined && to !== undefined) yield [from, to];
-    }
-  }
 }
 
 /**
