@@ -14,9 +14,21 @@ const readings = [
     'jobs',
     ...['ready', 'submitted', 'submitted_pending', 'blocked', 'canceled', 'done'].map((each) => `-f status=${each}`),
     ...['--failed', '--running', '--waiting', '--return-code 2', '--return-code 7', '-f held=true', '-f orphaned=true'],
-    ...['-f cause=exit_code', '-f cause=oom', '-f hostname=host1', '-f hostname=none', '-f run_id=2'],
+    ...[
+      '-f cause=exit_code',
+      '-f cause=oom',
+      '-f cause=success',
+      '-f hostname=host1',
+      '-f hostname=none',
+      '-f run_id=2',
+    ],
     ...['-f name=job_999', '-f name=job_99*', '-f priority=9', '-s 9000', '--reverse-sort', '--sort-by name'],
-    ...['--sort-by priority', '--sort-by status', '-f status=ready --sort-by priority'],
+    ...[
+      '--sort-by priority',
+      '--sort-by status',
+      '--sort-by status --reverse-sort',
+      '-f status=ready --sort-by priority',
+    ],
   ),
   ...listed(
     'results',
@@ -32,7 +44,14 @@ const readings = [
   ...['compute-nodes', 'user-data', 'resource-requirements', 'actions', 'notifications', 'limits', 'schedules'].map(
     (list) => `${list} list${list === 'schedules' ? '' : ' -k KEY'}`,
   ),
-  ...['hpc slurm list-configs -k KEY', 'complete jobs job_9'],
+  ...[
+    'hpc slurm list-configs -k KEY',
+    'hpc slurm allocations -k KEY',
+    'complete jobs job_9',
+    'generators list',
+    'list',
+  ],
+  ...['reports resources -k KEY', 'workflows correct-resources KEY --dry-run', 'doctor', 'config show'],
   // a small workflow that shares the database
   ...['jobs list -k 1 -l 10', 'results list -k 1 -l 10', 'results list -k 1 -l 10 --failed', 'events list -k 1 -l 10'],
 ];
