@@ -47,7 +47,7 @@ export type { TakenOver } from './resume.ts';
 export type { ScheduleRecord, TickRecord } from './schedules.ts';
 export type { Selectable, Selection } from './selection.ts';
 export type { FailureGroup, StatusLine, StatusReply, WorkflowStatusReply } from './status.ts';
-export type { UsageRow } from './usage.ts';
+export type { AllocationUsage, UsageRow, UsageTotal } from './usage.ts';
 export type {
   ActionReport,
   AssignedFile,
@@ -99,6 +99,7 @@ export const endpoints = {
   planned_jobs: on(planning.askPlannedJobs, planning.plannedJobs),
   demand: on(demand.askDemand, demand.demandReply),
   usage: on(usage.askUsage, usage.usageReply),
+  usage_hours: on(usage.askUsage, usage.usageHoursReply),
   usage_earlier: on(usage.askEarlierUsage, usage.earlierUsageReply),
   status: on(status.askStatus, status.statusReply),
   workflow_status: on(workflows.workflowOnly, status.workflowStatusReply),

@@ -30,6 +30,7 @@ const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'jobs_outputs',
   'usage',
   'usage_earlier',
+  'usage_hours',
   'demand',
   'planned_jobs',
   'status',

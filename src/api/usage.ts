@@ -1,7 +1,7 @@
 /** What jobs use against what they ask for. */
 import { z } from 'zod';
 import { sizeNotes } from '../model/auto-size.ts';
-import { count, key, name } from './fields.ts';
+import { age, count, instant, key, name } from './fields.ts';
 
 export const askUsage = z.strictObject({ workflow_key: key });
 
@@ -76,3 +76,37 @@ export const autoSize = z.strictObject({
   sizes: z.array(jobSize).max(10_000),
   num_unlisted: count,
 });
+
+const hours = {
+  num_workers: count,
+  num_attempts: count,
+  node_hours: age,
+  cpu_hours: age,
+  /** Of CPUs that jobs had, whether they used them or not. */
+  job_cpu_hours: age,
+  used_cpu_hours: age,
+  /** Of the CPU-hours, those without a job, and those that jobs used; null without any. */
+  idle_share: age.nullable(),
+  efficiency: age.nullable(),
+};
+
+/** One row for each allocation that has had a worker, and for each worker outside of them. */
+export const usageHoursReply = () =>
+  z.strictObject({
+    allocations: z.array(
+      z.strictObject({
+        allocation_key: key.nullable(),
+        slurm_job_id: z.string().nullable(),
+        hostname: z.string().nullable(),
+        num_nodes: count,
+        /** It counts until now. */
+        is_running: z.boolean(),
+        started_at: instant,
+        ended_at: instant.nullable(),
+        ...hours,
+      }),
+    ),
+    total: z.strictObject(hours),
+  });
+export type AllocationUsage = z.infer<ReturnType<typeof usageHoursReply>>['allocations'][number];
+export type UsageTotal = z.infer<ReturnType<typeof usageHoursReply>>['total'];

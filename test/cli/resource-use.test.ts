@@ -84,3 +84,35 @@ it('refuse what makes no sense', async () => {
   const both = await place.torc('workflows', 'correct-resources', '1', '--only-up', '--only-down');
   expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('cannot be combined')]);
 });
+
+interface Usage {
+  by: string;
+  usage: Record<string, unknown>[];
+  total: Record<string, unknown>;
+}
+
+it('hours of allocations and of workflows, running ones until now', async () => {
+  const report = await place.json<Usage>(['reports', 'usage', '1']);
+  expect(report).toMatchObject({
+    by: 'allocation',
+    usage: [
+      { workflow_key: '1', allocation_key: null, num_nodes: 1, num_workers: 1, num_attempts: 5, is_running: false },
+    ],
+  });
+  const [row] = report.usage;
+  expect(report.total).toMatchObject({ node_hours: row?.node_hours, idle_share: row?.idle_share });
+  expect(row?.node_hours).toBeGreaterThan(0);
+  expect(Number(row?.job_cpu_hours)).toBeLessThanOrEqual(Number(row?.cpu_hours));
+  const { usage } = await place.json<Usage>(['reports', 'usage', '--by', 'workflow', '-f', 'name=w']);
+  expect(usage).toMatchObject([{ workflow_key: '1', name: 'w', num_allocations: 0, node_hours: row?.node_hours }]);
+  expect((await place.json<Usage>(['reports', 'usage', '1', '-f', 'is_running=true'])).usage).toEqual([]);
+  const text = await place.torc('reports', 'usage', '1');
+  expect(text.stdout).toMatch(
+    /^where +nodes +node_hours +cpu_hours +in_jobs +used +idle +state\n\S+ +1 +.* % +ended$/m,
+  );
+  const csv = (await place.torc('-F', 'csv', 'reports', 'usage', '1')).stdout.trimEnd().split('\n');
+  expect(csv).toHaveLength(2);
+  expect(csv[0]).toMatch(/^workflow_key,allocation_key,slurm_job_id,hostname,num_nodes,.*,idle_share,efficiency,/);
+  const wrong = await place.torc('reports', 'usage', '1', '--sort-by', 'node_hour');
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('did you mean "node_hours"')]);
+});

@@ -307,6 +307,7 @@ const valid: { [N in EndpointName]: unknown } = {
   jobs_outputs: { workflow_key: '1', job_keys: ['1', '2'], all_attempts: true, after: null, limit: 10 },
   demand: { workflow_key: '1' },
   usage: { workflow_key: '1' },
+  usage_hours: { workflow_key: '1' },
   usage_earlier: { name: 'w', workflow_key: null },
   status: { workflow_keys: ['1'], user: null, limit: 1, state: null, wait_seconds: 0 },
   workflow_status: { workflow_key: '1' },

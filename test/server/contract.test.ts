@@ -58,6 +58,7 @@ async function callAll(): Promise<void> {
   await submit(service, workflow_key);
   await run(service, workflow_key);
   await service.call('usage', { workflow_key });
+  await service.call('usage_hours', { workflow_key });
   await service.call('usage_earlier', { name: 'x', workflow_key });
   await look(service, workflow_key);
   await copy(service, workflow_key);

@@ -1,5 +1,6 @@
 /** What jobs have used is rolled up by the forms of their names, in the transaction that stores their ends. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { FakeClock } from '../support/fake-machine.ts';
 import { createWorkflow, finished, freshService, TestWorker } from '../support/service.ts';
 
 const gibibyte = 1024 ** 3;
@@ -185,4 +186,81 @@ it('is merged over earlier workflows of a name and a user, the newest ten that h
   const { workflow_keys, usage } = await ask('w');
   expect(workflow_keys).toHaveLength(10);
   expect(usage[0]?.memory).toMatchObject({ n: 20, max: 50 * mebibyte });
+});
+
+it('node-hours are those of allocations and workers, and what their attempts had and used', async () => {
+  const clock = new FakeClock();
+  const { service, close } = await freshService(clock);
+  try {
+    const key = await createWorkflow(service, [
+      { name: 'a', cpus: 2 },
+      { name: 'b', cpus: 1 },
+      { name: 'c', cpus: 4, nodes: 2 },
+      { name: 'd' },
+    ]);
+    const worker = await TestWorker.join(service, key, { cpus: 3, memory: gibibyte });
+    const { jobs: given } = await worker.exchange();
+    expect(given).toHaveLength(2);
+    const attemptOf = (name: string) => given.find(({ job_name }) => job_name === name)?.attempt ?? 0;
+    const started = given.map(({ attempt }) => ({ attempt, pid: 1, age_ms: 0 }));
+    await worker.exchange({ started });
+    await clock.advance(1_800_000);
+    worker.held = [attemptOf('b')];
+    const end = {
+      ...finished(attemptOf('a'), 1),
+      age_ms: 0,
+      exec_ms: 1_800_000,
+      cpu_ms: 1_200_000,
+      start_age_ms: 1_800_000,
+    };
+    await worker.exchange({ finished: [end] });
+    await clock.advance(1_800_000);
+    const ask = async () => await service.call('usage_hours', { workflow_key: key });
+    const { allocations, total } = await ask();
+    expect(allocations).toMatchObject([
+      { allocation_key: null, num_nodes: 1, is_running: true, ended_at: null, num_workers: 1 },
+    ]);
+    // two CPUs for half an hour, and one that still runs for an hour; 'd' has been claimed and has not started
+    expect(total).toMatchObject({ num_attempts: 2, node_hours: 1, cpu_hours: 3, job_cpu_hours: 2 });
+    expect(total).toMatchObject({ used_cpu_hours: 0.333333, idle_share: 0.3333, efficiency: 0.1111 });
+    const wide = await TestWorker.join(service, key, { nodes: 2, cpus: 4, memory: gibibyte });
+    const { jobs: two } = await wide.exchange();
+    expect(two.map(({ job_name }) => job_name)).toEqual(['c']);
+    await wide.exchange({ started: two.map(({ attempt }) => ({ attempt, pid: 1, age_ms: 0 })) });
+    await clock.advance(3_600_000);
+    // an attempt has its CPUs on each of its nodes
+    expect((await ask()).allocations[1]).toMatchObject({
+      num_nodes: 2,
+      node_hours: 2,
+      cpu_hours: 8,
+      job_cpu_hours: 8,
+      idle_share: 0,
+    });
+  } finally {
+    await close();
+  }
+});
+
+it('sums of many attempts are made in parts, each attempt once', async () => {
+  const key = await createWorkflow(fresh.service, [{ name: 'a' }]);
+  const { db } = fresh.service;
+  const worker = await TestWorker.join(fresh.service, key);
+  const { jobs: given } = await worker.exchange();
+  const attempt = given[0]?.attempt ?? 0;
+  await fresh.service.write((tx) => {
+    tx.db.run(
+      `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, is_live, is_occupying, num_cpus,
+         memory_bytes, gpu_thousandths, claimed_at, started_at, ended_at, cpu_ms)
+       WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)
+       SELECT a.workflow_key, a.job_key, 1, n.i + 1, a.compute_node_key, 0, 0, 1 + n.i % 3, 1, 0, 0, 0, 3600000, n.i
+       FROM n CROSS JOIN attempts a WHERE a.attempt_key = ?`,
+      attempt,
+    );
+  });
+  const sum = db.get<{ had: number; used: number }>(
+    'SELECT sum(num_cpus) AS had, sum(cpu_ms) / 3600000.0 AS used FROM attempts WHERE started_at IS NOT NULL',
+  );
+  const { total } = await fresh.service.call('usage_hours', { workflow_key: key });
+  expect(total).toMatchObject({ num_attempts: 50_000, job_cpu_hours: sum?.had });
+  expect(total.used_cpu_hours).toBeCloseTo(sum?.used ?? 0, 5);
 });

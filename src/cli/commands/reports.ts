@@ -1,11 +1,15 @@
-/** `torc reports resources` and `torc workflows correct-resources`: what jobs use against what they ask for. */
+/** `torc reports resources`, `torc reports usage` and `torc workflows correct-resources`: what jobs use against what they ask for. */
 import type { Command } from 'commander';
 import type { CorrectOptions } from '../actions/resource-use.ts';
+import type { UsageOptions } from '../actions/usage-hours.ts';
+import { filters, oneOf, wholeNumber } from '../input/options.ts';
 import { keyArgument } from './arguments.ts';
 import { type Act, examples } from './declare.ts';
 
+const usageRows = ['allocation', 'workflow'] as const;
+
 export function declareReports(program: Command, act: Act): void {
-  const group = program.command('reports').description('what the jobs of a workflow have used');
+  const group = program.command('reports').description('what the jobs and the allocations of workflows have used');
   const resources = group
     .command('resources')
     .description('compare what jobs use with what they ask for, and propose values; similar jobs are one row')
@@ -14,6 +18,40 @@ export function declareReports(program: Command, act: Act): void {
   act(resources, async ([key]) => {
     const { reportResources } = await import('../actions/resource-use.ts');
     return (context) => reportResources(context, key ?? null);
+  });
+  declareUsage(group, act);
+}
+
+function declareUsage(group: Command, act: Act): void {
+  const usage = group
+    .command('usage')
+    .description('node-hours and CPU-hours of allocations and other workers, what jobs used of them, and what was idle')
+    .argument('[keys...]', 'workflows (default: one; with --by workflow all that are not archived)')
+    .option(
+      '--by <rows>',
+      'a row for each allocation, or for each workflow',
+      oneOf(usageRows, 'a kind of rows'),
+      'allocation',
+    )
+    .option('-f, --filter <column=value>', 'only rows with this value; may be repeated (all must match)', filters, [])
+    .option('-l, --limit <n>', 'show at most this many rows (default: all)', wholeNumber('the limit', 1))
+    .option('--sort-by <column>', 'sort by this column (default: by start, or by key)')
+    .option('--reverse-sort', 'sort in descending order')
+    .addHelpText(
+      'after',
+      `
+CPU-hours: all that the nodes had (cpu_hours), of those the ones that jobs had (in_jobs) and that they used. What was idle is
+the share that no job had. What still runs counts until now.
+${examples(
+  'torc reports usage 7',
+  'torc reports usage --by workflow',
+  'torc reports usage 7 --sort-by idle_share --reverse-sort -l 5',
+  "torc -F json reports usage 7 | jq '.total.node_hours'",
+).trimStart()}`,
+    );
+  act(usage, async (words, self) => {
+    const { reportUsage } = await import('../actions/usage-hours.ts');
+    return (context) => reportUsage(context, words, self.opts<UsageOptions>());
   });
 }
 

@@ -3,7 +3,6 @@ import type { Reply, Request } from '../../api/contract.ts';
 import { showAutoscaler } from '../../storage/authoring/autoscalers.ts';
 import type { Fact } from '../../storage/database/facts.ts';
 import { readStatus, readWorkflowStatus, stateOf } from '../../storage/lists/status.ts';
-import { earlierUsage, readUsage } from '../../storage/lists/usage.ts';
 import type { ServerContext } from '../context.ts';
 
 /** With the state of an earlier reply, waits until something has changed since, the time is over, or nobody listens. */
@@ -25,17 +24,6 @@ export function showWorkflowStatus(
 ): Reply<'workflow_status'> {
   const status = readWorkflowStatus(view, Number(workflow_key), lastHeard.isServing);
   return { ...status, autoscaler: showAutoscaler(view, Number(workflow_key)) };
-}
-
-export function showUsage({ view }: ServerContext, { workflow_key }: Request<'usage'>): Reply<'usage'> {
-  return readUsage(view, Number(workflow_key));
-}
-
-export function showEarlierUsage(
-  { view, info }: ServerContext,
-  request: Request<'usage_earlier'>,
-): Reply<'usage_earlier'> {
-  return earlierUsage(view, { ...request, user: info.user });
 }
 
 function changed(

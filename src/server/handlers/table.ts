@@ -55,7 +55,8 @@ import {
 import { describeServer, rotateToken, showAwaited, stopServer } from './server.ts';
 import { showSites, storeSite } from './sites.ts';
 import { changeSlurmConfig, confirmSubmission, createSlurmConfig, recordSubmissions } from './slurm.ts';
-import { showEarlierUsage, showStatus, showUsage, showWorkflowStatus } from './status.ts';
+import { showStatus, showWorkflowStatus } from './status.ts';
+import { showEarlierUsage, showUsage, showUsageHours } from './usage.ts';
 import { greetWorker } from './workers.ts';
 import {
   cancelWorkflow,
@@ -120,6 +121,7 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   planned_jobs: { kind: 'read', run: showPlannedJobs },
   demand: { kind: 'read', run: showDemand },
   usage: { kind: 'read', run: showUsage },
+  usage_hours: { kind: 'read', run: showUsageHours },
   usage_earlier: { kind: 'read', run: showEarlierUsage },
   status: { kind: 'read', run: showStatus },
   workflow_status: { kind: 'read', run: showWorkflowStatus },

@@ -1,0 +1,62 @@
+/** What the nodes of a workflow did, summed from its attempts. */
+import type { JobTime, WorkerTime } from '../../model/decide/node-hours.ts';
+import type { Database } from '../database/database.ts';
+
+/** The workers of a workflow, and the number of nodes of each allocation. */
+export function workerTimes(
+  db: Database,
+  workflowKey: number,
+): { workers: WorkerTime[]; numNodes: Map<number, number> } {
+  const workers = db.all<WorkerTime>(
+    `SELECT compute_node_key AS computeNodeKey, allocation_key AS allocationKey, slurm_job_id AS slurmJobId, hostname,
+       restart_count AS restartCount, num_nodes AS numNodes, num_cpus AS numCpus, started_at AS startedAt,
+       CASE is_active WHEN 0 THEN ended_at END AS endedAt
+     FROM compute_nodes WHERE workflow_key = ? ORDER BY compute_node_key`,
+    workflowKey,
+  );
+  const sql = 'SELECT allocation_key, num_nodes FROM allocations WHERE workflow_key = ?';
+  return { workers, numNodes: new Map(db.rows<[number, number]>(sql, workflowKey)) };
+}
+
+/** How many attempts one step sums: in a few milliseconds. */
+const attemptsAtATime = 20_000;
+
+/**
+ * Adds a part of the attempts to `sums`, by their workers; returns from where on the next part begins, or null after the
+ * last. What still runs counts until `now`, and at most as long as its worker.
+ */
+export function addJobTimes(
+  db: Database,
+  workflowKey: number,
+  { sums, after, now }: { sums: Map<number, JobTime>; after: number; now: number },
+): number | null {
+  const last = db.row<[number | null]>(
+    `SELECT max(attempt_key) FROM
+       (SELECT attempt_key FROM attempts WHERE workflow_key = ? AND attempt_key > ? ORDER BY attempt_key LIMIT ?)`,
+    workflowKey,
+    after,
+    attemptsAtATime,
+  )?.[0];
+  if (last == null) return null;
+  for (const [worker, numAttempts, hadMs, usedMs] of db.rows<[number, number, number, number]>(
+    `SELECT a.compute_node_key, count(*),
+       sum(a.num_cpus * a.num_nodes * max(0, coalesce(a.ended_at, n.ended_at, ?) - a.started_at)),
+       sum(coalesce(a.cpu_ms, 0))
+     FROM attempts a JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key
+     WHERE a.workflow_key = ? AND a.attempt_key > ? AND a.attempt_key <= ? AND a.started_at IS NOT NULL
+       AND a.inherited_from IS NULL
+     GROUP BY a.compute_node_key`,
+    now,
+    workflowKey,
+    after,
+    last,
+  )) {
+    const sum = sums.get(worker) ?? { numAttempts: 0, hadMs: 0, usedMs: 0 };
+    sums.set(worker, {
+      numAttempts: sum.numAttempts + numAttempts,
+      hadMs: sum.hadMs + hadMs,
+      usedMs: sum.usedMs + usedMs,
+    });
+  }
+  return last;
+}
