@@ -204,36 +204,36 @@ it('node-hours are those of allocations and workers, and what their attempts had
     const attemptOf = (name: string) => given.find(({ job_name }) => job_name === name)?.attempt ?? 0;
     const started = given.map(({ attempt }) => ({ attempt, pid: 1, age_ms: 0 }));
     await worker.exchange({ started });
-    await clock.advance(1_800_000);
+    await clock.advance(18_000);
     worker.held = [attemptOf('b')];
     const end = {
       ...finished(attemptOf('a'), 1),
       age_ms: 0,
-      exec_ms: 1_800_000,
-      cpu_ms: 1_200_000,
-      start_age_ms: 1_800_000,
+      exec_ms: 18_000,
+      cpu_ms: 12_000,
+      start_age_ms: 18_000,
     };
     await worker.exchange({ finished: [end] });
-    await clock.advance(1_800_000);
+    await clock.advance(18_000);
     const ask = async () => await service.call('usage_hours', { workflow_key: key });
     const { allocations, total } = await ask();
     expect(allocations).toMatchObject([
       { allocation_key: null, num_nodes: 1, is_running: true, ended_at: null, num_workers: 1 },
     ]);
-    // two CPUs for half an hour, and one that still runs for an hour; 'd' has been claimed and has not started
-    expect(total).toMatchObject({ num_attempts: 2, node_hours: 1, cpu_hours: 3, job_cpu_hours: 2 });
-    expect(total).toMatchObject({ used_cpu_hours: 0.333333, idle_share: 0.3333, efficiency: 0.1111 });
+    // two CPUs for 18 seconds, and one that still runs for 36; 'd' has been claimed and has not started
+    expect(total).toMatchObject({ num_attempts: 2, node_hours: 0.01, cpu_hours: 0.03, job_cpu_hours: 0.02 });
+    expect(total).toMatchObject({ used_cpu_hours: 0.003333, idle_share: 0.3333, efficiency: 0.1111 });
     const wide = await TestWorker.join(service, key, { nodes: 2, cpus: 4, memory: gibibyte });
     const { jobs: two } = await wide.exchange();
     expect(two.map(({ job_name }) => job_name)).toEqual(['c']);
     await wide.exchange({ started: two.map(({ attempt }) => ({ attempt, pid: 1, age_ms: 0 })) });
-    await clock.advance(3_600_000);
+    await clock.advance(36_000);
     // an attempt has its CPUs on each of its nodes
     expect((await ask()).allocations[1]).toMatchObject({
       num_nodes: 2,
-      node_hours: 2,
-      cpu_hours: 8,
-      job_cpu_hours: 8,
+      node_hours: 0.02,
+      cpu_hours: 0.08,
+      job_cpu_hours: 0.08,
       idle_share: 0,
     });
   } finally {
