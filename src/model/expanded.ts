@@ -187,6 +187,8 @@ export interface ExpandedWorkflow {
   usePendingFailed: boolean;
   /** How requests follow from what earlier jobs have used; undefined where they are as written. */
   autoSize?: AutoSize;
+  /** The keys and indices that lead to the job of this number in the document; undefined where there is none. */
+  pathOf?: (job: number) => readonly (string | number)[];
   /** What the specification says without an effect, each with its place; undefined for nothing. */
   notes?: readonly string[];
   /** Parameters of the workflow that a job has in braces and does not use, by its written name. */

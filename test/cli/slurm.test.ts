@@ -77,7 +77,7 @@ describe('schedule-nodes', () => {
     await startedWorkflow('true');
     const words = [...schedule, '-n', '2', '-o', 'out put', '-S', '-m', '3'];
     const planned = await place.json<Plan>([...words, '--dry-run']);
-    expect(slurm.calls().filter(({ command }) => command !== 'sinfo')).toEqual([]);
+    expect(slurm.calls().filter(({ command }) => command !== 'scontrol')).toEqual([]);
     expect(existsSync(join(place.path, 'out put'))).toBe(false);
     expect(await allocations()).toEqual([]);
     const applied = await place.json<Plan>(words);
@@ -180,7 +180,7 @@ describe('schedule-nodes', () => {
       stderr: expect.stringContaining('server start'),
     });
     expect(await place.torc(...schedule, '-n', '1', '-j', 'a/b')).toMatchObject({ code: 2 });
-    expect(slurm.calls().filter(({ command }) => command !== 'sinfo')).toEqual([]);
+    expect(slurm.calls().filter(({ command }) => command !== 'scontrol')).toEqual([]);
     expect(await allocations()).toEqual([]);
   });
 

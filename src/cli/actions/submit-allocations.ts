@@ -25,9 +25,10 @@ export async function submitStarted(
   options: SubmissionOptions,
 ): Promise<Submitted> {
   const { workflow_key: workflowKey } = plan;
-  const { allocations: count = 1, output, maxParallelJobs } = options;
+  const { allocations: count = 1, output, maxParallelJobs, force = false } = options;
   const schedule = {
     count,
+    force,
     jobPrefix: 'worker',
     keepScripts: true,
     server: true,

@@ -4,18 +4,21 @@ import { TorcError } from '../../base/errors.ts';
 import { counted, shellWord } from '../../base/text.ts';
 import { defaultMaxNodes, problemOfMaximum } from '../../model/decide/autoscaling-maximum.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
+import { unfitJobs } from '../../model/plan/unfit.ts';
 import { needsServer, startOwnServer } from '../connection/action-server.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { type MissingDataOption, refuseMissingInputs } from '../documents/outside-inputs.ts';
-import { readWorkflow } from '../documents/read-spec.ts';
+import { type ReadWorkflow, readWorkflow } from '../documents/read-spec.ts';
 import { checkStorable, noteWithoutEffect } from '../documents/send-workflow.ts';
 import type { AutoSizeOptions } from '../input/auto-size-options.ts';
 import type { ResumeOptions } from '../input/options.ts';
 import { chosenOutput } from '../input/output-directory.ts';
+import { siteIfKnown, siteOfDryRun } from '../input/site.ts';
 import { namesAllocations, requireSbatch, type SubmissionOptions, withScheduler } from '../input/submission.ts';
 import { settingsText } from '../output/autoscaler-text.ts';
 import { printResult } from '../output/output.ts';
+import { refuseUnfitJobs } from '../output/unfit.ts';
 import { sizeValue, withAutoSize } from '../plans/auto-size.ts';
 import { awaitSubmission } from '../workers/first-submission.ts';
 import { checkResume, planRecreated, resumeRecreated } from './resume.ts';
@@ -43,7 +46,7 @@ export type SubmitOptions = StatedOptions &
 
 /** The exit code: 7 when a resume finds nothing left to run. */
 export async function submitSpec(context: Context, spec: string, options: SubmitOptions): Promise<number> {
-  const { workflow: stated } = withStated(await readWorkflow(context, spec, null), options);
+  const { workflow: stated, placeOf } = withStated(await readWorkflow(context, spec, null), options);
   checkResume(options, stated);
   refuseWithoutJobs(spec, stated);
   checkAutoscale(options);
@@ -60,6 +63,7 @@ export async function submitSpec(context: Context, spec: string, options: Submit
     const planned = options.resume === true ? await planRecreated(context, recreated, resume) : null;
     if (planned !== null) return printed(context, planned);
     refuseMissingInputs(workflow, options);
+    await refuseUnfit(context, null, { workflow, placeOf }, options);
     await showSubmission(context, workflow, schedulesItself, options);
     return 0;
   }
@@ -73,6 +77,7 @@ export async function submitSpec(context: Context, spec: string, options: Submit
         return { resumed, needs: await needsServer(connection, resumed.plan.workflow_key, false) };
       }
       refuseMissingInputs(workflow, options);
+      await refuseUnfit(context, connection.api, { workflow, placeOf }, options);
       const place = { workingDirectory: process.cwd(), outputDirectory: chosenOutput(context, options.output) };
       const { workflow_key } = await storeWorkflow(context, connection, workflow, place);
       const autoscaler = options.autoscale === true ? await setUp(connection.api, workflow_key, place, options) : null;
@@ -123,6 +128,18 @@ function checkMaximum({ schedulers }: ExpandedWorkflow, { autoscale, max = defau
   const sizes = schedulers.map(({ numNodes }) => numNodes);
   const problem = autoscale === true ? problemOfMaximum(sizes, max) : null;
   if (problem !== null) throw new TorcError('usage', problem, 'Give a larger --max.');
+}
+
+/** Throws TorcError 'usage' for jobs that no allocation can run: they would wait forever. Without `api` in a dry run. */
+async function refuseUnfit(
+  context: Context,
+  api: Api | null,
+  { workflow, placeOf }: ReadWorkflow,
+  { autoscale = false, force = false }: SubmitOptions,
+): Promise<void> {
+  if (force || workflow.schedulers.length === 0) return;
+  const site = api === null ? await siteOfDryRun(context) : await siteIfKnown(context, api);
+  refuseUnfitJobs(context, unfitJobs(workflow, site, autoscale), site, placeOf);
 }
 
 /** Sets the autoscaler of a workflow that has not started yet. */

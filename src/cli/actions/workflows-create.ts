@@ -8,6 +8,7 @@ import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { countStages } from '../../model/graph/graph.ts';
 import { argsProblem, argsText } from '../../model/identity.ts';
 import { type Environment, shownEnvironment } from '../../model/launch.ts';
+import { unfitJobs } from '../../model/plan/unfit.ts';
 import type { SpecSyntax } from '../../model/spec/source.ts';
 import { formatWalltime } from '../../slurm/script.ts';
 import { needsServer, startOwnServer } from '../connection/action-server.ts';
@@ -20,10 +21,12 @@ import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/s
 import { upstreamNames } from '../documents/upstream-names.ts';
 import type { AutoSizeOptions } from '../input/auto-size-options.ts';
 import type { IdentityOptions, ResumeOptions, StdioOption } from '../input/options.ts';
-import { noteUnfit } from '../output/obstacles.ts';
+import { storedSite } from '../input/site.ts';
 import { cutTable, printResult } from '../output/output.ts';
+import { notePools } from '../output/pool-notes.ts';
 import { startProgress } from '../output/progress.ts';
 import { cellText } from '../output/table.ts';
+import { noteUnfitJobs } from '../output/unfit.ts';
 import { sizeValue, withAutoSize } from '../plans/auto-size.ts';
 import { checkResume, planRecreated, resumeRecreated } from './resume.ts';
 import { exitCodeOf, printRestart } from './workflows-restart.ts';
@@ -86,6 +89,7 @@ async function createOrCount(
   options: CreateOptions,
 ): Promise<number> {
   checkResume(options, read.workflow);
+  const { placeOf } = read;
   const workflow = await withAutoSize(context, read.workflow, options);
   noteWithoutEffect(context, workflow);
   noteMissingInputs(context, workflow);
@@ -93,6 +97,12 @@ async function createOrCount(
   const resume = { ...options, command: 'workflows create' };
   if (options.dryRun === true) {
     const planned = options.resume === true ? await planRecreated(context, recreated, resume) : null;
+    if (planned === null) {
+      const site = await withConnection(context, ({ api }) => storedSite(api), { leavesServer: true }).catch(
+        () => null,
+      );
+      noteUnfitJobs(context, unfitJobs(workflow, site, true), site, { placeOf, workflowKey: null });
+    }
     if (planned === null) await showCounts(context, workflow, options.showJobs === true);
     else await printRestart(context, planned);
     return planned === null ? 0 : exitCodeOf(planned.plan);
@@ -104,7 +114,10 @@ async function createOrCount(
       const resumed = options.resume === true ? await resumeRecreated(context, connection, recreated, resume) : null;
       if (resumed === null) {
         const made = await storeWorkflow(context, connection, workflow);
-        if (workflow.schedulers.length > 0) await noteUnfit(context, connection.api, made.workflow_key);
+        const site = await storedSite(connection.api);
+        const workflowKey = made.workflow_key;
+        noteUnfitJobs(context, unfitJobs(workflow, site, true), site, { placeOf, workflowKey });
+        if (workflow.schedulers.length > 0) await notePools(context, connection.api, workflowKey, null);
         return { made };
       }
       const needs = await needsServer(connection, resumed.plan.workflow_key, false);

@@ -117,6 +117,7 @@ function declareSchedule(group: Command, act: Act): void {
       decimalNumber('the interval', 0.1),
     )
     .option('-S, --start-one-worker-per-node', 'start one worker on each node, not one for the whole allocation')
+    .option('--force', 'submit also allocations that can run none of the jobs that wait')
     .option('--dry-run', 'print the scripts and the plan without submitting anything')
     .option('--no-server', 'do not start a server on this host if none answers')
     .addHelpText(

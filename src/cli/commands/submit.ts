@@ -26,6 +26,7 @@ export function declareSubmit(program: Command, act: Act): void {
     )
     .option('-o, --output <directory>', 'output directory (default: TORC_OUTPUT_DIR or ./torc_output)')
     .option('-i, --ignore-missing-data', 'start even if input files or user data are missing')
+    .option('--force', 'submit also when jobs fit into no allocation or no node of the cluster')
     .option('--yes', 'submit planned allocations without a question')
     .option('--dry-run', 'check and count only; with --resume: show what would change')
     .addOption(stdioOption());

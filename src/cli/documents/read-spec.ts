@@ -31,6 +31,8 @@ export interface CommandsNeeds {
 
 export interface ReadWorkflow {
   workflow: ExpandedWorkflow;
+  /** Where the job of this number stands, as `FILE:LINE:COL`; undefined where that is not known. */
+  placeOf?: ((job: number) => string) | undefined;
 }
 
 const exampleHint = 'torc workflows example prints one to start from.';
@@ -74,7 +76,11 @@ async function readOne(context: Context, path: string, syntax: SpecSyntax | unde
     noteOtherOwner(context, spec.user ?? null);
     const notes = notesOn(spec, shownName(path), where);
     const read = withSettings(context, workflow, (spec.stdio ?? spec.execution_config?.stdio) != null);
-    return notes.length === 0 ? read : { workflow: { ...read.workflow, notes } };
+    const placeOf = (job: number): string => {
+      const [position] = where([{ path: workflow.pathOf?.(job) ?? [], at: 'value' }]);
+      return `${shownName(path)}:${position?.line ?? 1}:${position?.column ?? 1}`;
+    };
+    return { placeOf, workflow: notes.length === 0 ? read.workflow : { ...read.workflow, notes } };
   } catch (error) {
     throw syntax === undefined ? explainCommands(error, path) : error;
   }

@@ -3,7 +3,9 @@ import type { Api } from '../../api/contract.ts';
 import type { StoredSite } from '../../api/sites.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
+import type { SiteProfile } from '../../model/plan/site.ts';
 import { answered, systemSlurm } from '../../slurm/commands.ts';
+import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { isOnPath } from './programs.ts';
 
@@ -33,6 +35,27 @@ export async function currentSite(context: Context, api: Api): Promise<StoredSit
   const stored = sites.length > 1 ? await ofThisCluster(context, sites) : sites[0];
   if (stored !== undefined && ageMs(context, stored) < oldMs) return stored;
   return await refreshSite(context, api);
+}
+
+/** The profile that checks go by: asks Slurm as `currentSite` does, and without an answer does without. */
+export async function siteIfKnown(context: Context, api: Api): Promise<StoredSite | null> {
+  if (!isOnPath('scontrol', context.env.PATH ?? '')) return null;
+  return currentSite(context, api).catch(() => null);
+}
+
+/** The same for a dry run, which makes no directory: where there is none, what Slurm says is not stored. */
+export async function siteOfDryRun(context: Context): Promise<SiteProfile | null> {
+  const stored = withConnection(context, ({ api }) => siteIfKnown(context, api), { leavesServer: true });
+  return stored.catch(async () => {
+    const answer = await systemSlurm(context.env).site();
+    return answer.kind === 'ok' ? answer.value.site : null;
+  });
+}
+
+/** The stored profile of the only cluster that is known; Slurm is not asked. */
+export async function storedSite(api: Api): Promise<StoredSite | null> {
+  const { sites } = await api.call('sites_list', {});
+  return sites.length === 1 ? (sites[0] ?? null) : null;
 }
 
 function ageMs({ clock }: Context, { refreshed_at }: StoredSite): number {

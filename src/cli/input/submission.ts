@@ -19,6 +19,8 @@ export interface SubmissionOptions {
   /** The server asks for nodes by itself instead, for this many at most. */
   autoscale?: boolean;
   max?: number;
+  /** Also with jobs that no allocation can run. */
+  force?: boolean;
 }
 
 /** Whether one of them was typed that only allocations have. */

@@ -18,7 +18,8 @@ import { cellText } from './table.ts';
 /** At most this many Slurm configs of a workflow are considered. */
 const mostConfigs = 100;
 
-interface Config {
+/** A listed Slurm config, and which jobs its workers take. */
+export interface Config {
   key: number;
   name: string;
   pool: Pool;
@@ -64,7 +65,7 @@ async function waiting(api: Api, workflow_key: string): Promise<Waiting[]> {
   return demand.map((row) => ({ numJobs: row.num_jobs, ...belongingOf(row) }));
 }
 
-function belongingOf({ slurm_config_key, labels }: DemandRow): Belonging {
+export function belongingOf({ slurm_config_key, labels }: DemandRow): Belonging {
   return { slurmConfigKey: Number(slurm_config_key ?? anyConfig), labels: labels ?? noLabels };
 }
 
@@ -79,7 +80,7 @@ async function listedConfigs(api: Api, workflow_key: string): Promise<Config[]> 
   return records.map(configOf);
 }
 
-function configOf({ slurm_config_key, name, labels, also_unlabelled }: ListRecord): Config {
+export function configOf({ slurm_config_key, name, labels, also_unlabelled }: ListRecord): Config {
   const config = { key: Number(slurm_config_key), name: String(name), labels: String(labels ?? noLabels) };
   return { ...config, pool: poolOfConfig({ ...config, alsoUnlabelled: also_unlabelled === true }) };
 }

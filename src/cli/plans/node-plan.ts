@@ -90,7 +90,7 @@ export function nodePlan(jobs: PlannedJobs, site: SiteProfile, options: PlanOpti
   const misfits = plan.misfits.map(({ group, misfit }): MisfitRecord => {
     const { numJobs, stage } = groups[group] as (typeof groups)[number];
     const first_job = firstJobs[group] ?? '';
-    return { first_job, num_jobs: numJobs, stage, reason: misfit, text: misfitText(misfit) };
+    return { first_job, num_jobs: numJobs, stage, reason: misfit, text: misfitText(misfit, numJobs) };
   });
   const planned = plan.allocations.reduce((sum, { numJobs }) => sum + numJobs, 0);
   const unfit = misfits.reduce((sum, { num_jobs }) => sum + num_jobs, 0);

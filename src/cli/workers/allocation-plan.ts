@@ -20,6 +20,8 @@ export interface ScheduleOptions {
   pollInterval?: number;
   startOneWorkerPerNode?: boolean;
   dryRun?: boolean;
+  /** Also allocations that can run none of the jobs that wait. */
+  force?: boolean;
   /** False with `--no-server`. */
   server: boolean;
 }

@@ -92,6 +92,7 @@ export function expandInto(
     userData: jobs.userData,
     numJobs: jobs.jobs.length,
     jobs: { [Symbol.iterator]: () => jobs.expanded() },
+    pathOf: (job) => jobs.jobs.elementOf(job).path,
     numBarriers,
     edges,
     ...(upstreamOrders.size === 0 ? {} : { upstreamOrders }),

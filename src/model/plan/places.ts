@@ -34,7 +34,8 @@ export function placesOf({ partitions }: SiteProfile, only: string | null): Plac
     .sort(compareUsual);
 }
 
-function placeOf(partition: Partition, kind: NodeKind): Place {
+/** Nodes of a kind, whatever state they are in now. */
+export function placeOf(partition: Partition, kind: NodeKind): Place {
   const { max_time_seconds, max_nodes, max_cpus_per_node, max_memory_bytes_per_node } = partition;
   return {
     partition,
@@ -76,14 +77,16 @@ const mostAtOnce = 4096;
 
 /** The first of the usual places where a group can run. */
 export function choosePlace(
-  group: JobGroup,
+  group: Pick<JobGroup, 'need' | 'runtimeMs' | 'supportsTermination'>,
   places: readonly Place[],
   { longestMs, mostNodes }: { longestMs: number | null; mostNodes: number | null },
 ): Place | Misfit {
   if (places.length === 0) return { code: 'no_nodes' };
   const { need } = group;
   const nodes = (place: Place) => Math.min(place.mostNodes, mostNodes ?? place.mostNodes);
-  const large = places.filter((place) => jobsAtOnce(group, offerOf(place, nodes(place), null, true)) > 0);
+  const large = places.filter((place) =>
+    fits(idleWorker(offerOf(place, nodes(place), null, true), null), needOf(group)),
+  );
   if (large.length === 0 && need.resources !== undefined) {
     return { code: 'needs_named_resources', resources: amountsIn(need.resources) };
   }

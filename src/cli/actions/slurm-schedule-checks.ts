@@ -1,0 +1,122 @@
+/** Whether allocations can run what waits, before they are submitted: refuses them where they can run nothing, else warns. */
+import type { Api } from '../../api/contract.ts';
+import type { DemandRow } from '../../api/demand.ts';
+import type { StoredSite } from '../../api/sites.ts';
+import { TorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
+import { formatDuration } from '../../base/units.ts';
+import { longestOfPartitions } from '../../model/plan/config-places.ts';
+import type { Unfit } from '../../model/plan/unfit.ts';
+import { type Context, note } from '../context/context.ts';
+import { noteElsewhere } from '../input/base-directory.ts';
+import { siteIfKnown } from '../input/site.ts';
+import { isForConfig, notePools } from '../output/pool-notes.ts';
+import { slurmTime } from '../output/reason-help.ts';
+import { cellText } from '../output/table.ts';
+import { siteCommand, unfitText } from '../output/unfit.ts';
+import { judgedConfig, unfitRow } from '../output/unfit-rows.ts';
+import { planSchedule, type Schedule, type ScheduleOptions } from '../workers/allocation-plan.ts';
+
+/** A plan, and what of the jobs that wait its allocations cannot run. */
+export interface CheckedSchedule {
+  schedule: Schedule;
+  site: StoredSite | null;
+  /** The jobs that their workers may take. */
+  rows: DemandRow[];
+  unfit: { row: DemandRow; unfit: Unfit }[];
+}
+
+/** Throws TorcError 'usage' when the allocations could run none of the jobs that they are for. */
+export async function checkedSchedule(context: Context, api: Api, options: ScheduleOptions): Promise<CheckedSchedule> {
+  const schedule = await planSchedule(context, api, options);
+  const { config, workflow } = schedule;
+  const site = await siteIfKnown(context, api);
+  const { demand } = await api.call('demand', { workflow_key: workflow.workflow_key });
+  const rows = demand.filter((row) => row.status !== 'uninitialized' && isForConfig(config, row));
+  const mostNodes = options.startOneWorkerPerNode === true ? 1 : Number(config.num_nodes);
+  const judged = judgedConfig(config, mostNodes);
+  const unfit = rows.flatMap((row) => {
+    const found = unfitRow(row, [judged], site);
+    return found === null ? [] : [{ row, unfit: found }];
+  });
+  const [first] = unfit;
+  if (first !== undefined && unfit.length === rows.length && options.force !== true) {
+    const numJobs = rows.reduce((sum, { num_jobs }) => sum + num_jobs, 0);
+    const which = numJobs === 1 ? 'the job that waits' : `none of the ${numJobs} jobs that wait`;
+    const can = numJobs === 1 ? 'cannot' : 'can';
+    const text = `${which} ${can} run in these allocations: ${unfitText(first.unfit, first.row.num_jobs, site)}`;
+    const hint = `${remedy(context, schedule, first)}. Nothing was submitted; --force does it anyway.`;
+    throw new TorcError('usage', text, hint);
+  }
+  return { schedule, site, rows, unfit };
+}
+
+function remedy(context: Context, { config }: Schedule, { row, unfit }: CheckedSchedule['unfit'][number]): string {
+  const modify = `${context.torc} hpc slurm modify-config ${config.slurm_config_key}`;
+  if (unfit.isWalltime) return `${modify} -w ${slurmTime(row.runtime_seconds ?? 0)}`;
+  return isForNodes(unfit) ? `${modify} -n ${row.num_nodes}` : siteCommand(context);
+}
+
+/** Whether the number of nodes is all that is too small. */
+function isForNodes({ misfit }: Unfit): boolean {
+  return misfit.code === 'larger_than_any_node' && misfit.dimensions.every((dimension) => dimension === 'nodes');
+}
+
+/** Warns about jobs that the allocations cannot run. */
+export async function noteMisfits(
+  context: Context,
+  api: Api,
+  { schedule, site, rows, unfit }: CheckedSchedule,
+  options: ScheduleOptions,
+): Promise<void> {
+  noteOthers(context, schedule);
+  noteElsewhere(context, schedule.workflow);
+  noteTooLong(context, schedule, site, rows);
+  for (const each of unfit) {
+    if (each.unfit.misfit.code === 'outlasts_partitions' || isForNodes(each.unfit)) continue;
+    const which = counted(each.row.num_jobs, 'job');
+    const text = unfitText(each.unfit, each.row.num_jobs, site);
+    note(context, `${which} cannot run in these allocations: ${text}: ${siteCommand(context)}`, 'warning');
+  }
+  await notePools(context, api, schedule.workflow.workflow_key, schedule.config);
+  const { config } = schedule;
+  const ready = rows.filter(({ status }) => status === 'ready');
+  const [asked, given] = [Math.max(0, ...ready.map(({ num_nodes }) => num_nodes)), Number(config.num_nodes)];
+  if (asked > given) {
+    const command = `${context.torc} hpc slurm modify-config ${config.slurm_config_key} -n ${asked}`;
+    note(context, `ready jobs need ${asked} nodes, but these allocations have only ${given}: ${command}`, 'warning');
+  } else if (asked > 1 && options.startOneWorkerPerNode === true) {
+    note(context, `ready jobs need ${asked} nodes, but with -S each worker has only one; leave out -S`, 'warning');
+  }
+}
+
+function noteTooLong(
+  context: Context,
+  { config }: Schedule,
+  site: StoredSite | null,
+  jobs: readonly DemandRow[],
+): void {
+  const { slurm_config_key: key, walltime_seconds } = config;
+  const walltime = Number(walltime_seconds);
+  const tooLong = jobs.filter(({ runtime_seconds }) => runtime_seconds !== null && runtime_seconds > walltime);
+  const numJobs = tooLong.reduce((sum, { num_jobs }) => sum + num_jobs, 0);
+  const longest = Math.max(0, ...tooLong.map(({ runtime_seconds }) => runtime_seconds ?? 0));
+  const modify = `${context.torc} hpc slurm modify-config ${key} -w`;
+  if (numJobs > 0) {
+    const what = `${counted(numJobs, 'job')} may run for ${numJobs > 1 ? 'up to ' : ''}${formatDuration(longest)}`;
+    const text = `${what}, but these allocations last ${formatDuration(walltime)}: ${modify} ${slurmTime(longest)}`;
+    note(context, text, 'warning');
+  }
+  const limit = longestOfPartitions({ partition: config.partition === null ? null : String(config.partition) }, site);
+  if (limit === null || limit.ms >= walltime * 1000) return;
+  const allowed = `partition ${limit.partition} allows ${formatDuration(limit.ms / 1000)}`;
+  note(context, `${allowed}, but these allocations ask for ${formatDuration(walltime)}: ${modify} ..`, 'warning');
+}
+
+function noteOthers(context: Context, { workflow, others }: Schedule): void {
+  for (const { slurm_config_key: key, name, num_ready_jobs: count } of others) {
+    const jobs = count === 1 ? '1 ready job needs' : `${count} ready jobs need`;
+    const command = `${context.torc} -k ${workflow.workflow_key} hpc slurm schedule-nodes -s ${key} -n 1`;
+    note(context, `${jobs} workers of Slurm config ${cellText(name)}: ${command}`);
+  }
+}
