@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TorcError } from '../../src/base/errors.ts';
 import { reasonText } from '../../src/model/decide/reason-text.ts';
+import type { Partition } from '../../src/model/plan/site.ts';
+import { ActionRunner } from '../../src/server/actions/action-runner.ts';
 import { Autoscaler } from '../../src/server/actions/autoscaler.ts';
 import { Reconciler } from '../../src/server/evidence/reconcile.ts';
 import { openService } from '../../src/server/open.ts';
@@ -12,6 +14,7 @@ import { Timekeeper } from '../../src/server/time/timekeeper.ts';
 import type { SlurmAnswer, Submission } from '../../src/slurm/commands.ts';
 import { FakeClock, FakeSlurm, fakeMachine, queued } from '../support/fake-machine.ts';
 import { createWorkflow, rows, type TestJob, TestWorker, temporaryDirectory } from '../support/service.ts';
+import { siteExample } from '../support/site.ts';
 
 /** It takes what is submitted, unless it is told otherwise. */
 class TakingSlurm extends FakeSlurm {
@@ -337,4 +340,65 @@ it('turned off, it leaves what is queued and says so', async () => {
   await clock.advance(120_000);
   expect(slurm.submitted).toHaveLength(2);
   expect(slurm.canceled).toEqual([]);
+});
+
+/** A partition of whole nodes with 8 CPUs, for up to half an hour. */
+function putSite(): Promise<unknown> {
+  const { partitions, ...site } = siteExample;
+  const [main] = partitions.map((one) => ({ ...one, gives_whole_nodes: true, max_time_seconds: 1800 }));
+  const nodes = (main?.nodes ?? []).map((kind) => ({ ...kind, num_cpus: 8 }));
+  return service.call('site_put', { site: { ...site, partitions: [{ ...(main as Partition), nodes }] } });
+}
+
+describe('the profile of the cluster', () => {
+  it('says how large nodes are before any worker has come', async () => {
+    await putSite();
+    const key = await createWorkflow(service, jobsOf(20), [], { slurmConfigs: [{ name: 'c' }] });
+    await set(key);
+    await clock.advance(10);
+    // 20 jobs of one CPU, 8 at a time on each
+    expect(slurm.submitted).toHaveLength(3);
+  });
+
+  it('caps the walltime by the time limit of the partition, and nothing is asked for what takes longer', async () => {
+    await putSite();
+    const jobs = [{ name: 'any' }, { name: 'long', runtime: 2000 }];
+    const key = await createWorkflow(service, jobs, [], { slurmConfigs: [{ name: 'c' }] });
+    await set(key);
+    await clock.advance(10);
+    expect(slurm.submitted.map(({ script }) => /--time=(\S+)/.exec(script)?.[1])).toEqual(['00:30:00']);
+  });
+});
+
+it('a start that no job needed is no failure, whatever waits that no Slurm config takes', async () => {
+  const jobs = [...jobsOf(1), { name: 'huge', cpus: 64, runtime: 600 }];
+  const key = await createWorkflow(service, jobs, [], { slurmConfigs: [{ name: 'c', extra }] });
+  await set(key);
+  await clock.advance(10);
+  expect(slurm.submitted).toHaveLength(1);
+  const local = await TestWorker.join(service, key, { cpus: 2 });
+  await local.exchange();
+  const worker = await start(key, '101');
+  await worker.exchange({ leaving: true });
+  slurm.queue = slurm.queue.map((job) => queued(job.slurmJobId, job.name, 'COMPLETED'));
+  await until(() => service.db.get('SELECT outcome FROM allocations')?.outcome !== null);
+  expect(service.db.all('SELECT outcome FROM allocations')).toEqual([{ outcome: 'needless' }]);
+});
+
+it('an action that schedules nodes has no more than the maximum leaves, and says so', async () => {
+  const actions = [{ trigger: 'on_workflow_start' as const, scheduler: 'c', allocations: 5 }];
+  const options = { slurmConfigs: [{ name: 'c', extra }], actions, directory };
+  const key = await createWorkflow(service, jobsOf(20), [], { ...options, start: false });
+  await set(key, { max_nodes: 3, max_queued: 10 });
+  const runner = new ActionRunner(service);
+  runner.start();
+  closers.unshift(() => runner.close());
+  await service.call('workflow_start', { workflow_key: key, dry_run: false, ignore_missing_data: false });
+  await until(() => service.db.get('SELECT 1 FROM action_firings WHERE ended_at IS NOT NULL') !== undefined);
+  await clock.advance(5_000);
+  expect(open()).toHaveLength(3);
+  const { records } = await service.call('list', {
+    ...{ list: 'actions', workflow_key: key, filters: [], sort_by: null, reverse: false, limit: 10, skip: 0 },
+  });
+  expect(JSON.stringify(records)).toContain('not scheduled: the maximum of the autoscaler is 3 nodes');
 });

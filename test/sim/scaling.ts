@@ -3,21 +3,29 @@
  * it cancels nothing that is needed, that it backs off, and that nothing is left queued at the end.
  */
 import type { Request } from '../../src/api/contract.ts';
+import type { SiteProfile } from '../../src/model/plan/site.ts';
 import type { Database } from '../../src/storage/database/database.ts';
+import { siteExample } from '../support/site.ts';
 import type { Check } from './check.ts';
 import { Random } from './random.ts';
 import type { Allocation, Slurm } from './slurm.ts';
+import { nodeCpus } from './worker.ts';
 
 type Settings = NonNullable<Request<'workflow_autoscale'>['settings']>;
 
+interface Scaling {
+  settings: Settings | null;
+  refusedForMs: number;
+  /** How many allocations an action of the workflow asks for besides, whenever a run starts; null for no action. */
+  actionAllocations: number | null;
+  /** The longest walltime of the only partition, as the stored profile says; null for a world without a profile. */
+  longestSeconds: number | null;
+}
+
 /** Null for a world without one; other random numbers of the world stay as they are. */
-export function randomScaling(
-  seed: number,
-  widest: number,
-  directory: string,
-): { settings: Settings | null; refusedForMs: number } {
+export function randomScaling(seed: number, widest: number, directory: string): Scaling {
   const random = new Random(seed ^ 0x5ca1e);
-  if (!random.chance(0.4)) return { settings: null, refusedForMs: 0 };
+  if (!random.chance(0.4)) return { settings: null, refusedForMs: 0, actionAllocations: null, longestSeconds: null };
   const isChain = widest === 1 && random.chance(0.2);
   const max_nodes = Math.max(widest, isChain ? 2 : 1, random.int(1, 4));
   const settings = {
@@ -28,7 +36,21 @@ export function randomScaling(
     is_chain: isChain,
     output_directory: `${directory}/out`,
   };
-  return { settings, refusedForMs: random.chance(0.5) ? random.spread(20_000, 500_000) : 0 };
+  const refusedForMs = random.chance(0.5) ? random.spread(20_000, 500_000) : 0;
+  const actionAllocations = random.chance(0.5) ? random.int(1, 3) : null;
+  const longestSeconds = random.chance(0.5) ? 60 * random.int(5, 40) : null;
+  return { settings, refusedForMs, actionAllocations, longestSeconds };
+}
+
+/** A cluster of one partition that gives whole nodes. */
+export function siteOf(longestSeconds: number, numNodes: number): SiteProfile {
+  const { partitions, ...site } = siteExample;
+  const [partition] = partitions.map((one) => ({ ...one, gives_whole_nodes: true, max_time_seconds: longestSeconds }));
+  const [kind] = partition?.nodes ?? [];
+  if (partition === undefined || kind === undefined) throw new Error('no partition');
+  const size = { num_cpus: nodeCpus, memory_bytes: 1024 ** 3 };
+  const nodes = [{ ...kind, ...size, num_nodes: numNodes, num_usable: numNodes, num_idle: numNodes }];
+  return { ...site, partitions: [{ ...partition, nodes }] };
 }
 
 /** So many failed starts in a row must be followed by a wait. */
@@ -37,13 +59,15 @@ const shortestBackOffMs = 55_000;
 
 export class ScalingCheck {
   readonly settings: Settings | null;
+  readonly #longestSeconds: number | null;
   readonly #slurm: Slurm;
   readonly #check: Check;
   #lastKey = 0;
   readonly #canceled = new Set<number>();
 
-  constructor(settings: Settings | null, slurm: Slurm, check: Check) {
+  constructor({ settings, longestSeconds }: Scaling, slurm: Slurm, check: Check) {
     this.settings = settings;
+    this.#longestSeconds = longestSeconds;
     this.#slurm = slurm;
     this.#check = check;
   }
@@ -58,23 +82,31 @@ export class ScalingCheck {
   /** What was recorded by this commit is within the caps, together with all that is open. */
   #lookAtNew(db: Database): void {
     const { max_nodes = 0, max_queued = 0 } = this.settings ?? {};
-    const fresh = db.all('SELECT max(allocation_key) AS key FROM allocations WHERE is_autoscaled = 1')[0]?.key as
-      | number
-      | null;
-    if (fresh === null || fresh <= this.#lastKey) return;
-    this.#lastKey = fresh;
+    const newest = db.all(
+      `SELECT allocation_key AS key, is_autoscaled, walltime_ms FROM allocations
+       WHERE is_autoscaled = 1 OR name LIKE 'torc~_%' ESCAPE '~' ORDER BY allocation_key DESC LIMIT 1`,
+    )[0] as { key: number; is_autoscaled: number; walltime_ms: number } | undefined;
+    if (newest === undefined || newest.key <= this.#lastKey) return;
+    this.#lastKey = newest.key;
     const open = db.all(
       `SELECT num_nodes, status FROM allocations WHERE status IN ('recorded', 'submitted', 'running')
          AND allocation_key <= ?`,
-      fresh,
+      newest.key,
     ) as { num_nodes: number; status: string }[];
     const numNodes = open.reduce((sum, { num_nodes }) => sum + num_nodes, 0);
     const numQueued = open.filter(({ status }) => status !== 'running').length;
-    this.#check.note('autoscaled allocations');
     if (numNodes > max_nodes) this.#check.broken.push(`${numNodes} nodes were asked for, at most ${max_nodes} may be`);
+    if (newest.is_autoscaled === 0) {
+      this.#check.note('allocations of an action beside an autoscaler');
+      return;
+    }
+    this.#check.note('autoscaled allocations');
     if (numQueued > max_queued)
       this.#check.broken.push(`${numQueued} allocations are queued, at most ${max_queued} may be`);
-    this.#lookAtBackOff(db, fresh);
+    const longest = (this.#longestSeconds ?? Number.POSITIVE_INFINITY) * 1000;
+    if (newest.walltime_ms > longest)
+      this.#check.broken.push(`an allocation of ${newest.walltime_ms} ms, the partition allows ${longest}`);
+    this.#lookAtBackOff(db, newest.key);
   }
 
   /** Nothing is asked for soon after three starts in a row that were refused. */

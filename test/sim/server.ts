@@ -5,6 +5,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSpool } from '../../src/api/spool.ts';
 import { workerPaths } from '../../src/base/paths.ts';
+import { ActionRunner } from '../../src/server/actions/action-runner.ts';
 import { Autoscaler } from '../../src/server/actions/autoscaler.ts';
 import { MessageSender } from '../../src/server/actions/message-sender.ts';
 import { ScheduleRunner } from '../../src/server/actions/schedule-runner.ts';
@@ -33,6 +34,7 @@ export class SimServer {
   #schedules: ScheduleRunner | null = null;
   #messages: MessageSender | null = null;
   #autoscaler: Autoscaler | null = null;
+  #actions: ActionRunner | null = null;
   /** Strikes after `countdown` statements or replies. */
   #armed: { fault: Fault; countdown: number } | null = null;
   #rawRun: Database['run'] | null = null;
@@ -91,6 +93,8 @@ export class SimServer {
     server.#schedules.start();
     server.#autoscaler = new Autoscaler(service);
     server.#autoscaler.start();
+    server.#actions = new ActionRunner(service);
+    server.#actions.start();
     if (world.receiver.rules.length > 0) {
       const { receiver } = world;
       server.#messages = new MessageSender(service, (_, message, ended) => receiver.deliver(server, message, ended));
@@ -189,6 +193,7 @@ export class SimServer {
     void this.#schedules?.close();
     void this.#messages?.close();
     void this.#autoscaler?.close();
+    void this.#actions?.close();
     this.#world.serverGone(this, () => {
       if (!this.isSuperseded) {
         // the copy is what a killed process leaves; SQLite would write the log into the database and remove it
@@ -207,6 +212,7 @@ export class SimServer {
     await this.#schedules?.close();
     await this.#messages?.close();
     await this.#autoscaler?.close();
+    await this.#actions?.close();
     await this.service.close();
     if (!this.process.isAlive) return;
     this.process.kill();

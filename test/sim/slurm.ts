@@ -112,7 +112,7 @@ export class Slurm {
       });
     }
     // without the part of the name that depends on the directory of the database
-    this.#world.note(`slurm: ${id} (${name.replace(/_[0-9a-f]{8}$/, '')}) is submitted`);
+    this.#world.note(`slurm: ${id} (${name.replace(/_[0-9a-f]{8,12}$/, '')}) is submitted`);
     this.#startSoon();
     return id;
   }

@@ -14,7 +14,7 @@ import { Machine, Machines } from './machines.ts';
 import { Network } from './network.ts';
 import { Random } from './random.ts';
 import { Receiver } from './receiver.ts';
-import { randomScaling, ScalingCheck } from './scaling.ts';
+import { randomScaling, ScalingCheck, siteOf } from './scaling.ts';
 import { ScheduleCheck, schedulesOf } from './schedules.ts';
 import { SimServer } from './server.ts';
 import { Slurm } from './slurm.ts';
@@ -76,6 +76,7 @@ export class World {
   hash = 0x811c9dc5;
   readonly #togetherness: number;
   readonly #schedules: ReturnType<typeof schedulesOf>;
+  readonly #scaling: ReturnType<typeof randomScaling>;
   #starting: Promise<void> | null = null;
 
   constructor(seed: number, directory: string) {
@@ -100,9 +101,9 @@ export class World {
     this.nodes = names.map((name) => new Machine(name, random.hex(8)));
     this.slurm = new Slurm(this);
     this.allocationCheck = new AllocationCheck(this.slurm, this.check);
-    const { settings, refusedForMs } = randomScaling(seed, this.workflow.widest, directory);
-    this.slurm.refusedForMs = refusedForMs;
-    this.scalingCheck = new ScalingCheck(settings, this.slurm, this.check);
+    this.#scaling = randomScaling(seed, this.workflow.widest, directory);
+    this.slurm.refusedForMs = this.#scaling.refusedForMs;
+    this.scalingCheck = new ScalingCheck(this.#scaling, this.slurm, this.check);
     this.leaseMs = random.pick([20_000, 20_000, 60_000, 120_000]);
     this.#togetherness = random.pick([0, 0.5, 0.9]);
   }
@@ -133,6 +134,11 @@ export class World {
       notifications,
       slurmConfigs: [{ name: 'c', labels, also_unlabelled }],
     };
+    const { actionAllocations: allocations } = this.#scaling;
+    if (allocations !== null) {
+      const wanted = { trigger: 'on_workflow_start' as const, scheduler: 'c', allocations };
+      Object.assign(options, { actions: [wanted], directory: this.directory });
+    }
     if (concurrency !== null) {
       const { licence = 0, own = 0 } = concurrency.limits;
       await service.call('limit_set', { name: 'licence', workflow_key: null, maximum: licence });
@@ -142,7 +148,8 @@ export class World {
     // not one more than there are to add: a call that is repeated counts once
     const changes = { max_losses: maxLosses, ...limits, max_dynamic_jobs: countAdded(this.workflow.adding) };
     await service.call('workflow_modify', { workflow_key: this.workflowKey, changes });
-    const { settings } = this.scalingCheck;
+    const { settings, longestSeconds } = this.#scaling;
+    if (longestSeconds !== null) await service.call('site_put', { site: siteOf(longestSeconds, this.nodes.length) });
     if (settings !== null)
       await service.call('workflow_autoscale', { workflow_key: this.workflowKey, dry_run: false, settings });
     for (const schedule of this.#schedules) {

@@ -5,11 +5,14 @@
 import { createHash } from 'node:crypto';
 import type { ListRecord } from '../../api/contract.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
 import { isOutcomeUnknown } from '../../slurm/commands.ts';
+import { recordAllocations } from '../../storage/authoring/allocations.ts';
+import { exceededMaximum } from '../../storage/authoring/autoscaling.ts';
 import type { Firing } from '../../storage/running/actions.ts';
 import { getWorkflow } from '../../storage/running/workflows.ts';
 import type { ServerContext } from '../context.ts';
-import { type Batch, byServer, makeDirectories, recordAllocation, submitRecorded } from './submission.ts';
+import { type Batch, byServer, makeDirectories, recordOf, submitRecorded } from './submission.ts';
 
 /** A null result means that the outcome is unknown and must be checked again. */
 export interface Scheduled {
@@ -19,6 +22,9 @@ export interface Scheduled {
 
 /** Thrown when Slurm did not say whether it has the allocation. */
 class NotKnown extends Error {}
+
+/** Thrown when an autoscaler of the workflow allows no more nodes: it asks for what is needed. */
+class AtMaximum extends Error {}
 
 /** Submits those allocations of a firing that are missing. Throws TorcError when that can never succeed. */
 export async function scheduleNodes(context: ServerContext, firing: Firing): Promise<Scheduled> {
@@ -48,6 +54,7 @@ export async function scheduleNodes(context: ServerContext, firing: Firing): Pro
     if (thrown instanceof NotKnown || isOutcomeUnknown(thrown)) {
       return { result: null, error: thrown instanceof Error ? thrown.message : null };
     }
+    if (thrown instanceof AtMaximum) return { result: { slurm_job_ids: ids, note: thrown.message }, error: null };
     const { code, message } = asTorcError(thrown);
     // the work was done or the workflow canceled before the nodes were requested
     const isNeedless =
@@ -86,13 +93,23 @@ async function find(
   return records;
 }
 
+/** Records it in the transaction that has counted, so that the maximum of an autoscaler holds for both. */
+async function recordWithin(context: ServerContext, batch: Batch, name: string): Promise<string> {
+  const recorded = await context.write((tx) => {
+    const maximum = exceededMaximum(tx, Number(batch.workflowKey), Number(batch.config.num_nodes));
+    return maximum === null ? { key: recordAllocations(tx, recordOf(batch, name))[0] } : { maximum };
+  });
+  if (recorded.maximum === undefined) return String(recorded.key);
+  throw new AtMaximum(`not scheduled: the maximum of the autoscaler is ${counted(recorded.maximum, 'node')}`);
+}
+
 /** The id of the Slurm job with this name, which is submitted unless that was done before. */
 async function submitOnce(context: ServerContext, batch: Batch, name: string): Promise<string> {
   const { slurm } = context.machine;
   const api = byServer(context);
   const [known] = await find(context, 'allocations', batch.workflowKey, name);
   if (known === undefined) {
-    const allocationKey = await recordAllocation(api, batch, name);
+    const allocationKey = await recordWithin(context, batch, name);
     const { slurmJobId } = await submitRecorded(api, slurm, batch, { name, allocationKey });
     return slurmJobId;
   }

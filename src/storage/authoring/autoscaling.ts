@@ -2,14 +2,14 @@
 
 import { decideScaling, type ScalingDecision } from '../../model/decide/autoscaling.ts';
 import type { ScalingInput, WantedAllocation } from '../../model/decide/autoscaling-input.ts';
+import { allocationFor } from '../../model/decide/autoscaling-more.ts';
 import type { ScalingReason } from '../../model/decide/autoscaling-reason.ts';
 import { failuresToBackOff, judgeStart } from '../../model/decide/failed-starts.ts';
 import type { Transaction } from '../database/transaction.ts';
-import { readScalingInput } from '../demand/scaling.ts';
+import { countNodes, failedStarts, readScalingInput } from '../demand/scaling.ts';
 import { type Autoscaler, findAutoscaler } from '../running/autoscalers.ts';
 import type { UsualRuntime } from '../running/claims.ts';
 import { dueAtOf, setDue } from '../running/due.ts';
-import { jobCounts } from '../running/workflows.ts';
 
 /** Slurm is asked again to cancel an allocation that is still queued after this. */
 const cancelAgainMs = 120_000;
@@ -24,8 +24,14 @@ export interface Look {
 export function lookAtScaling(tx: Transaction, workflowKey: number, usualRuntime: UsualRuntime): Look | null {
   const autoscaler = findAutoscaler(tx, workflowKey);
   if (autoscaler === null) return null;
-  judgeStarts(tx, workflowKey);
-  const input = readScalingInput(tx, autoscaler, usualRuntime);
+  const known = readScalingInput(tx, autoscaler, usualRuntime);
+  // jobs that no Slurm config takes are no reason for a start
+  judgeStarts(
+    tx,
+    workflowKey,
+    known.waiting.some((shape) => allocationFor(shape, known) !== null),
+  );
+  const input = { ...known, failures: failedStarts(tx, autoscaler) };
   return { autoscaler, input, decision: decideScaling(input) };
 }
 
@@ -85,6 +91,12 @@ export function noteAutoscaled(tx: Transaction, allocationKey: number, { walltim
   );
 }
 
+/** The maximum that one more allocation would exceed, for a workflow with an autoscaler; null where there is room. */
+export function exceededMaximum(tx: Transaction, workflowKey: number, numNodes: number): number | null {
+  const maxNodes = findAutoscaler(tx, workflowKey)?.maxNodes ?? null;
+  return maxNodes !== null && countNodes(tx, workflowKey) + numNodes > maxNodes ? maxNodes : null;
+}
+
 /** The key that the next allocation gets. */
 export function nextAllocationKey(tx: Transaction): number {
   const sql = "SELECT seq FROM sqlite_sequence WHERE name = 'allocations'";
@@ -134,8 +146,8 @@ interface StartRow {
   has_ended_job: number;
 }
 
-/** Judges the starts that have not been judged yet. */
-function judgeStarts(tx: Transaction, workflowKey: number): void {
+/** Judges the starts that have not been judged yet; `isWanted`: jobs wait that allocations can take. */
+function judgeStarts(tx: Transaction, workflowKey: number, isWanted: boolean): void {
   const rows = tx.db.all<StartRow>(
     `SELECT l.allocation_key, l.status, l.slurm_state, l.submitted_at, l.cancel_asked_at, l.ended_at,
        min(a.started_at) AS busy_since, coalesce(max(a.end_status = 'done'), 0) AS has_ended_job
@@ -145,9 +157,6 @@ function judgeStarts(tx: Transaction, workflowKey: number): void {
      GROUP BY l.allocation_key`,
     workflowKey,
   );
-  if (rows.length === 0) return;
-  tx.flushCounts();
-  const isWanted = jobCounts(tx, workflowKey).ready > 0;
   for (const row of rows) {
     const outcome = judgeStart({
       status: row.status,

@@ -7,9 +7,9 @@ import type {
   WaitingShape,
 } from '../../model/decide/autoscaling-input.ts';
 import { wholeWorkflow } from '../../model/decide/concurrency.ts';
-import { nodeSize } from '../../model/decide/node-size.ts';
 import { labelsIn } from '../../model/labels.ts';
 import { amountsIn, type ResourceSet, resourceSet, resourcesOfGres } from '../../model/named-resources.ts';
+import { longestOfPartitions, sizeOfConfig } from '../../model/plan/config-places.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Autoscaler } from '../running/autoscalers.ts';
 import type { UsualRuntime } from '../running/claims.ts';
@@ -17,6 +17,7 @@ import { limitsNow } from '../running/limits.ts';
 import { findShape } from '../running/shapes.ts';
 import { getWorkflow, isWorkflowActive, jobCounts } from '../running/workflows.ts';
 import { countReady, readyShapes } from './ready-shapes.ts';
+import { latestSite } from './site.ts';
 import { readSituation } from './situation.ts';
 
 /** At most this many jobs of each shape are counted: more would not change the decision. */
@@ -62,6 +63,7 @@ function obstacleOf(tx: Transaction, workflowKey: number, numConfigs: number): S
 }
 
 interface ConfigRow {
+  partition: string | null;
   num_nodes: number;
   ntasks_per_node: number | null;
   mem: string | null;
@@ -76,19 +78,22 @@ function scalingConfigs(
   configs: readonly Omit<ScalingConfig, 'numNodes' | 'size'>[],
   only: number | null,
 ): ScalingConfig[] {
+  const site = latestSite(tx);
   return configs
     .filter(({ key }) => only === null || key === only)
     .toSorted((a, b) => a.key - b.key)
     .flatMap((config) => {
       const row = tx.db.get<ConfigRow>(
-        'SELECT num_nodes, ntasks_per_node, mem, gres, extra, resources FROM slurm_configs WHERE slurm_config_key = ?',
+        'SELECT partition, num_nodes, ntasks_per_node, mem, gres, extra, resources FROM slurm_configs WHERE slurm_config_key = ?',
         config.key,
       );
       if (row === undefined) return [];
       const { num_nodes, ntasks_per_node, resources, ...texts } = row;
       const named = resourceSet({ ...resourcesOfGres(texts.gres ?? ''), ...amountsIn(resources) });
-      const size = nodeSize({ ...texts, ntasksPerNode: ntasks_per_node }, shownSize(tx, workflowKey, config.key));
-      return [{ ...config, numNodes: num_nodes, size, resources: named }];
+      const asked = { ...texts, ntasksPerNode: ntasks_per_node, walltimeMs: config.walltimeMs };
+      const size = sizeOfConfig(asked, site, shownSize(tx, workflowKey, config.key));
+      const walltimeMs = Math.min(config.walltimeMs, longestOfPartitions(asked, site)?.ms ?? config.walltimeMs);
+      return [{ ...config, walltimeMs, numNodes: num_nodes, size, resources: named }];
     });
 }
 
@@ -154,6 +159,12 @@ function openAllocations(tx: Transaction, workflowKey: number): OpenAllocation[]
     }));
 }
 
+/** Nodes that are asked for, there, or on their way out: what the maximum is about. */
+export function countNodes(tx: Transaction, workflowKey: number): number {
+  const open = openAllocations(tx, workflowKey).reduce((sum, { numNodes }) => sum + numNodes, 0);
+  return open + countLeaving(tx, workflowKey);
+}
+
 /**
  * Nodes of allocations whose workers are gone, and which Slurm may not have taken back yet: a moment after a worker has
  * said goodbye, or until Slurm has said that the allocation is over. A worker that was told to leave may not have heard it.
@@ -174,7 +185,7 @@ function countLeaving(tx: Transaction, workflowKey: number): number {
 }
 
 /** Since the last start that worked, and since a person has set the autoscaler. */
-function failedStarts(tx: Transaction, { workflowKey, setAt }: Autoscaler): { at: number; words: string }[] {
+export function failedStarts(tx: Transaction, { workflowKey, setAt }: Autoscaler): { at: number; words: string }[] {
   return tx.db
     .all<{ at: number; error: string | null; slurm_state: string | null; slurm_job_id: string | null }>(
       `SELECT coalesce(ended_at, submitted_at, judged_at) AS at, error, slurm_state, slurm_job_id FROM allocations
