@@ -45,7 +45,8 @@ describe('a workflow', () => {
 
   it('has the defaults of the format', () => {
     const workflow = expand([{ name: 'a', command: 'echo $HOME "${x}"' }]);
-    const { fromOutside, ...rest } = workflow;
+    const { fromOutside, pathOf, ...rest } = workflow;
+    expect(pathOf?.(0)).toEqual(['jobs', 0]);
     expect([...fromOutside.files, ...fromOutside.userData]).toEqual([]);
     expect({ ...rest, jobs: [...rest.jobs] }).toEqual({
       name: 'w',
