@@ -29,6 +29,7 @@ export default defineConfig({
       layer('security', { testTimeout: 120_000, hookTimeout: 120_000 }),
       layer('slurm', onCluster),
       layer('slurm-long', onCluster),
+      layer('package', { testTimeout: 1_800_000, hookTimeout: 1_800_000, fileParallelism: false }),
     ],
   },
 });

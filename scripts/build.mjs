@@ -2,7 +2,7 @@
 // the end and only on success, so that a running torc never sees an incomplete dist/.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { rolldown } from 'rolldown';
@@ -60,7 +60,8 @@ function compileJobStarter() {
 /**
  * Bundles the command line and its packages into a few files: if a thousand workers start at once on a shared file system,
  * each opens a handful of files instead of 150. The modules that a worker in an allocation imports are in files of their own;
- * the rest is split into chunks that a command loads when it needs them.
+ * the rest is split into chunks that a command loads when it needs them. `bundle.json` lists the files, and the folders of the
+ * packages that are in them.
  */
 async function bundle() {
   const main = join(fresh, 'cli', 'main.js');
@@ -79,8 +80,17 @@ async function bundle() {
   }
   const whole = await rolldown({ ...options, input: { main } });
   const chunkFileNames = '[name]-[hash].js';
-  await whole.write({ dir: join(fresh, 'cli'), format: 'esm', chunkFileNames, codeSplitting: { groups } });
+  const { output } = await whole.write({
+    dir: join(fresh, 'cli'),
+    format: 'esm',
+    chunkFileNames,
+    codeSplitting: { groups },
+  });
   await whole.close();
+  const modules = output.flatMap((chunk) => chunk.moduleIds ?? []).map((id) => relative(root, id));
+  const packages = modules.flatMap((id) => /^(.*\/)?node_modules\/(@[^/]+\/)?[^/]+/.exec(id)?.[0] ?? []);
+  const contents = { files: output.map(({ fileName }) => fileName).sort(), packages: [...new Set(packages)].sort() };
+  writeFileSync(join(fresh, 'bundle.json'), `${JSON.stringify(contents, null, 2)}\n`);
 }
 
 /** The modules that a file imports statically, directly or indirectly. */

@@ -80,7 +80,10 @@ async function checkSqlite(): Promise<Finding> {
     return ok(`version ${sqliteVersion()}`);
   } catch (error) {
     const [first = ''] = asTorcError(error).message.split('\n');
-    return failed(`better-sqlite3 cannot be loaded: ${first}`, 'Build it for this node: npm rebuild better-sqlite3');
+    return failed(
+      `better-sqlite3 cannot be loaded: ${first}`,
+      'Install torc again; in a checkout: npm rebuild better-sqlite3',
+    );
   }
 }
 

@@ -643,8 +643,10 @@ int main(int argc, char **argv) {
   report = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
   int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (requests == NULL || report < 0 || nothing < 0 || dup2(nothing, STDIN_FILENO) < 0) return 1;
-  /* the default stacks of many threads could exceed a limit on the address space */
+  /* the arenas and default stacks of many threads could exceed a limit on the address space; musl has no arenas */
+#ifdef M_ARENA_MAX
   mallopt(M_ARENA_MAX, 1);
+#endif
   num_free_threads = 1;
   num_threads = 1;
   pthread_t reporter;

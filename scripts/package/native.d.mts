@@ -1,0 +1,2 @@
+export declare const glibc: readonly [number, number];
+export declare function checkSymbols(path: string): void;

@@ -1,0 +1,28 @@
+/** What `npm pack` would pack: what runs, is read or is documentation, and nothing else. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '..', '..');
+
+it('the package of npm contains the program, its manual pages and its documents, and nothing for developers', () => {
+  const words = ['pack', '--dry-run', '--json', '--ignore-scripts'];
+  const [packed] = JSON.parse(execFileSync('npm', words, { cwd: root, encoding: 'utf8', stdio: 'pipe' }));
+  const paths = (packed.files as { path: string }[]).map(({ path }) => path);
+  const folders = new Set(
+    paths.map((path) => (path.startsWith('dist/') ? path.split('/', 2).join('/') : path.split('/')[0])),
+  );
+  const code = ['api', 'base', 'cli', 'model', 'server', 'slurm', 'storage', 'worker'].map((name) => `dist/${name}`);
+  const read = ['dist/man', 'dist/native', 'dist/workflow.schema.json', 'slurm', 'examples', 'docs', 'package.json'];
+  const texts = readdirSync(root).filter((name) => /^(README|CHANGELOG|THIRD_PARTY|LICENSE)/.test(name));
+  expect([...folders].filter((name) => name !== 'dist/native').sort()).toEqual(
+    [...code, ...read, ...texts].filter((name) => name !== 'dist/native').sort(),
+  );
+  expect(paths.filter((path) => /\.test\.|\.map$|(?<!\.d)\.ts$/.test(path))).toEqual([]);
+
+  const { man, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  expect(paths).toEqual(expect.arrayContaining([...man, bin.torc]));
+  expect(man).toEqual(paths.filter((path) => path.startsWith('dist/man/')).sort());
+  expect(existsSync(join(root, 'dist', 'bundle.json'))).toBe(true);
+});
