@@ -65,7 +65,8 @@ function compileJobStarter() {
  */
 async function bundle() {
   const main = join(fresh, 'cli', 'main.js');
-  const options = { external: [/^node:/, 'better-sqlite3'], platform: 'node' };
+  // the name of `fresh` is another each time, and must not be in what is written
+  const options = { cwd: fresh, external: [/^node:/, 'better-sqlite3'], platform: 'node' };
   const groups = [];
   for (const [priority, name, ...entries] of [
     [3, 'base', 'cli/main.js'],
