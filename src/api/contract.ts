@@ -42,7 +42,7 @@ export type { ExportedNotification } from './notifications.ts';
 export type { JobOutputs } from './outputs.ts';
 export type { KeptJob, Plan, PlannedChange, RestartPlan } from './plans.ts';
 export type { ListName, RecordOf } from './records.ts';
-export type { Recovered } from './recovery.ts';
+export type { Recovered, RecoveryShown } from './recovery.ts';
 export type { TakenOver } from './resume.ts';
 export type { ScheduleRecord, TickRecord } from './schedules.ts';
 export type { Selectable, Selection } from './selection.ts';

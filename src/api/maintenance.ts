@@ -36,6 +36,8 @@ export const serverAwaited = () =>
     num_schedules: count,
     /** Workflows whose run goes on and that ask for nodes by themselves. */
     num_autoscaled: count,
+    /** Workflows that are about to recover by themselves. */
+    num_recovering: count,
     /** To people, not tried yet. */
     num_messages: count,
     /** The server in the background that was started last and was not meant to end, with its options. */

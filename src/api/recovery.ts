@@ -1,7 +1,7 @@
 /** Recovery: a restart that also brings back failed jobs, with larger requests where these were too small. */
 import { z } from 'zod';
-import { failureKinds } from '../model/decide/recovery.ts';
-import { count, key } from './fields.ts';
+import { failureKinds, mostRecoveries } from '../model/decide/recovery.ts';
+import { count, instant, key } from './fields.ts';
 
 const factor = z.number().gt(1).max(1000);
 
@@ -11,7 +11,33 @@ export const recover = z.strictObject({
   runtime_factor: factor.nullable(),
   /** Jobs that failed for other reasons run again, as they are. */
   retry_unknown: z.boolean(),
+  /** The recovery that is due by itself, which is noted; refused with 'conflict' when none is. */
+  automatic: z.boolean().optional(),
 });
+
+/** What is missing stays as it was, or gets its default. */
+export const recoverySettings = z
+  .strictObject({
+    max_recoveries: count.min(1).max(mostRecoveries),
+    memory_factor: factor,
+    runtime_factor: factor,
+    retry_unknown: z.boolean(),
+  })
+  .partial();
+
+/** How a workflow recovers by itself. */
+export const recoveryShown = () =>
+  z.strictObject({
+    max_recoveries: count,
+    memory_factor: z.number(),
+    runtime_factor: z.number(),
+    retry_unknown: z.boolean(),
+    /** Since a person has set it. */
+    num_recoveries: count,
+    /** Null while none is due. */
+    next_at: instant.nullable(),
+  });
+export type RecoveryShown = z.infer<ReturnType<typeof recoveryShown>>;
 
 /** Memory in bytes, runtime in seconds. */
 const scaledJob = () =>

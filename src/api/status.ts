@@ -45,6 +45,8 @@ const statusLine = () =>
     num_running_allocations: count,
     started_at: instant.nullable(),
     ended_at: instant.nullable(),
+    /** When it recovers from its failed run by itself; null where it does not. The run then counts as going on. */
+    recovers_at: instant.nullable(),
     /** How many ended in a second lately; null while none has, and after the end of the run. */
     jobs_per_second: z.number().nonnegative().nullable(),
     /** Until the end of the run, if jobs go on ending like that; null where nothing suggests it. */

@@ -26,6 +26,7 @@ import {
 import { limits } from './limits.ts';
 import { newNotification } from './notifications.ts';
 import { records } from './records.ts';
+import { recoverySettings, recoveryShown } from './recovery.ts';
 import { fromData } from './requirements-from-data.ts';
 import { slurmConfigFields } from './slurm.ts';
 import { autoSize } from './usage.ts';
@@ -234,6 +235,8 @@ export const modifyWorkflow = z.strictObject({
       sigterm_lead_seconds: count.max(1_000_000),
       create_output_folders: z.boolean(),
       base_directory: absolutePath,
+      /** Whether it recovers by itself after a failed run; null turns that off. */
+      recovery: recoverySettings.nullable(),
     })
     .partial(),
 });
@@ -261,6 +264,8 @@ export const workflowShown = () =>
     env: z.record(z.string(), z.string()),
     /** Null for a workflow that asks for no nodes by itself. */
     autoscaler: autoscaler().nullable(),
+    /** Null for a workflow that does not recover by itself. */
+    recovery: recoveryShown().nullable(),
   });
 export type WorkflowShown = z.infer<ReturnType<typeof workflowShown>>;
 

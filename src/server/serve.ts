@@ -8,6 +8,7 @@ import { credentialSecret, workerKey } from '../base/job-credential.ts';
 import { ActionRunner } from './actions/action-runner.ts';
 import { Autoscaler } from './actions/autoscaler.ts';
 import { MessageSender } from './actions/message-sender.ts';
+import { Recoverer } from './actions/recoverer.ts';
 import { ScheduleRunner } from './actions/schedule-runner.ts';
 import { Reconciler } from './evidence/reconcile.ts';
 import { loadIdentity } from './http/certificate.ts';
@@ -27,7 +28,7 @@ export interface ServeOptions {
   runsActions?: boolean;
   /** Whether an action with the scheduler type `local` starts a worker; not in a process that has its own. */
   startsWorkers?: boolean;
-  /** Whether this process makes the workflows of schedules and asks for nodes by itself; only one that lasts does. */
+  /** Whether this process makes the workflows of schedules, asks for nodes and recovers by itself; only one that lasts does. */
   runsSchedules?: boolean;
   /** How often in a minute autoscalers may call sbatch and scancel. */
   slurmCallsPerMinute?: number;
@@ -78,8 +79,11 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   sender?.start();
   const autoscaler = options.runsSchedules === true ? new Autoscaler(service, options.slurmCallsPerMinute) : null;
   autoscaler?.start();
+  const recoverer = options.runsSchedules === true ? new Recoverer(service) : null;
+  recoverer?.start();
   void service.lost.then(() => {
     void autoscaler?.close();
+    void recoverer?.close();
     reconciler.close();
     timekeeper.close();
     void schedules?.close();
@@ -95,6 +99,7 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
       reconciler.close();
       timekeeper.close();
       await autoscaler?.close();
+      await recoverer?.close();
       await schedules?.close();
       await actions?.close();
       await sender?.close();

@@ -1,6 +1,6 @@
 /** `torc recover` as a person types it. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
@@ -114,6 +114,55 @@ describe('torc recover after allocations', () => {
     });
     expect((await place.torc('wait', '1')).code).toBe(1);
     expect(await statuses()).toMatchObject({ slow: 'success' });
+  });
+});
+
+describe('a workflow that recovers by itself', () => {
+  const events = async (type: string): Promise<{ data: Record<string, unknown> }[]> =>
+    (await place.json<{ events: [] }>(['events', 'list', '-k', '1', '-f', `type=${type}`])).events;
+
+  it('does so in the server, with another allocation; watching sets it and ends with the last run', async () => {
+    const only = { jobs: [JSON.parse(readFileSync(study(), 'utf8')).jobs[0]] };
+    expect((await place.torc('submit', study(only), '-n', '1', '-a', 'acct', '-t', '1:00:00')).code).toBe(0);
+    const watched = await place.torc('watch', '1', '--recover', '--runtime-multiplier', '60');
+    expect(watched).toMatchObject({ code: 0 });
+    expect(await statuses()).toEqual({ slow: 'success' });
+    expect(slurm.jobs()).toHaveLength(2);
+    expect(await events('workflow_recovered')).toMatchObject([
+      { data: { number: 1, max_recoveries: 3, why: '1 job ran out of time' } },
+    ]);
+    expect(await place.json(['workflows', 'show', '1'])).toMatchObject({
+      recovery: { max_recoveries: 3, runtime_factor: 60, num_recoveries: 1, next_at: null },
+    });
+    expect((await place.torc('workflows', 'show', '1')).stdout).toContain(
+      '1 of at most 3 recoveries, memory x1.5, runtime x60',
+    );
+    const off = await place.torc('workflows', 'modify', '1', '--max-recoveries', '0');
+    expect(off.code).toBe(0);
+    expect(await place.json(['workflows', 'show', '1'])).toMatchObject({ recovery: null });
+  });
+
+  it('is submitted so', async () => {
+    expect((await place.torc('submit', study(), '--max-recoveries', '2')).stderr).toContain(
+      '--max-recoveries is for --recover',
+    );
+    const given = ['-n', '1', '-a', 'acct', '-t', '1:00:00', '--recover', '--max-recoveries', '1'];
+    expect((await place.torc('submit', study(), ...given)).code).toBe(0);
+    expect(await place.json(['workflows', 'show', '1'])).toMatchObject({ recovery: { max_recoveries: 1 } });
+    expect((await place.torc('wait', '1')).code).toBe(1);
+    // 1.5 times its second may not be enough, but it has been tried again
+    expect(await events('workflow_recovered')).toHaveLength(1);
+    const { runs } = await place.json<{ runs: { how: string }[] }>(['workflows', 'runs', '1']);
+    expect(runs.map(({ how }) => how)).toEqual(['start', 'recover']);
+  });
+
+  it('is recovered by whoever watches it while no server runs', async () => {
+    expect((await place.torc('run', study())).code).toBe(1);
+    const watching = place.start('watch', '1', '--recover', '--runtime-multiplier', '60');
+    await vi.waitFor(async () => expect((await statuses()).slow).toBe('ready'), waiting);
+    expect((await place.torc('jobs', 'run', '1')).code).toBe(1);
+    expect((await watching.ended).code).toBe(1);
+    expect(await statuses()).toEqual({ slow: 'success', wrong: 'failed' });
   });
 });
 

@@ -24,6 +24,7 @@ function shown(counts: Partial<JobCounts>, more: Partial<WorkflowShown> = {}): W
     attributes: null,
     env: {},
     autoscaler: null,
+    recovery: null,
     parent_workflow_key: null,
     run_id: 1,
     status: 'running',

@@ -53,7 +53,8 @@ export async function awaitRun(
   );
 }
 
-function hasEnded({ status, num_open_actions, num_running }: WorkflowShown): boolean {
+function hasEnded({ status, num_open_actions, num_running, recovery }: WorkflowShown): boolean {
+  if (recovery?.next_at != null) return false;
   return ['done', 'failed', 'canceled', 'timeout'].includes(status) && num_open_actions === 0 && num_running === 0;
 }
 

@@ -1,19 +1,19 @@
 /** `torc recover`: failed and lost jobs run again, with more where they ran out of it, and get their nodes: one plan. */
 import type { Api, Recovered, RestartPlan } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
-import { defaultFactor } from '../../model/decide/recovery.ts';
+import { defaultFactor, failureWords } from '../../model/decide/recovery.ts';
 import { needsServer, startOwnServer } from '../connection/action-server.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { ask, confirm } from '../input/ask.ts';
-import { readFactor } from '../input/factor.ts';
+import { readFactor } from '../input/recovery-options.ts';
 import { requireSbatch } from '../input/submission.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import type { PlanOptions, PlanRequest } from '../plans/apply.ts';
 import { planAndApply } from '../plans/apply.ts';
 import { noteLostFiles } from '../plans/file-warnings.ts';
 import { printPlan } from '../plans/output.ts';
-import { groupsText, groupWords, nodesText } from '../plans/recovery-output.ts';
+import { groupsText, nodesText } from '../plans/recovery-output.ts';
 import type { PlannedSubmission } from '../workers/allocation-plan.ts';
 import { planRecoveryNodes, submitRecoveryNodes } from './recover-nodes.ts';
 import { exitCodeOf, restartRequest, restartText } from './workflows-restart.ts';
@@ -100,7 +100,7 @@ async function askFor(
     if (group.kind === 'other' && options.retryUnknown === undefined)
       answered.retry_unknown = await confirm(
         context,
-        `${groupWords(group)}. Run ${group.num_jobs === 1 ? 'it' : 'them'} again as before?`,
+        `${failureWords(group.kind, group.num_jobs)}. Run ${group.num_jobs === 1 ? 'it' : 'them'} again as before?`,
       );
   }
   const plan = await withConnection(context, ({ api }) => {
@@ -120,7 +120,7 @@ async function askFactor(
   usual: number | null,
 ): Promise<number | null> {
   const [whose, them] = group.num_jobs === 1 ? ['its', 'it'] : ['their', 'them'];
-  const question = `${groupWords(group)}. Factor for ${whose} ${group.kind}, or n to leave ${them} [${usual}] `;
+  const question = `${failureWords(group.kind, group.num_jobs)}. Factor for ${whose} ${group.kind}, or n to leave ${them} [${usual}] `;
   for (;;) {
     const answer = await ask(context, question);
     if (answer === '') return usual;

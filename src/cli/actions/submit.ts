@@ -14,6 +14,7 @@ import { checkStorable, noteWithoutEffect } from '../documents/send-workflow.ts'
 import type { AutoSizeOptions } from '../input/auto-size-options.ts';
 import type { ResumeOptions } from '../input/options.ts';
 import { chosenOutput } from '../input/output-directory.ts';
+import { recoverySettings } from '../input/recovery-settings.ts';
 import { siteIfKnown, siteOfDryRun } from '../input/site.ts';
 import { namesAllocations, requireSbatch, type SubmissionOptions, withScheduler } from '../input/submission.ts';
 import { settingsText } from '../output/autoscaler-text.ts';
@@ -42,6 +43,9 @@ export type SubmitOptions = StatedOptions &
   SubmissionOptions & {
     /** Without a question about planned allocations. */
     yes?: boolean;
+    /** The workflow recovers by itself. */
+    recover?: boolean;
+    maxRecoveries?: number;
   };
 
 /** The exit code: 7 when a resume finds nothing left to run. */
@@ -50,6 +54,11 @@ export async function submitSpec(context: Context, spec: string, options: Submit
   checkResume(options, stated);
   refuseWithoutJobs(spec, stated);
   checkAutoscale(options);
+  const recovery = recoverySettings(options);
+  if (recovery !== null && options.resume === true) {
+    const hint = 'torc watch KEY --recover sets it for one that exists.';
+    throw new TorcError('usage', '--recover is for a new workflow', hint);
+  }
   const read = await withAutoSize(context, stated, options, () => typedSchedulers(context, spec, stated, options));
   const written = isToBePlanned(context, read, options) ? await withPlanned(context, spec, read, options) : read;
   const schedulesItself = requireNodes(context, spec, written, options);
@@ -80,6 +89,7 @@ export async function submitSpec(context: Context, spec: string, options: Submit
       await refuseUnfit(context, connection.api, { workflow, placeOf }, options);
       const place = { workingDirectory: process.cwd(), outputDirectory: chosenOutput(context, options.output) };
       const { workflow_key } = await storeWorkflow(context, connection, workflow, place);
+      if (recovery !== null) await connection.api.call('workflow_modify', { workflow_key, changes: { recovery } });
       const autoscaler = options.autoscale === true ? await setUp(connection.api, workflow_key, place, options) : null;
       const { ignoreMissingData = false } = options;
       return { started: await startStored(context, connection, workflow_key, { ignoreMissingData }), autoscaler };

@@ -6,12 +6,14 @@ import { type Followed, followStatus, hasEnded, type Seen } from '../connection/
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { openScreen, type Screen } from '../context/screen.ts';
+import { type RecoveryOptions, recoverySettings, setRecoveries } from '../input/recovery-settings.ts';
 import { chooseWorkflows } from '../input/workflow-key.ts';
 import { type Failures, failureColumns, failuresText, readFailures } from '../output/failures.ts';
 import { LackNotes, standstill } from '../output/standstill.ts';
 import { nextCommands, statusPage } from '../output/status-page.ts';
 import { type Look, statusTable } from '../output/status-table.ts';
 import { changeLine, changeText, exitCodeOfAll, screenLines } from '../output/watch-lines.ts';
+import { recoverHere } from './recover-here.ts';
 
 export interface WaitOptions {
   /** Seconds. */
@@ -27,8 +29,13 @@ const inPipeMs = 1000;
 const redrawMs = 1000;
 
 /** The exit code of the run, or 130 when a person ended the watching. */
-export async function watchWorkflows(context: Context, given: readonly string[]): Promise<number> {
-  const keys = await chosenKeys(context, given);
+export async function watchWorkflows(
+  context: Context,
+  given: readonly string[],
+  options: RecoveryOptions = {},
+): Promise<number> {
+  const settings = recoverySettings(options);
+  const keys = settings === null ? await chosenKeys(context, given) : await setRecoveries(context, given, settings);
   const isLive = context.format === 'text' && context.terminal.isStdoutTerminal && context.env.TERM !== 'dumb';
   return isLive ? await watchOnScreen(context, keys) : await watchInPipe(context, keys);
 }
@@ -91,6 +98,7 @@ async function untilEnded<T>(
       await show(seen);
       if (reply === null) continue;
       if (hasEnded(reply)) return { reply, hasEnded: true, isInterrupted };
+      if (seen.kind === 'status') await recoverHere(context, reply, ending.signal);
       const stop = standstill(context, reply);
       if (stop !== null) throw stop;
       lack?.seen(reply);

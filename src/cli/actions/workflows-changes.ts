@@ -25,6 +25,7 @@ export interface ModifyWorkflowOptions extends StdioOption, AttributeOptions, En
   failFast?: boolean;
   maxFailures?: number;
   maxConcurrentJobs?: number | 'none';
+  maxRecoveries?: number;
   timeout?: number;
   terminationSignal?: TerminationSignal;
   sigtermLeadSeconds?: number;
@@ -73,7 +74,7 @@ export async function modifyWorkflow(
 
 /** 0 takes a limit away. */
 function limitChanges(options: ModifyWorkflowOptions): Changes {
-  const { failFast, maxFailures, maxConcurrentJobs, timeout } = options;
+  const { failFast, maxFailures, maxConcurrentJobs, maxRecoveries, timeout } = options;
   if (failFast === true && maxFailures !== undefined && maxFailures !== 1) {
     throw new TorcError('usage', '--fail-fast means --max-failures 1', 'Give only one of them.');
   }
@@ -83,6 +84,9 @@ function limitChanges(options: ModifyWorkflowOptions): Changes {
     ...(maxConcurrentJobs === undefined
       ? {}
       : { max_concurrent_jobs: maxConcurrentJobs === 'none' ? null : maxConcurrentJobs }),
+    ...(maxRecoveries === undefined
+      ? {}
+      : { recovery: maxRecoveries === 0 ? null : { max_recoveries: maxRecoveries } }),
     ...(timeout === undefined ? {} : { timeout_seconds: timeout === 0 ? null : timeout }),
   };
 }

@@ -19,16 +19,26 @@ async function read(context: Context, api: Api, key: string | null): Promise<Wor
 /** Everything about one workflow. */
 export async function showWorkflow(context: Context, key: string | null): Promise<void> {
   const workflow = await withConnection(context, ({ api }) => read(context, api, key));
-  const { counts: _, env, autoscaler, ...facts } = workflow;
+  const { counts: _, env, autoscaler, recovery, ...facts } = workflow;
   const variables: [string, unknown][] = Object.keys(env).length === 0 ? [] : [['env', env]];
   await printResult(context, workflow, () =>
     fieldLines(context, [
       ...Object.entries(facts),
       ...variables,
       ...(autoscaler === null ? [] : ([['autoscaler', settingsText(autoscaler)]] as [string, string][])),
+      ...(recovery === null ? [] : ([['recovery', recoveryText(recovery)]] as [string, string][])),
       ...nextLines(context, workflow),
     ]),
   );
+}
+
+/** `1 of at most 3 recoveries, memory x1.5, runtime x1.5`. */
+function recoveryText(recovery: NonNullable<WorkflowShown['recovery']>): string {
+  const { num_recoveries, max_recoveries, memory_factor, runtime_factor, retry_unknown, next_at } = recovery;
+  const unknown = retry_unknown ? ', other failures as before' : '';
+  const next = next_at === null ? '' : `, the next one at ${next_at}`;
+  const done = `${num_recoveries} of at most ${counted(max_recoveries, 'recovery', 'recoveries')}`;
+  return `${done}, memory x${memory_factor}, runtime x${runtime_factor}${unknown}${next}`;
 }
 
 /** The progress of a workflow: the jobs by status, one status per line. */
@@ -42,7 +52,7 @@ export async function showStatus(context: Context, key: string | null): Promise<
   const { workflow_key, name, status, run_id, num_jobs, num_done, num_failed, num_canceled, ...rest } = workflow;
   const { cut_off_by, counts, num_active_workers, num_lost, num_open_actions, num_failed_actions } = rest;
   const { num_open_notifications, num_late_notifications, num_failed_notifications, notification_error } = rest;
-  const { autoscaler } = rest;
+  const { autoscaler, recovery } = rest;
   const head = { workflow_key, name, status, run_id, num_jobs, num_done, num_failed, num_canceled };
   const more = {
     cut_off_by,
@@ -58,6 +68,7 @@ export async function showStatus(context: Context, key: string | null): Promise<
     counts,
     obstacles,
     autoscaler,
+    recovery,
   };
   const value = { ...head, ...more };
   const workers = is_served || num_active_workers === 0 ? num_active_workers : `${num_active_workers} without a server`;

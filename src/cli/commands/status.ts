@@ -3,6 +3,8 @@ import type { Command } from 'commander';
 import type { StatusOptions } from '../actions/status.ts';
 import type { WaitOptions } from '../actions/watch.ts';
 import { someTime, wholeNumber } from '../input/options.ts';
+import { maxRecoveriesOption, readFactor } from '../input/recovery-options.ts';
+import type { RecoveryOptions } from '../input/recovery-settings.ts';
 import { type Act, examples } from './declare.ts';
 
 export function declareStatus(program: Command, act: Act): void {
@@ -40,17 +42,35 @@ function declareWatch(program: Command, act: Act): void {
     .command('watch')
     .description('follow workflows until their runs have ended')
     .argument('[keys...]', 'workflow keys')
+    .option('-r, --recover', 'let them recover by themselves when a run fails, as torc recover does')
+    .addOption(maxRecoveriesOption())
+    .option(
+      '--memory-multiplier <factor>',
+      'with --recover: for jobs that ran out of memory (default: 1.5)',
+      readFactor,
+    )
+    .option('--runtime-multiplier <factor>', 'with --recover: for jobs that ran out of time (default: 1.5)', readFactor)
+    .option('--retry-unknown', 'with --recover: run jobs again that failed for other reasons')
     .addHelpText(
       'after',
       `
 On a terminal: the page of the workflow (a table of several), redrawn in place; q or Ctrl-C ends watching, not the work (exit
 code 130). In a pipe: a line for each change, at most one a second; with -F json a JSON object for each. Goes on while the server
 is away or restarts. ${endings}
-${examples('torc watch', 'torc watch 7', 'torc watch 7 8 | tee watch.log', 'torc -F json watch 7 | jq .num_done').trimStart()}`,
+
+--recover is stored with the workflow: the server recovers it, also after watching has ended; without a server watching does it. Each
+recovery is an event (workflow_recovered). torc workflows modify KEY --max-recoveries 0 turns it off.
+${examples(
+  'torc watch',
+  'torc watch 7',
+  'torc watch 7 --recover --max-recoveries 5',
+  'torc watch 7 8 | tee watch.log',
+  'torc -F json watch 7 | jq .num_done',
+).trimStart()}`,
     );
-  act(watch, async (keys) => {
+  act(watch, async (keys, self) => {
     const { watchWorkflows } = await import('../actions/watch.ts');
-    return (context) => watchWorkflows(context, keys);
+    return (context) => watchWorkflows(context, keys, self.opts<RecoveryOptions>());
   });
 }
 

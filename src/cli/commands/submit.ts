@@ -4,6 +4,7 @@ import { mostOfAutoscaler } from '../../model/decide/autoscaling-maximum.ts';
 import type { SubmitOptions } from '../actions/submit.ts';
 import { addAutoSizeOptions } from '../input/auto-size-options.ts';
 import { addResumeOptions, stdioOption, wholeNumber } from '../input/options.ts';
+import { maxRecoveriesOption } from '../input/recovery-options.ts';
 import { type Act, examples } from './declare.ts';
 import { addSubmissionOptions } from './submission-options.ts';
 
@@ -24,6 +25,8 @@ export function declareSubmit(program: Command, act: Act): void {
       'with --autoscale: nodes at a time, at most (default: 10)',
       wholeNumber('--max', 1, mostOfAutoscaler),
     )
+    .option('--recover', 'let the server recover it when a run fails, as torc recover does')
+    .addOption(maxRecoveriesOption())
     .option('-o, --output <directory>', 'output directory (default: TORC_OUTPUT_DIR or ./torc_output)')
     .option('-i, --ignore-missing-data', 'start even if input files or user data are missing')
     .option('--force', 'submit also when jobs fit into no allocation or no node of the cluster')
@@ -37,6 +40,9 @@ The options -a, -p, -q and -t replace what the Slurm config of the specification
 specification with an action schedule_nodes on_workflow_start submits its allocations itself, and needs no -n. With
 --autoscale the server submits as many as jobs wait for; torc workflows autoscale changes how.
 
+With --recover a failed run is followed by another one as torc recover makes it, up to --max-recoveries times; torc watch --recover
+and torc workflows modify --max-recoveries change that.
+
 Without those and without slurm_schedulers, torc plans the allocations (torc hpc slurm plan), shows the plan and asks; with --yes it
 does not ask.
 
@@ -45,7 +51,7 @@ config and submit with torc hpc slurm schedule-nodes.
 ${examples(
   'torc submit workflow.yaml -n 2 -p short -t 1:00:00 -a acct',
   'torc submit commands.txt -n 1 -a acct',
-  'torc submit workflow.yaml --autoscale --max 20',
+  'torc submit workflow.yaml --autoscale --max 20 --recover',
   'torc submit workflow.yaml    # schedules its nodes itself, or has them planned',
   'torc -F json submit workflow.yaml | jq -r .workflow_key',
 ).trimStart()}`,

@@ -1,5 +1,6 @@
 /** `torc workflows modify|set-compute-node-parameters|add-jobs-from-commands-file`: changes of a stored workflow. */
 import type { Command } from 'commander';
+import { mostRecoveries } from '../../model/decide/recovery.ts';
 import { typedLabels } from '../../model/labels.ts';
 import type { AddedCommandsOptions } from '../actions/workflows-add-jobs.ts';
 import type { ModifyWorkflowOptions, NodeParameters } from '../actions/workflows-changes.ts';
@@ -43,6 +44,11 @@ export function declareChanges(group: Command, act: Act): void {
       '--max-concurrent-jobs <n>',
       'run at most this many jobs at once; 0: start no more; none: no limit',
       mostAtOnce,
+    )
+    .option(
+      '--max-recoveries <n>',
+      'recover by itself this often after failed runs, as torc watch --recover does; 0: never',
+      wholeNumber('--max-recoveries', 0, mostRecoveries),
     )
     .option('--timeout <duration>', "start nothing more this long after a run's start; 0: never", (text) =>
       text === '0' ? 0 : someTime(text),

@@ -4,8 +4,8 @@ import type { RecoverOptions } from '../actions/recover.ts';
 import type { RerunFailedOptions } from '../actions/rerun-failed.ts';
 import type { ResetWorkflowOptions } from '../actions/workflows-reset.ts';
 import type { RestartOptions } from '../actions/workflows-restart.ts';
-import { readFactor } from '../input/factor.ts';
 import { decimalNumber, wholeNumber } from '../input/options.ts';
+import { readFactor } from '../input/recovery-options.ts';
 import { keyArgument, keysArgument } from './arguments.ts';
 import { type Act, examples, pathOf } from './declare.ts';
 

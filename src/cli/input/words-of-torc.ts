@@ -39,8 +39,6 @@ const worker = { ...node, '--memory-gb=': '--memory=*g', '--output-dir=': '--out
 const ai = '!torc has no assistant: torc logs analyze KEY groups the failures; torc jobs modify changes the jobs.';
 const more =
   '!Jobs get what you give them: torc jobs modify JOBS --memory 8g --runtime PT4H, then torc rerun-failed KEY.';
-const recovered =
-  '!Lost jobs come back by themselves; a failure handler retries others: docs/failure-handlers.md. Again: torc rerun-failed KEY --run.';
 const hook =
   '!A failure handler in the specification has a recovery_script: docs/failure-handlers.md. Then torc watch KEY.';
 
@@ -131,12 +129,9 @@ export const words: readonly Word[] = [
     typed: 'watch',
     here: 'watch',
     options: {
-      '--recover': recovered,
-      '-r': recovered,
+      '--max-retries=': '--max-recoveries=*',
       '--ai-recovery': ai,
-      '--auto-schedule': '!Allocations are submitted by you: torc hpc slurm schedule-nodes -n 1 -k KEY.',
-      '--memory-multiplier=': more,
-      '--runtime-multiplier=': more,
+      '--auto-schedule': '',
       '--recovery-hook=': hook,
       '--recovery-hook': hook,
       '--poll-interval=': '',

@@ -79,6 +79,10 @@ function timeFacts(line: StatusLine, now: number): Fact[] {
   const end = has_ended && ended_at !== null ? Date.parse(ended_at) : now;
   const elapsed: Fact = ['elapsed', formatDuration((end - Date.parse(started_at)) / 1000)];
   if (has_ended) return [elapsed];
+  if (line.recovers_at !== null) {
+    const seconds = Math.round((Date.parse(line.recovers_at) - now) / 1000);
+    return [elapsed, ['recovers', seconds <= 0 ? 'now' : `in ${formatDuration(seconds)}`]];
+  }
   const left = eta_seconds === null ? 'not known' : `about ${formatDuration(eta_seconds)}`;
   return [elapsed, ['left', jobs_per_second === null ? left : `${left} (${paceText(jobs_per_second)})`]];
 }

@@ -1,26 +1,17 @@
 /** What a recovery makes of the failures of a workflow, as text. */
 import type { Recovered, RestartPlan } from '../../api/contract.ts';
 import { counted } from '../../base/text.ts';
-import type { FailureKind } from '../../model/decide/recovery.ts';
+import { failureWords } from '../../model/decide/recovery.ts';
 import type { Context } from '../context/context.ts';
 import { cellText } from '../output/table.ts';
 
 type Group = Recovered['groups'][number];
 
-/** `2 jobs ran out of memory`. */
-export function groupWords({ kind, num_jobs }: Group): string {
-  const words: Readonly<Record<FailureKind, string>> = {
-    memory: 'ran out of memory',
-    runtime: 'ran out of time',
-    lost: num_jobs === 1 ? 'was lost' : 'were lost',
-    other: 'failed for other reasons',
-  };
-  return `${counted(num_jobs, 'job')} ${words[kind]}`;
-}
-
 /** A line for each kind of failure, with what becomes of it. */
 export function groupsText(context: Context, workflowKey: string, { groups }: Recovered): string {
-  return groups.map((group) => `${groupWords(group)}: ${treatment(context, workflowKey, group)}\n`).join('');
+  return groups
+    .map((group) => `${failureWords(group.kind, group.num_jobs)}: ${treatment(context, workflowKey, group)}\n`)
+    .join('');
 }
 
 function treatment({ torc }: Context, workflowKey: string, group: Group): string {

@@ -2,12 +2,24 @@
  * Which failed and lost jobs a recovery brings back, and which of them with a larger request: what ran out of memory or
  * time gets more, what was lost comes back as it was, any other failure is left for a person.
  */
+import { counted } from '../../base/text.ts';
 import { type FailureRule, matchesRule } from '../retry.ts';
 import { exceededField, type Growth, type Scale, type ScaledField } from '../scale.ts';
 import type { Cause } from '../status.ts';
 
 /** By how much a request grows whose job has no rule of its own. */
 export const defaultFactor = 1.5;
+/** How often a workflow recovers by itself. */
+export const defaultMaxRecoveries = 3;
+export const mostRecoveries = 1_000_000;
+
+const firstDelayMs = 60_000;
+const longestDelayMs = 3_600_000;
+
+/** How long the next recovery waits after so many without any further success: not at all, a minute, two, up to an hour. */
+export function recoveryDelayMs(numWithoutGain: number): number {
+  return numWithoutGain === 0 ? 0 : Math.min(longestDelayMs, firstDelayMs * 2 ** (numWithoutGain - 1));
+}
 
 export interface RecoveryChoice {
   /** Null leaves jobs that ran out of memory as they are. */
@@ -20,6 +32,17 @@ export interface RecoveryChoice {
 /** `memory`, `runtime`: ran out of it. `lost`: gone with its worker or allocation. `other`: failed by itself. */
 export const failureKinds = ['memory', 'runtime', 'lost', 'other'] as const;
 export type FailureKind = (typeof failureKinds)[number];
+
+/** `2 jobs ran out of memory`. */
+export function failureWords(kind: FailureKind, numJobs: number): string {
+  const words: Readonly<Record<FailureKind, string>> = {
+    memory: 'ran out of memory',
+    runtime: 'ran out of time',
+    lost: numJobs === 1 ? 'was lost' : 'were lost',
+    other: 'failed for other reasons',
+  };
+  return `${counted(numJobs, 'job')} ${words[kind]}`;
+}
 
 export interface Failed {
   returnCode: number | null;

@@ -3,15 +3,13 @@
  * so and soon after news. What it decides is recorded in the transaction that has counted; sbatch follows, and what a
  * server leaves between the two is found by its name or given up, as with every allocation.
  */
-import { asTorcError } from '../../base/errors.ts';
-import { isOutcomeUnknown } from '../../slurm/commands.ts';
 import { lookBy } from '../../storage/authoring/autoscaling.ts';
 import type { Fact } from '../../storage/database/facts.ts';
 import { autoscaledWorkflows } from '../../storage/running/autoscalers.ts';
 import type { ServerContext } from '../context.ts';
 import { CallRate } from './call-rate.ts';
-import { type ScalingStep, scalingStep } from './scaling-step.ts';
-import { batchScript, byServer, makeDirectories, submitRecorded } from './submission.ts';
+import { scalingStep } from './scaling-step.ts';
+import { trySubmission } from './submission.ts';
 
 export const defaultCallsPerMinute = 30;
 /** News of this time is looked at together. */
@@ -134,7 +132,8 @@ export class Autoscaler {
         scalingStep(tx, this.#context, workflowKey, waitMs === 0 ? null : tx.now + waitMs),
       );
       if (step.cancel.length > 0) await this.#cancel(step.cancel);
-      goesOn = step.submission !== null && (await this.#submit(step.submission));
+      goesOn =
+        step.submission !== null && (await trySubmission(this.#context, step.submission, () => this.#rate.note()));
     }
   }
 
@@ -145,31 +144,5 @@ export class Autoscaler {
     const { log } = this.#context.info;
     if (answer.kind === 'ok') log.info({ slurm_job_ids: ids }, 'allocations that nobody needs were canceled');
     else log.warn({ slurm_job_ids: ids, reason: answer.reason }, 'allocations could not be canceled; torc tries again');
-  }
-
-  /** Whether Slurm has it now. */
-  async #submit({ batch, name, allocationKey }: NonNullable<ScalingStep['submission']>): Promise<boolean> {
-    const { log, directory } = this.#context.info;
-    const api = byServer(this.#context);
-    try {
-      makeDirectories(batch);
-      batchScript(batch, name, allocationKey);
-    } catch (error) {
-      const { message } = asTorcError(error);
-      const refused = { slurm_job_id: null, cluster: null, error: message };
-      await api.call('allocation_confirm', { allocation_key: allocationKey, ...refused });
-      log.warn({ allocation: name, directory, reason: message }, 'an allocation could not be submitted');
-      return false;
-    }
-    this.#rate.note();
-    try {
-      await submitRecorded(api, this.#context.machine.slurm, batch, { name, allocationKey });
-      return true;
-    } catch (error) {
-      const { code, message } = asTorcError(error);
-      if (code !== 'slurm') throw error;
-      log.warn({ allocation: name, reason: message, is_unknown: isOutcomeUnknown(error) }, 'sbatch failed');
-      return false;
-    }
   }
 }

@@ -18,13 +18,13 @@ import type { Transaction } from '../../storage/database/transaction.ts';
 import type { Autoscaler } from '../../storage/running/autoscalers.ts';
 import { getWorkflow } from '../../storage/running/workflows.ts';
 import type { ServerContext } from '../context.ts';
-import { type Batch, recordOf } from './submission.ts';
+import { type Batch, recordOf, type Submission } from './submission.ts';
 
 export interface ScalingStep {
   /** Slurm jobs to cancel while they are queued. */
   cancel: string[];
   /** Recorded, to be submitted; null for none. */
-  submission: { batch: Batch; name: string; allocationKey: string } | null;
+  submission: Submission | null;
 }
 
 export type StepContext = Pick<ServerContext, 'info' | 'usualRuntimeMs'>;
@@ -89,7 +89,11 @@ function batchOf(
 }
 
 /** Unique among all Slurm jobs of the user: keys of allocations are not given again, and the database is part of it. */
-function nameOf({ directory, identity }: StepContext['info'], workflowKey: number, allocationKey: number): string {
+export function nameOf(
+  { directory, identity }: StepContext['info'],
+  workflowKey: number,
+  allocationKey: number,
+): string {
   const facts = [directory, identity, workflowKey, 'autoscaler', allocationKey];
   const digest = createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 8);
   return `worker_${workflowKey}_${digest}`;

@@ -12,6 +12,8 @@ import { makePrivateFolder, replacePrivateFile } from '../../base/trusted/privat
 import { isOutcomeUnknown, type SlurmCommands } from '../../slurm/commands.ts';
 import { allocationScript, type SlurmConfig, slurmOutputDirectory } from '../../slurm/script.ts';
 
+import type { ServerContext } from '../context.ts';
+
 /** Workers end by themselves before Slurm's own warning, which matters only when a time limit was lowered. */
 const warningSeconds = 30;
 
@@ -154,5 +156,42 @@ export async function submitRecorded(
     const isRefused = error instanceof TorcError && error.code === 'slurm' && !isOutcomeUnknown(error);
     if (isRefused) await confirm(null, null, error.message);
     throw error;
+  }
+}
+
+/** A recorded allocation that the server submits by itself. */
+export interface Submission {
+  batch: Batch;
+  name: string;
+  allocationKey: string;
+}
+
+/** Whether Slurm has it now; `calls` is called before its command is. Throws what is not about the allocation. */
+export async function trySubmission(
+  context: Pick<ServerContext, 'call' | 'info' | 'machine'>,
+  { batch, name, allocationKey }: Submission,
+  calls: () => void = () => {},
+): Promise<boolean> {
+  const { log, directory } = context.info;
+  const api = byServer(context);
+  try {
+    makeDirectories(batch);
+    batchScript(batch, name, allocationKey);
+  } catch (error) {
+    const { message } = asTorcError(error);
+    const refused = { slurm_job_id: null, cluster: null, error: message };
+    await api.call('allocation_confirm', { allocation_key: allocationKey, ...refused });
+    log.warn({ allocation: name, directory, reason: message }, 'an allocation could not be submitted');
+    return false;
+  }
+  calls();
+  try {
+    await submitRecorded(api, context.machine.slurm, batch, { name, allocationKey });
+    return true;
+  } catch (error) {
+    const { code, message } = asTorcError(error);
+    if (code !== 'slurm') throw error;
+    log.warn({ allocation: name, reason: message, is_unknown: isOutcomeUnknown(error) }, 'sbatch failed');
+    return false;
   }
 }

@@ -11,6 +11,7 @@ import { watchedWorkers } from '../../storage/evidence/scope.ts';
 import { countAutoscaled } from '../../storage/running/autoscalers.ts';
 import { countActiveComputeNodes } from '../../storage/running/compute-nodes.ts';
 import { countUntriedMessages } from '../../storage/running/outbox.ts';
+import { countRecovering } from '../../storage/running/recoveries.ts';
 import type { ServerContext } from '../context.ts';
 import { lookLocally } from '../evidence/gather.ts';
 
@@ -41,6 +42,7 @@ export function showAwaited({ machine, view }: ServerContext): Reply<'server_awa
     num_allocations: countOpenAllocations(view),
     num_schedules: countActiveSchedules(view),
     num_autoscaled: countAutoscaled(view),
+    num_recovering: countRecovering(view),
     num_messages: countUntriedMessages(view),
     lasting: lastingServer(view),
   };

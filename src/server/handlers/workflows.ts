@@ -5,6 +5,7 @@ import { shownEnvironment } from '../../model/launch.ts';
 import { openSlurmJobIds } from '../../storage/authoring/allocations.ts';
 import { showAutoscaler } from '../../storage/authoring/autoscalers.ts';
 import { ownerOf } from '../../storage/authoring/owner.ts';
+import { showRecovery } from '../../storage/authoring/recovery-settings.ts';
 import { beginDelete, deleteStep, planDelete, wasDeleted } from '../../storage/authoring/workflow-deletion.ts';
 import { findIdentity, identityOf } from '../../storage/authoring/workflow-identity.ts';
 import { modifyWorkflow } from '../../storage/authoring/workflow-modification.ts';
@@ -42,6 +43,7 @@ export function showWorkflow({ db, view }: ServerContext, request: Request<'work
     notification_error: unsent.error,
     env: shownEnvironment(workflowEnvironment(view, workflowKey)),
     autoscaler: showAutoscaler(view, workflowKey),
+    recovery: showRecovery(view, workflowKey),
   };
 }
 

@@ -20,7 +20,7 @@ import {
 import { getWorkflow, type Workflow } from '../../storage/running/workflows.ts';
 import { type ClaimedJob, claimedJobs } from '../../storage/runs/claimed-jobs.ts';
 import { setPaused } from '../../storage/runs/pauses.ts';
-import { keepCanceled, type RecoveredJobs, recoverJobs } from '../../storage/runs/recovery.ts';
+import { keepCanceled } from '../../storage/runs/recovery.ts';
 import { applySettled, loadJobs, type StoredJobs } from '../../storage/runs/restart.ts';
 import { beginRun, closeRun, setStopping } from '../../storage/runs/runs.ts';
 import { sharedOutputs } from '../../storage/runs/start-checks.ts';
@@ -28,6 +28,7 @@ import type { ServerContext } from '../context.ts';
 import { probeBased } from './file-probe.ts';
 import { refuseMissing } from './missing-inputs.ts';
 import { evidenceOfWorkflow, planned } from './planning.ts';
+import { beginRecovery, noteAutomatic } from './recovery.ts';
 import { keptJobs, renderPlan, rerunForMissingFiles } from './rendering.ts';
 import { reset } from './reset-disable.ts';
 import { isKept, isTakenForDead, refuseRunning } from './running-jobs.ts';
@@ -80,7 +81,8 @@ function restart(
     refuseRunning(claimed, request, tx.now);
     const resumed = resume(tx, workflow, request.resume);
     const jobs = loadJobs(tx, workflowKey);
-    const recovered = request.recover === undefined ? null : recover(tx, workflow, jobs, request.recover);
+    const recovering = request.recover === undefined ? null : beginRecovery(tx, workflow, jobs, request.recover);
+    const recovered = recovering?.jobs ?? null;
     const cleared = request.only_uninitialized ? [] : ephemeralData(tx, workflowKey);
     const changes = request.only_uninitialized
       ? new Map<number, string>()
@@ -120,12 +122,16 @@ function restart(
     }
     const count = (status: JobStatus) =>
       settled.status.reduce((n, code) => n + (code === statusCode[status] ? 1 : 0), 0);
-    return {
-      ...rendered,
+    const begun = {
       begins_run: beginsRun,
       run_id: beginsRun ? workflow.runId + 1 : workflow.runId,
       num_ready: count('ready'),
       num_blocked: count('blocked'),
+    };
+    if (recovering !== null) noteAutomatic(tx, recovering, begun);
+    return {
+      ...rendered,
+      ...begun,
       num_running: count('submitted') + count('submitted_pending'),
       shared_outputs: sharedOutputs(tx, workflow),
       base_directory: facts.directory,
@@ -150,18 +156,6 @@ function resume(
   const endsPause = workflow.pausedAt !== null;
   if (endsPause) setPaused(tx, workflow, false);
   return { ends_pause: endsPause, taken_over: takenOver };
-}
-
-/** Throws 'conflict' for a workflow that a person has canceled. */
-function recover(
-  tx: Transaction,
-  { workflowKey, isCanceled }: Workflow,
-  jobs: StoredJobs,
-  request: NonNullable<Request<'workflow_restart'>['recover']>,
-): RecoveredJobs {
-  if (!isCanceled) return recoverJobs(tx, jobs, request);
-  const hint = `A restart runs its jobs again: torc workflows restart ${workflowKey}`;
-  throw new TorcError('conflict', `workflow ${workflowKey} was canceled`, hint);
 }
 
 /** At most this many jobs that were given up are named in the history. */

@@ -8,6 +8,7 @@ import { failWorkerCommands, retryFiring } from '../../storage/running/actions.t
 import { type Due, type DueKind, dueKinds } from '../../storage/running/due.ts';
 import { expireJobs } from '../../storage/running/max-wait.ts';
 import { closeDigest, retryMessage } from '../../storage/running/outbox.ts';
+import { announceRecovery } from '../../storage/running/recoveries.ts';
 import { timeOutRun } from '../../storage/running/run-limits.ts';
 import { releaseHold } from '../../storage/running/transitions.ts';
 import { cancelRest } from '../../storage/runs/cancel-rest.ts';
@@ -46,6 +47,8 @@ export const dueWork: Readonly<Record<DueKind, DueWork>> = {
     measures: 'duration',
     run: (tx, { workflowKey }) => tx.tell({ kind: 'autoscale_due', workflowKey }),
   },
+  // late: the jobs have waited for longer; only a server recovers, and whoever takes the row leaves it for one
+  recover: { measures: 'duration', run: (tx, { workflowKey }) => announceRecovery(tx, workflowKey) },
   // late: only a server makes workflows, and its schedules say what becomes of the instants that have passed
   schedule: {
     measures: 'instant',

@@ -51,6 +51,12 @@ function refuseTaken(tx: Transaction, name: string): void {
   );
 }
 
+/** Whether it is not known yet of an allocation of the workflow whether Slurm has it. */
+export function hasUnconfirmed(tx: Transaction, workflowKey: number): boolean {
+  const sql = `SELECT 1 FROM allocations WHERE workflow_key = ? AND status = 'recorded' LIMIT 1`;
+  return tx.db.get(sql, workflowKey) !== undefined;
+}
+
 /** Stores sbatch's answer for a recorded allocation. */
 export function confirmAllocation(tx: Transaction, request: Request<'allocation_confirm'>): void {
   const allocationKey = Number(request.allocation_key);

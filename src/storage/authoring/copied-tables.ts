@@ -276,6 +276,7 @@ export const tablesNotCopied = [
   'job_counts',
   'messages',
   'orphans',
+  'recoveries',
   'runs',
   // a copy belongs to no schedule
   'ticks',

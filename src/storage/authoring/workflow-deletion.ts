@@ -102,6 +102,7 @@ const workflowTables = [
   'compute_nodes',
   'due',
   'orphans',
+  'recoveries',
   'runs',
   'usage',
   'workflows',

@@ -13,10 +13,11 @@ import { maxConcurrentChanged } from '../running/limits.ts';
 import { recountFailures, setRunTimeout } from '../running/run-limits.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { changedAttributes, readAttributes, storedAttributes } from './attributes.ts';
+import { setRecovery } from './recovery-settings.ts';
 import { takeIdentity } from './workflow-identity.ts';
 
 type Changes = Request<'workflow_modify'>['changes'];
-type FieldName = Exclude<keyof Changes, 'attributes' | 'env'>;
+type FieldName = Exclude<keyof Changes, 'attributes' | 'env' | 'recovery'>;
 
 /** The column of a field, and how its value is stored and read. */
 interface Field {
@@ -79,7 +80,7 @@ export function modifyWorkflow(
 ): { name: string; changes: ChangedField[] } {
   const { workflowKey, name } = getWorkflow(tx, Number(request.workflow_key));
   const row = tx.db.get('SELECT * FROM workflows WHERE workflow_key = ?', workflowKey) ?? {};
-  const { attributes, env, ...others } = request.changes;
+  const { attributes, env, recovery, ...others } = request.changes;
   const changes: ChangedField[] = [];
   for (const [key, value] of Object.entries(others)) {
     const field = fields[key as FieldName];
@@ -91,6 +92,7 @@ export function modifyWorkflow(
   }
   if (attributes !== undefined) changes.push(...modifyAttributes(tx, workflowKey, row.attributes, attributes));
   if (env !== undefined) changes.push(...modifyEnvironment(tx, workflowKey, row.env, env));
+  if (recovery !== undefined) changes.push(...setRecovery(tx, workflowKey, recovery));
   if (changes.length > 0) tx.event({ workflowKey, type: 'workflow_modified', data: { changes } });
   if (changes.some(({ field }) => field === 'name')) takeIdentity(tx, workflowKey);
   if (changes.some(({ field }) => field === 'max_failures')) recountFailures(tx, workflowKey);

@@ -28,6 +28,8 @@ export type Fact =
   | { kind: 'schedule_due'; scheduleKey: number }
   /** An autoscaler is to look at a workflow. */
   | { kind: 'autoscale_due'; workflowKey: number }
+  /** A workflow is to recover by itself, or to get the nodes of its recovery. */
+  | { kind: 'recover_due'; workflowKey: number }
   /** The autoscaler of a workflow was set or turned off. */
   | { kind: 'autoscaler_set'; workflowKey: number }
   /** A worker has another attempt to stop. */

@@ -6,6 +6,7 @@ import type { Transaction } from '../database/transaction.ts';
 import { heldBack } from '../demand/held-back.ts';
 import { countActiveComputeNodes } from '../running/compute-nodes.ts';
 import { countLeft } from '../running/losses.ts';
+import { findRecovery } from '../running/recoveries.ts';
 import { getWorkflow, jobCounts, statusOf, type Workflow } from '../running/workflows.ts';
 import { recentPace } from './pace.ts';
 
@@ -63,7 +64,8 @@ function statusLine(tx: Transaction, workflowKey: number, isServed: boolean): St
   const counts = jobCounts(tx, workflowKey);
   const numLost = countLeft(tx, workflowKey);
   const status = statusOf(tx, workflow);
-  const hasEnded = endedStatuses.includes(status);
+  const recoversAt = findRecovery(tx, workflowKey)?.nextAt ?? null;
+  const hasEnded = endedStatuses.includes(status) && recoversAt === null;
   const pace = hasEnded || row.started_at === null ? null : recentPace(tx, workflowKey, row.started_at);
   const allocations = countAllocations(tx, workflowKey);
   const of = (...statuses: string[]): number =>
@@ -82,6 +84,7 @@ function statusLine(tx: Transaction, workflowKey: number, isServed: boolean): St
     num_running_allocations: of('running'),
     started_at: isoInstant(row.started_at),
     ended_at: isoInstant(row.ended_at),
+    recovers_at: isoInstant(recoversAt),
     jobs_per_second: pace,
     eta_seconds: status === 'running' && pace !== null ? numLeft(counts, numLost) / pace : null,
     held_back: hasEnded && counts.uninitialized === 0 ? [] : heldBack(tx, workflowKey, counts, isServed),

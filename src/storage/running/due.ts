@@ -10,7 +10,8 @@ import type { Transaction } from '../database/transaction.ts';
  * lasted too long. `cancel_rest`: the rest of a run with too many failures is canceled. `max_wait`: the first of the
  * ready jobs of a workflow has waited too long. `schedule`, `interval`: a schedule has its next instant. `message`: a
  * message is sent again. `digest`: a message about failed jobs grows no more. `waiting`: whether ready jobs have no
- * worker is looked at, to tell it. `autoscale`: an autoscaler looks whether to ask for nodes. A subject has at most one row of a kind.
+ * worker is looked at, to tell it. `autoscale`: an autoscaler looks whether to ask for nodes. `recover`: a
+ * workflow recovers by itself, or asks for the nodes of its recovery. A subject has at most one row of a kind.
  */
 export const dueKinds = [
   'hold',
@@ -26,6 +27,7 @@ export const dueKinds = [
   'digest',
   'waiting',
   'autoscale',
+  'recover',
 ] as const;
 export type DueKind = (typeof dueKinds)[number];
 

@@ -5,11 +5,12 @@ import { fireWorkflowActions, noteReadyActions } from '../running/action-trigger
 import { removeDue, setDue } from '../running/due.ts';
 import { bringBackStopped } from '../running/losses.ts';
 import { restartWaits } from '../running/max-wait.ts';
+import { findRecovery, setInstants } from '../running/recoveries.ts';
 import { forgetRetries } from '../running/retries.ts';
 import { setRunTimeout } from '../running/run-limits.ts';
 import { withdrawStops } from '../running/stops.ts';
 import { findWorkflow, isWorkflowActive, statusOf } from '../running/workflows.ts';
-import { tellRunEnd } from './messages.ts';
+import { recoverAfterEnd, tellCompletion } from './auto-recovery.ts';
 import { recordRun, recordRunEnd, reopenRun } from './run-records.ts';
 
 /** A restart that stops jobs says so every second, and then needs time for its plan; one that was killed does neither. */
@@ -26,6 +27,7 @@ export function beginRun(
 ): void {
   removeDue(tx, { kind: 'stopping', subjectKey: workflowKey });
   removeDue(tx, { kind: 'cancel_rest', subjectKey: workflowKey });
+  setInstants(tx, workflowKey, { nextAt: null, nodesAt: null });
   const row = tx.db.get<{ run_id: number }>(
     `UPDATE workflows SET phase = 'started', run_id = run_id + 1, is_canceled = 0, has_timed_out = 0, is_stopping = 0,
        num_failures = 0, has_failed_out = 0, cancel_below = NULL,
@@ -100,6 +102,7 @@ export function deriveRunEnd(tx: Transaction, workflowKey: number): void {
     if (tx.db.run(sql, workflowKey).changes > 0) {
       setRunTimeout(tx, workflowKey);
       reopenRun(tx, workflowKey);
+      awaitEndAgain(tx, workflowKey);
     }
     return;
   }
@@ -116,6 +119,13 @@ export function deriveRunEnd(tx: Transaction, workflowKey: number): void {
   tellEnd(tx, workflowKey);
 }
 
+/** A run whose end nobody was told of, because a recovery was to follow, goes on. */
+function awaitEndAgain(tx: Transaction, workflowKey: number): void {
+  if (findRecovery(tx, workflowKey)?.nextAt == null) return;
+  setInstants(tx, workflowKey, { nextAt: null, nodesAt: null });
+  tx.db.run('UPDATE workflows SET told_run_id = run_id - 1 WHERE workflow_key = ?', workflowKey);
+}
+
 function tellEnd(tx: Transaction, workflowKey: number): void {
   const { changes } = tx.db.run(
     'UPDATE workflows SET told_run_id = run_id WHERE workflow_key = ? AND told_run_id < run_id',
@@ -127,6 +137,5 @@ function tellEnd(tx: Transaction, workflowKey: number): void {
   const status = statusOf(tx, workflow);
   tx.event({ workflowKey, type: 'workflow_ended', data: { run_id: runId, status } });
   tx.tell({ kind: 'run_ended', workflowKey, runId, status });
-  fireWorkflowActions(tx, workflowKey, 'on_workflow_complete');
-  tellRunEnd(tx, workflowKey, status);
+  if (!recoverAfterEnd(tx, workflowKey, status)) tellCompletion(tx, workflowKey, status);
 }

@@ -8,6 +8,7 @@ import { giveUpAttempt } from '../running/attempts.ts';
 import { propagateEnd } from '../running/completion.ts';
 import { holdUnknownNeeds } from '../running/needs-from-data.ts';
 import { forgetReadyJobs } from '../running/ready-jobs.ts';
+import { isRecovering } from '../running/recoveries.ts';
 import { requestStop } from '../running/stops.ts';
 import { moveJob } from '../running/transitions.ts';
 import { getWorkflow, jobCounts, statusOf } from '../running/workflows.ts';
@@ -108,9 +109,11 @@ export function refuseEnded(tx: Transaction, workflowKey: number, slurmJobIds: r
   throw new TorcError(
     'conflict',
     `run ${workflow.runId} of workflow ${workflowKey} has ended (${statusOf(tx, workflow)}): there is nothing to cancel`,
-    slurmJobIds.length === 0
-      ? `torc workflows show-status ${workflowKey}`
-      : `To cancel its allocations: scancel ${slurmJobIds.join(' ')}`,
+    isRecovering(tx, workflowKey)
+      ? `To keep it from recovering by itself: torc workflows modify ${workflowKey} --max-recoveries 0`
+      : slurmJobIds.length === 0
+        ? `torc workflows show-status ${workflowKey}`
+        : `To cancel its allocations: scancel ${slurmJobIds.join(' ')}`,
   );
 }
 

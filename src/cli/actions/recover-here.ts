@@ -1,0 +1,52 @@
+/** The recoveries of workflows that do so by themselves, while no server runs that does it. */
+import type { RestartPlan, StatusReply } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
+import { startOwnServer } from '../connection/action-server.ts';
+import { withConnection } from '../connection/session.ts';
+import type { Context } from '../context/context.ts';
+import { submitRecoveryNodes } from './recover-nodes.ts';
+import { restartRequest } from './workflows-restart.ts';
+
+/** Waits until the next one is due and does it; ends early when the signal fires. Throws what keeps it from that. */
+export async function recoverHere(context: Context, reply: StatusReply, signal: AbortSignal): Promise<void> {
+  const due = reply.workflows.flatMap(({ workflow_key: key, recovers_at: at }) =>
+    at === null ? [] : [{ key, at: Date.parse(at) }],
+  );
+  const [next] = due.toSorted((a, b) => a.at - b.at);
+  if (next === undefined || reply.is_served) return;
+  await wait(context, next.at - context.clock.now(), signal);
+  if (!signal.aborted) await recoverOne(context, next.key);
+}
+
+async function recoverOne(context: Context, key: string): Promise<void> {
+  const plan = await recoverNow(context, key).catch((error: unknown) => {
+    // a server has come, or another command has done it
+    if (error instanceof TorcError && error.code === 'conflict' && error.message.startsWith('no recovery')) return null;
+    throw error;
+  });
+  if (plan === null || !plan.begins_run || plan.recovered === null) return;
+  const { nodes_by: by } = plan.recovered;
+  if (by === 'autoscaler' || by === 'actions') await startOwnServer(context);
+  await submitRecoveryNodes(context, plan);
+}
+
+function recoverNow(context: Context, key: string): Promise<RestartPlan> {
+  const choice = { memory_factor: null, runtime_factor: null, retry_unknown: false, automatic: true };
+  const request = { ...restartRequest(key, {}), recover: choice };
+  return withConnection(context, ({ api }) =>
+    api.call('workflow_restart', { ...request, dry_run: false, expected_state: null, skip: 0 }),
+  );
+}
+
+function wait({ clock }: Context, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted || ms <= 0) return resolve();
+    const end = (): void => {
+      cancel();
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const cancel = clock.after(ms, end);
+    signal.addEventListener('abort', end);
+  });
+}
