@@ -356,7 +356,10 @@ const valid: { [N in EndpointName]: unknown } = {
       output_directory: '/out',
     },
   },
-  workflow_modify: { workflow_key: '1', changes: { name: 'y', metadata: { a: 1 }, stdio: 'none', is_archived: true } },
+  workflow_modify: {
+    workflow_key: '1',
+    changes: { name: 'y', metadata: { a: 1 }, stdio: 'none', is_archived: true, recovery: { max_recoveries: 3 } },
+  },
   workflow_export: { workflow_key: '1', part: 'jobs', limit: 10, skip: 0 },
   workflow_import_history: {
     workflow_key: '2',
