@@ -26,12 +26,12 @@ export function problemOfResources(amounts: Readonly<Record<string, unknown>>): 
   if (names.length > mostResources) return `${names.length} named resources are more than ${mostResources}`;
   for (const name of names) {
     const amount = amounts[name];
-    if (own.has(name)) return `"${name}" is no named resource: it has its own key or option`;
+    if (own.has(name)) return `"${name}" is not a named resource: it has a key or option of its own`;
     if (!resourceName.test(name)) {
-      return `"${name}" is no name of a resource: it begins with a small letter, then small letters, digits and "_" (up to 63)`;
+      return `"${name}" cannot name a resource: a name is a lowercase letter, then lowercase letters, digits or "_", at most 63 in all`;
     }
     const isCount = typeof amount === 'number' && Number.isInteger(amount) && amount >= 0 && amount <= mostOfResource;
-    if (!isCount) return `the amount of "${name}" is a whole number up to ${mostOfResource}`;
+    if (!isCount) return `the amount of "${name}" must be a whole number, at most ${mostOfResource}`;
   }
   return null;
 }

@@ -13,3 +13,13 @@ export function globOf(pattern: string): string {
 export function prefixOf(pattern: string): string {
   return pattern.split(/[*?]/, 1)[0] ?? '';
 }
+
+/** Whether a name matches the pattern. */
+export function patternTest(pattern: string): (name: string) => boolean {
+  const source = pattern
+    .replace(/[\\^$.|+()[\]{}]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
+  const whole = new RegExp(`^${source}$`, 'su');
+  return (name) => whole.test(name);
+}

@@ -15,6 +15,7 @@ beforeAll(async () => {
   place = newPlace();
   const spec = {
     name: 'data',
+    env: { SHARED: 'x' },
     user_data: [
       { name: 'given', data: odd },
       { name: 'made' },
@@ -153,9 +154,9 @@ describe('changing', () => {
     const { stdout } = await place.torc(...args);
     expect(stdout).toMatch(/^stdio +- +none\ncwd +- +runs\/2\nchanged job 2 \(read\)$/m);
     const shown = (await place.torc('jobs', 'show', '2')).stdout;
-    expect(shown).toMatch(/^env: +\{"MODE":"slow","N":"1"\}\nstdio: +none\ncwd: +runs\/2$/m);
+    expect(shown).toMatch(/^env: +\{"SHARED":"x","MODE":"slow","N":"1"\}\nstdio: +none\ncwd: +runs\/2$/m);
     await place.torc('jobs', 'modify', '2', '--unset-env', 'N', '--stdio', '', '--cwd', '');
-    expect(await place.json(['jobs', 'show', '2'])).toMatchObject({ env: { MODE: 'slow' }, launch: {} });
+    expect(await place.json(['jobs', 'show', '2'])).toMatchObject({ env: { MODE: 'slow', SHARED: 'x' }, launch: {} });
   });
 
   it('resource requirements works by name', async () => {
@@ -176,6 +177,9 @@ describe('changing', () => {
     [['jobs', 'modify', '1', '--gpus', '1.5'], 2, '1.5 is not a number of GPUs'],
     [['jobs', 'modify', '1', '--stdio', 'file'], 2, 'Allowed choices are files, combined,'],
     [['jobs', 'modify', '1', '--env', '1=x'], 2, 'the name of an environment variable is'],
+    [['jobs', 'modify', '1', '--env', 'A=1', '--unset-env', 'A'], 2, '--env and --unset-env both name A'],
+    [['jobs', 'modify', '1', '--unset-env', 'SHARED'], 2, 'job "make" has the variable SHARED from its workflow'],
+    [['jobs', 'modify', 'm[ab]ke', '--priority', '1'], 3, 'brackets have no special meaning here, only * and ?'],
     [['jobs', 'modify', '1', '--supports-termination', 'maybe'], 2, 'is not true or false'],
     [['resource-requirements', 'modify', 'smal', '--cpus', '1'], 3, 'did you mean "small"?'],
     [['resource-requirements', 'modify', 'small', '--memory', '512'], 2, 'too little for any job'],

@@ -1,7 +1,6 @@
 /** Node-hours and CPU-hours of allocations. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { chosenRecords } from '../../src/cli/input/record-list.ts';
 import { allocationHours, type JobTime, totalHours, type WorkerTime } from '../../src/model/decide/node-hours.ts';
 
 const hour = 3_600_000;
@@ -112,24 +111,4 @@ it('totals are the sums over workers, however they are divided into allocations'
       expect([total.job_cpu_hours, total.used_cpu_hours]).toEqual([sum, sum / 2]);
     }),
   );
-});
-
-it('records are filtered, sorted and cut as lists are', () => {
-  const records = [
-    { name: 'a', n: 10, ok: true, none: null },
-    { name: 'b', n: 9, ok: false, none: 'x' },
-    { name: 'c', n: 100, ok: true, none: null },
-  ];
-  const columns = ['name', 'n', 'ok', 'none'];
-  const names = (options: Partial<Parameters<typeof chosenRecords>[2]>) =>
-    chosenRecords(records, columns, { filter: [], ...options }).map(({ name }) => name);
-  const where = (column: string, value: string) => ({ filter: [{ column, value }] });
-  expect(names({})).toEqual(['a', 'b', 'c']);
-  expect(names(where('ok', 'true'))).toEqual(['a', 'c']);
-  expect(names(where('n', '9'))).toEqual(['b']);
-  expect(names(where('none', ''))).toEqual(['a', 'c']);
-  expect(names({ sortBy: 'n', reverseSort: true, limit: 2 })).toEqual(['c', 'a']);
-  expect(names({ sortBy: 'none' })[2]).toBe('b');
-  expect(() => names(where('nam', 'a'))).toThrow('did you mean');
-  expect(() => names({ sortBy: 'other' })).toThrow('there is no column');
 });

@@ -1,5 +1,5 @@
 /** `torc generators add|put|list`. */
-import type { Reply, Request } from '../../api/contract.ts';
+import type { Reply, Request, ScheduleRecord } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { type Json, parseJson } from '../../base/exact-json.ts';
 import { counted } from '../../base/text.ts';
@@ -8,9 +8,11 @@ import { startOwnServer } from '../connection/action-server.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { readBytes } from '../documents/given-file.ts';
-import { printResult, textTable } from '../output/output.ts';
+import type { ListOptions } from '../input/filters.ts';
+import { type RecordList, showRecords } from '../input/record-list.ts';
+import { printResult } from '../output/output.ts';
 import { readScheduled } from './scheduled-specification.ts';
-import { changed, checkName, fateOf, whenOf } from './schedules.ts';
+import { changed, checkName, scheduleColumns, shownSchedule } from './schedules.ts';
 
 export interface AddGeneratorOptions {
   items: number;
@@ -138,19 +140,16 @@ function jsonItem(word: string): Json {
   }
 }
 
-export async function listGenerators(context: Context): Promise<void> {
+const generatorList: RecordList<ScheduleRecord> = {
+  name: 'generators',
+  columns: scheduleColumns,
+  usual: ['name', 'when', 'num_items', 'next_at', 'num_runs', 'last'],
+  asText: shownSchedule,
+  ifNone: 'there are no generators; to make one: torc generators add --help\n',
+};
+
+export async function listGenerators(context: Context, options: ListOptions): Promise<void> {
   const all = await withConnection(context, ({ api }) => api.call('schedules_list', {}));
   const generators = all.schedules.filter(({ max_items }) => max_items !== null);
-  await printResult(context, { generators }, () => {
-    if (generators.length === 0) return 'there are no generators; to make one: torc generators add --help\n';
-    const rows = generators.map((each) => ({
-      name: each.name,
-      when: whenOf(each),
-      num_items: each.num_items,
-      next_at: each.is_paused ? 'paused' : each.next_at,
-      num_runs: each.num_runs,
-      last: each.last === null ? '' : fateOf(each.last),
-    }));
-    return textTable(context, ['name', 'when', 'num_items', 'next_at', 'num_runs', 'last'], rows);
-  });
+  await showRecords(context, generatorList, generators, options);
 }

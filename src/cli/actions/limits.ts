@@ -4,8 +4,10 @@ import { counted } from '../../base/text.ts';
 import { typedLimits } from '../../model/labels.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
+import type { ListOptions } from '../input/filters.ts';
+import { type RecordList, showRecords } from '../input/record-list.ts';
 import { chooseWorkflow, type Use } from '../input/workflow-key.ts';
-import { printResult, textTable } from '../output/output.ts';
+import { printResult } from '../output/output.ts';
 
 /** Null without a key: a workflow of the environment does not make a limit that of a workflow. */
 async function ofWorkflow(
@@ -48,19 +50,29 @@ function titleOf({ name, workflow_key }: Reply<'limit_set'>): string {
   return workflow_key === null ? `the shared limit ${name}` : `the limit ${name} of workflow ${workflow_key}`;
 }
 
-export async function listLimits(context: Context, key: string | null): Promise<void> {
-  const reply = await withConnection(context, async ({ api }) =>
+type LimitRecord = Reply<'limits_list'>['limits'][number];
+
+export const limitColumns: readonly (keyof LimitRecord)[] = [
+  'name',
+  'workflow_key',
+  'maximum',
+  'num_running',
+  'workflows',
+];
+
+const limitList: RecordList<LimitRecord> = {
+  name: 'limits',
+  columns: limitColumns,
+  usual: ['name', 'workflow_key', 'maximum', 'num_running', 'running_in'],
+  asText: ({ workflows }) => ({
+    running_in: workflows.map((each) => `${each.workflow_key}: ${each.num_running}`).join(', '),
+  }),
+  ifNone: 'there are no limits; to make one: torc limits set NAME N\n',
+};
+
+export async function listLimits(context: Context, key: string | null, options: ListOptions): Promise<void> {
+  const { limits } = await withConnection(context, async ({ api }) =>
     api.call('limits_list', { workflow_key: await ofWorkflow(context, api, 'reads', key) }),
   );
-  await printResult(context, reply, () => {
-    if (reply.limits.length === 0) return 'there are no limits; to make one: torc limits set NAME N\n';
-    const rows = reply.limits.map(({ name, workflow_key, maximum, num_running, workflows }) => ({
-      name,
-      workflow_key,
-      maximum,
-      num_running,
-      running_in: workflows.map((each) => `${each.workflow_key}: ${each.num_running}`).join(', '),
-    }));
-    return textTable(context, ['name', 'workflow_key', 'maximum', 'num_running', 'running_in'], rows);
-  });
+  await showRecords(context, limitList, limits, options);
 }

@@ -1,13 +1,22 @@
 /** `torc schedules add|list|show|pause|resume|run|delete`. */
-import type { Reply, Request, ScheduleRecord, TickRecord } from '../../api/contract.ts';
+import type { ListRecord, Reply, Request, ScheduleRecord, TickRecord } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { formatDuration } from '../../base/units.ts';
-import { type CatchUpRule, type OverlapRule, scheduleName, scheduleNameRule } from '../../model/decide/schedule.ts';
+import {
+  type CatchUpRule,
+  catchUpRules,
+  type OverlapRule,
+  overlapRules,
+  scheduleName,
+  scheduleNameRule,
+} from '../../model/decide/schedule.ts';
 import { startOwnServer } from '../connection/action-server.ts';
 import type { Connection } from '../connection/connection.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
+import type { ListOptions } from '../input/filters.ts';
+import { type RecordList, showRecords } from '../input/record-list.ts';
 import { instantLines } from '../output/instant-lines.ts';
 import { printResult, textTable } from '../output/output.ts';
 import { factLines } from '../output/table.ts';
@@ -111,22 +120,35 @@ function addedText(context: Context, reply: Reply<'schedule_add'>, timeZone: str
   return `${line}\n${what}:\n${instantLines(instants, timeZone)}${next}`;
 }
 
-export async function listSchedules(context: Context): Promise<void> {
+export const scheduleColumns: readonly (keyof ScheduleRecord)[] = [
+  ...(['name', 'cron', 'time_zone', 'every_seconds', 'max_items', 'max_wait_seconds', 'num_items'] as const),
+  ...(['overlap', 'catch_up', 'max_catch_up', 'spec', 'working_directory', 'user', 'is_paused', 'next_at'] as const),
+  ...(['num_queued', 'num_runs', 'last', 'created_at'] as const),
+];
+
+const scheduleList: RecordList<ScheduleRecord> = {
+  name: 'schedules',
+  columns: scheduleColumns,
+  words: { overlap: overlapRules, catch_up: catchUpRules },
+  usual: ['name', 'when', 'next_at', 'overlap', 'catch_up', 'num_runs', 'last'],
+  asText: shownSchedule,
+  ifNone: 'there are no schedules; to make one: torc schedules add --help\n',
+};
+
+export async function listSchedules(context: Context, options: ListOptions): Promise<void> {
   const all = await withConnection(context, ({ api }) => api.call('schedules_list', {}));
   const schedules = all.schedules.filter(({ max_items }) => max_items === null);
-  await printResult(context, { schedules }, () => {
-    if (schedules.length === 0) return 'there are no schedules; to make one: torc schedules add --help\n';
-    const rows = schedules.map((each) => ({
-      name: each.name,
-      when: whenOf(each),
-      next_at: each.is_paused ? 'paused' : each.next_at,
-      overlap: each.overlap,
-      catch_up: each.catch_up,
-      num_runs: each.num_runs,
-      last: each.last === null ? '' : fateOf(each.last),
-    }));
-    return textTable(context, ['name', 'when', 'next_at', 'overlap', 'catch_up', 'num_runs', 'last'], rows);
-  });
+  await showRecords(context, scheduleList, schedules, options);
+}
+
+/** What lists of schedules and generators say as text. */
+export function shownSchedule(schedule: ScheduleRecord): ListRecord {
+  const { is_paused, next_at, last } = schedule;
+  return {
+    when: whenOf(schedule),
+    next_at: is_paused ? 'paused' : next_at,
+    last: last === null ? '' : fateOf(last),
+  };
 }
 
 export function whenOf({ cron, time_zone, every_seconds, max_items, max_wait_seconds }: ScheduleRecord): string {

@@ -26,7 +26,7 @@ type Row = AllocationRow | WorkflowRow;
 export async function reportUsage(context: Context, words: readonly string[], options: UsageOptions): Promise<void> {
   const read = options.by === 'workflow' ? workflowRows : allocationRows;
   const rows = await withConnection<Row[]>(context, ({ api }) => read(context, api, words));
-  const usage = chosenRecords(rows, fieldsOf(options.by), options);
+  const usage = chosenRecords({ name: `rows of each ${options.by}`, columns: fieldsOf(options.by) }, rows, options);
   const total = totalHours(usage);
   if (context.format === 'csv') await printCsv<ListRecord>(context, fieldsOf(options.by), usage);
   else await printResult(context, { by: options.by, usage, total }, () => usageText(context, options.by, usage, total));

@@ -7,13 +7,13 @@ export const keyArgument =
 
 /** The description of several workflows as arguments. */
 export const keysArgument =
-  'workflows: keys, names, ranges such as 3-7, patterns (default: -k, TORC_WORKFLOW_KEY, or the only one)';
+  'workflows: keys, names, ranges such as 3-7, patterns of * and ? (default: -k, TORC_WORKFLOW_KEY, or the only one)';
 
 export const jobArgument = 'job: key or name';
 
 /** Jobs as arguments of a command that changes them. */
 export function addJobArguments(command: Command, argument = '<jobs...>'): Command {
   return command
-    .argument(argument, "jobs of one workflow: keys, names or patterns such as 'sim_*'")
+    .argument(argument, "jobs of one workflow: keys, names or patterns of * and ?, such as 'sim_*'")
     .option('-y, --yes', 'do not ask when a pattern chooses the jobs');
 }

@@ -1,7 +1,7 @@
 /** `torc generators add|put|list|show|pause|resume|run|delete`: workflows of items that were collected. */
 import { type Command, Option } from 'commander';
 import type { AddGeneratorOptions, PutOptions } from '../actions/generators.ts';
-import { someTime, wholeNumber } from '../input/options.ts';
+import { addListOptions, listOptions, someTime, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 
 const nameArgument = 'the name of a generator';
@@ -15,10 +15,10 @@ export function declareGenerators(program: Command, act: Act): void {
   const list = group
     .command('list')
     .description('show the generators, and how many items wait in each')
-    .addHelpText('after', examples('torc generators list'));
-  act(list, async () => {
+    .addHelpText('after', examples('torc generators list', 'torc generators list --sort-by num_items --reverse-sort'));
+  act(addListOptions(list), async () => {
     const { listGenerators } = await import('../actions/generators.ts');
-    return (context) => listGenerators(context);
+    return (context) => listGenerators(context, listOptions(list));
   });
   declareOthers(group, act);
 }

@@ -1,6 +1,6 @@
 /** `torc limits set|list|delete`: how many jobs that name a limit run at once. */
 import type { Command } from 'commander';
-import { wholeNumber } from '../input/options.ts';
+import { addListOptions, listOptions, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 
 const nameArgument = 'what jobs name, such as matlab';
@@ -29,10 +29,10 @@ export function declareLimits(program: Command, act: Act): void {
     .command('list')
     .description('show the shared limits, or those that apply to a workflow, and what runs under them')
     .argument('[key]', 'workflow: key or name, last for the newest (default: -k, else the shared limits)')
-    .addHelpText('after', examples('torc limits list', 'torc limits list 7'));
-  act(list, async ([key = null]) => {
+    .addHelpText('after', examples('torc limits list', 'torc limits list 7', 'torc limits list -f name=matlab'));
+  act(addListOptions(list), async ([key = null]) => {
     const { listLimits } = await import('../actions/limits.ts');
-    return (context) => listLimits(context, key);
+    return (context) => listLimits(context, key, listOptions(list));
   });
   const remove = group
     .command('delete')

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { catchUpRules, overlapRules, scheduleDefaults } from '../../model/decide/schedule.ts';
 import type { AddScheduleOptions } from '../actions/schedules.ts';
 import type { ModifyScheduleOptions } from '../actions/schedules-modify.ts';
-import { someTime, wholeNumber } from '../input/options.ts';
+import { addListOptions, listOptions, someTime, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 
 const nameArgument = 'the name of a schedule';
@@ -103,10 +103,10 @@ function declareShows(group: Command, act: Act): void {
   const list = group
     .command('list')
     .description('show the schedules: when each runs next, and how its last instant went')
-    .addHelpText('after', examples('torc schedules list', 'torc -F json schedules list'));
-  act(list, async () => {
+    .addHelpText('after', examples('torc schedules list', 'torc schedules list -f is_paused=true'));
+  act(addListOptions(list), async () => {
     const { listSchedules } = await import('../actions/schedules.ts');
-    return (context) => listSchedules(context);
+    return (context) => listSchedules(context, listOptions(list));
   });
   const show = group
     .command('show')

@@ -53,7 +53,11 @@ export function environmentChanges(
   context: Context,
   options: EnvironmentOptions,
 ): { env?: Record<string, string | null> } {
-  const { unsetEnv = [] } = options;
+  const { env = {}, unsetEnv = [] } = options;
+  const both = unsetEnv.find((name) => Object.hasOwn(env, name));
+  if (both !== undefined) {
+    throw new TorcError('usage', `--env and --unset-env both name ${both}`, 'Give only one of them for a variable.');
+  }
   const changes = {
     ...givenEnvironment(context, options),
     ...Object.fromEntries(unsetEnv.map((name) => [name, null])),

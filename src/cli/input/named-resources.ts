@@ -5,7 +5,7 @@ import { problemOfResources } from '../../model/named-resources.ts';
 /** Adds NAME=N to the named resources before; an empty text means none. Throws TorcError 'usage' for what is neither. */
 export function namedResources(text: string, before: Record<string, number> = {}): Record<string, number> {
   if (text === '') return {};
-  const match = /^([^=]+)=([0-9]{1,10})$/.exec(text);
+  const match = /^([^=]+)=([0-9]+)$/.exec(text);
   const amounts = match === null ? {} : { ...before, [match[1] ?? '']: Number(match[2]) };
   const problem = match === null ? `'${text}' is not NAME=N` : problemOfResources(amounts);
   if (problem === null) return amounts;

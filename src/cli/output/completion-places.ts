@@ -1,7 +1,9 @@
 /** What can follow each command: its commands, its options, and what their values are. */
 import type { Argument, Command, Option } from 'commander';
 import { z } from 'zod';
-import { type ListName, records } from '../../api/records.ts';
+import { limitsListed } from '../../api/concurrency.ts';
+import { records } from '../../api/records.ts';
+import { schedulesListed } from '../../api/schedules.ts';
 import { consoleLevels, outputFormats } from '../context/context.ts';
 
 export interface Word {
@@ -99,7 +101,7 @@ function kindOfArgument(argument: Argument, path: string): Kind {
 }
 
 /** Lists whose commands are called differently. */
-const otherLists: Readonly<Record<string, ListName>> = {
+const otherLists: Readonly<Record<string, string>> = {
   'workflows runs': 'runs',
   'hpc slurm list-configs': 'slurm_configs',
   'slurm list-configs': 'slurm_configs',
@@ -110,17 +112,26 @@ const otherLists: Readonly<Record<string, ListName>> = {
 };
 
 /** The list that a command shows or chooses from; null when none is known. */
-function listOf(path: string): ListName | null {
+function listOf(path: string): string | null {
   const group = path.split(' ')[0]?.replaceAll('-', '_') ?? '';
   const name = otherLists[path] ?? group;
-  return Object.hasOwn(records, name) ? (name as ListName) : null;
+  return Object.hasOwn(recordsOfLists, name) ? name : null;
 }
 
+const schedules = () => schedulesListed().shape.schedules.element;
+
+const recordsOfLists: Readonly<Record<string, () => z.ZodType>> = {
+  ...records,
+  limits: () => limitsListed().shape.limits.element,
+  schedules,
+  generators: schedules,
+};
+
 /** The columns of each list with their words, where only some are possible. */
-export function columnsOfLists(): Map<ListName, Map<string, readonly string[]>> {
-  const lists = new Map<ListName, Map<string, readonly string[]>>();
-  for (const name of Object.keys(records) as ListName[]) {
-    const record: z.ZodType = records[name]();
+export function columnsOfLists(): Map<string, Map<string, readonly string[]>> {
+  const lists = new Map<string, Map<string, readonly string[]>>();
+  for (const [name, recordOf] of Object.entries(recordsOfLists)) {
+    const record = recordOf();
     const fields = record instanceof z.ZodObject ? Object.entries(record.shape) : [];
     lists.set(name, new Map(fields.map(([column, field]) => [column, wordsOf(field)])));
   }

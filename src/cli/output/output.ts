@@ -15,6 +15,8 @@ import { attributePrefix, cellOf, namesOfHeading, textColumn } from './text-colu
 export interface ShownColumns {
   /** The columns to print, in this order; null for the usual ones. */
   chosen: readonly string[] | null;
+  /** The usual ones of a list that has no columns of its own in list-columns.ts. */
+  usual?: readonly string[];
   excluded: readonly string[];
   /** Whether the usual columns are shown as wide as they are. */
   isWide?: boolean;
@@ -27,7 +29,7 @@ export interface ShownColumns {
 /** Prints a list as its pages arrive; stops early when the reader is gone. */
 export async function printList(
   context: Context,
-  list: ListName,
+  list: ListName | string,
   pages: AsyncIterable<readonly ListRecord[]>,
   shown: ShownColumns = { chosen: null, excluded: [] },
 ): Promise<void> {
@@ -66,9 +68,9 @@ interface ListPrinter {
   hidden?(): readonly string[];
 }
 
-function listPrinter(context: Context, list: ListName, shown: ShownColumns): ListPrinter {
+function listPrinter(context: Context, list: string, shown: ShownColumns): ListPrinter {
   if (context.format === 'json') return jsonPrinter(list);
-  const named = usualColumns(context, list, shown.isOfSeveral);
+  const named = shown.usual ?? usualColumns(context, list as ListName, shown.isOfSeveral);
   const usual = (record: ListRecord): readonly string[] =>
     context.format === 'csv' ? Object.keys(record) : named.filter((column) => column in record);
   const columnsOf = (record: ListRecord | undefined): string[] => {
@@ -82,7 +84,7 @@ function listPrinter(context: Context, list: ListName, shown: ShownColumns): Lis
 }
 
 /** The heading of a column may be shorter than its name: `peak_memory` names the column `peak_memory_bytes`. */
-function columnNamed(list: ListName, record: ListRecord, name: string): string {
+function columnNamed(list: string, record: ListRecord, name: string): string {
   const found = namesOfHeading(name).find((each) => each in record);
   if (found !== undefined) return found;
   if (name.startsWith(attributePrefix) && 'attributes' in record) return name;
@@ -91,7 +93,7 @@ function columnNamed(list: ListName, record: ListRecord, name: string): string {
   throw new TorcError('usage', message, `Columns: ${known.join(', ')}`);
 }
 
-function jsonPrinter(list: ListName): ListPrinter {
+function jsonPrinter(list: string): ListPrinter {
   return {
     page(records, isFirst) {
       const lines = records.map((record) => jsonText(record)).join(',\n');

@@ -8,7 +8,7 @@ import { quoted } from '../../model/spec/names.ts';
 import { claimedStatuses } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addShape } from '../running/added-shapes.ts';
-import { jobLaunch, replaceJobLaunch } from '../running/launch.ts';
+import { jobLaunch, replaceJobLaunch, workflowEnvironment } from '../running/launch.ts';
 import { fromDataOf } from '../running/needs-from-data.ts';
 import { giveOwnRequirements } from '../running/own-requirements.ts';
 import { forgetReadyJobs } from '../running/ready-jobs.ts';
@@ -18,7 +18,7 @@ import { getWorkflow } from '../running/workflows.ts';
 import { changedAttributes, jobAttributes, storeJobAttributes } from './attributes.ts';
 import { findJob, type JobRow } from './job-rows.ts';
 import { resolved } from './job-texts.ts';
-import { changedLaunch } from './launch-modification.ts';
+import { changedLaunch, refuseUnsetting } from './launch-modification.ts';
 import { limitSet } from './limits.ts';
 import { keyOfName } from './named-parts.ts';
 import { changedNeed, resourceDifferences } from './requirements-modification.ts';
@@ -45,7 +45,9 @@ export function modifyJob(tx: Transaction, request: Request<'job_modify'>): { na
   const nextNeed = changedNeed(need, next);
   const resources = resourceDifferences(need, nextNeed);
   const way = changedWay(tx, job, shape, next);
-  const launch = changedLaunch(job, jobLaunch(tx, jobKey), next);
+  const ownLaunch = jobLaunch(tx, jobKey);
+  refuseUnsetting(job, ownLaunch, workflowEnvironment(tx, workflowKey), next);
+  const launch = changedLaunch(job, ownLaunch, next);
   const attributes = changedAttributes(jobAttributes(tx, jobKey), givenAttributes);
   const changes = [
     ...fieldDifferences(job, next),

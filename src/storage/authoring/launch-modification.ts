@@ -1,7 +1,7 @@
 /** Changing how the process of a stored job is started. */
 import type { ChangedField, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
-import { environmentDifferences, environmentProblem, type Launch } from '../../model/launch.ts';
+import { type Environment, environmentDifferences, environmentProblem, type Launch } from '../../model/launch.ts';
 import { quoted } from '../../model/spec/names.ts';
 
 type LaunchChanges = Pick<Request<'job_modify'>['changes'], 'env' | 'stdio' | 'cwd'>;
@@ -27,4 +27,21 @@ export function changedLaunch(
     fields.push({ field, old_value: before[field] ?? null, new_value: after[field] ?? null });
   }
   return { fields, after };
+}
+
+/** Throws 'usage' for a variable that is to go from a job although the workflow sets it: the job would still have it. */
+export function refuseUnsetting(
+  job: { name: string; workflow_key: number },
+  { env: own = {} }: Launch,
+  ofWorkflow: Environment,
+  { env = {} }: LaunchChanges,
+): void {
+  const unset = Object.keys(env).filter((name) => env[name] === null);
+  const name = unset.find((each) => !Object.hasOwn(own, each) && Object.hasOwn(ofWorkflow, each));
+  if (name === undefined) return;
+  throw new TorcError(
+    'usage',
+    `job ${quoted(job.name)} has the variable ${name} from its workflow, not of its own`,
+    `Give the job another value with --env ${name}=.., or change it for all jobs: torc workflows modify ${job.workflow_key} --unset-env ${name}`,
+  );
 }

@@ -32,6 +32,11 @@ function afterAll(prefix: string): string {
 /** A name is looked for among this many that begin alike, then among as many others. */
 const comparedNames = 2000;
 /** .. and these are chosen from so many. */
+/** For a word in brackets that a shell would expand: what is special in a pattern. */
+export function bracketsNote(word: string): string {
+  return /\[.*\]/.test(word) ? '; brackets have no special meaning here, only * and ?' : '';
+}
+
 const readNames = 20_000;
 
 /** The words "; did you mean X?" with a name from a table, or nothing. */

@@ -7,7 +7,7 @@ import { isPattern } from '../../model/pattern.ts';
 import { quoted } from '../../model/spec/names.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { Database } from '../database/database.ts';
-import { isKey, matches, type NamedRow, selection, suggestion } from './named-rows.ts';
+import { bracketsNote, isKey, matches, type NamedRow, selection, suggestion } from './named-rows.ts';
 import { selectWorkflows } from './workflow-selection.ts';
 
 /** The tables of a workflow's parts: each has an index over (workflow_key, name). */
@@ -104,9 +104,13 @@ function unknownPart(db: Database, list: Part, workflowKey: number, word: string
   const { words, command } = parts[list];
   const hint = `torc -k ${workflowKey} ${command}`;
   if (isPattern(word)) {
-    const what = `no ${words} of workflow ${workflowKey} matches ${quoted(word)}`;
+    const what = `no ${words} of workflow ${workflowKey} matches ${quoted(word)}${bracketsNote(word)}`;
     return new TorcError('not_found', what, hint);
   }
   const meant = suggestion(db, list, 'workflow_key = ?', [workflowKey], word);
-  return new TorcError('not_found', `workflow ${workflowKey} has no ${words} ${quoted(word)}${meant}`, hint);
+  return new TorcError(
+    'not_found',
+    `workflow ${workflowKey} has no ${words} ${quoted(word)}${meant || bracketsNote(word)}`,
+    hint,
+  );
 }

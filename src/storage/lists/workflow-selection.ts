@@ -4,7 +4,7 @@ import { TorcError } from '../../base/errors.ts';
 import { isPattern } from '../../model/pattern.ts';
 import { quoted } from '../../model/spec/names.ts';
 import type { Database } from '../database/database.ts';
-import { isKey, matches, type NamedRow, selection, suggestion } from './named-rows.ts';
+import { bracketsNote, isKey, matches, type NamedRow, selection, suggestion } from './named-rows.ts';
 
 const stored = `phase IN ('created', 'starting', 'started')`;
 
@@ -95,7 +95,7 @@ class Workflows {
       : /^[0-9-]+$/.test(word)
         ? `there is no workflow ${word}`
         : `there is no workflow ${quoted(word)}${suggestion(this.#db, 'workflows', `${stored} ${this.#owned()}`, this.#owner(), word)}`;
-    return new TorcError('not_found', what, 'torc workflows list');
+    return new TorcError('not_found', `${what}${bracketsNote(word)}`, 'torc workflows list');
   }
 
   #owned(): string {
