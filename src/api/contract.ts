@@ -82,6 +82,7 @@ export const endpoints = {
   server_rotate_token: on(maintenance.rotateToken, maintenance.rotateTokenReply),
   server_backup: on(maintenance.backup, maintenance.backupReply),
   server_check: on(maintenance.nothing, maintenance.checkReply),
+  server_prune: on(maintenance.prune, maintenance.pruneReply),
 
   // what exists
   list: on(lists.list, lists.listReply),

@@ -63,6 +63,27 @@ export const backup = z.strictObject({ path: text.min(1) });
 /** The host on which the file was written. */
 export const backupReply = () => z.strictObject({ hostname: z.string(), size_bytes: count });
 
+/**
+ * Removes what earlier runs have left behind, of workflows whose last run has ended: events, and attempts that have a later
+ * result. Nothing of the last run, and never the newest result of a job.
+ */
+export const prune = z.strictObject({
+  older_than_seconds: z.number().nonnegative().max(1e10),
+  /** Attempts as well as events. */
+  attempts: z.boolean(),
+  dry_run: z.boolean(),
+});
+export const pruneReply = () =>
+  z.strictObject({
+    dry_run: z.boolean(),
+    before: instant,
+    num_workflows: count,
+    num_events: count,
+    num_attempts: count,
+    /** The first thousand of them. */
+    workflows: z.array(z.strictObject({ workflow_key: key, name: z.string(), num_events: count, num_attempts: count })),
+  });
+
 const problem = () =>
   z.strictObject({
     /** `damaged`: the file itself; `inconsistent`: what is stored contradicts itself. */

@@ -231,6 +231,7 @@ const run = () =>
     num_canceled: count.nullable(),
     started_at: instant.nullable(),
     ended_at: instant.nullable(),
+    pruned_at: instant.nullable(),
     elapsed_seconds: z.number().nullable(),
   });
 

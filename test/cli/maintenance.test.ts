@@ -86,6 +86,34 @@ it('a check ends with 0 or 4, a backup keeps no damaged copy, and an unusable da
   }
 });
 
+it('prune removes replaced results of earlier runs as its dry run says, and asks first', async () => {
+  const key = await place.create('true', 'exit 3');
+  await place.torc('workflows', 'start', key);
+  await place.torc('jobs', 'run', key);
+  await place.json(['workflows', 'reset-status', key, '--failed-only', '--restart']);
+  await place.torc('jobs', 'run', key);
+  const numResults = async () =>
+    (await place.json<{ results: unknown[] }>(['results', 'list', '-k', key])).results.length;
+  expect(await numResults()).toBe(3);
+  const words = ['server', 'prune', '--older-than', '0s'];
+  expect(await place.torc(...words)).toMatchObject({ code: 2, stderr: expect.stringContaining('say what to prune') });
+  expect(await place.torc(...words, '--attempts')).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/needs confirmation\nhint: .*server prune --older-than 0s --attempts --yes\n$/),
+  });
+  const planned = await place.json<Record<string, unknown>>([...words, '--attempts', '--dry-run']);
+  expect(planned).toMatchObject({ dry_run: true, num_workflows: 1, num_attempts: 1 });
+  expect(await numResults()).toBe(3);
+  const pruned = await place.json<Record<string, unknown>>([...words, '--attempts', '--yes']);
+  const { before: _, ...counts } = planned;
+  expect(pruned).toEqual({ ...counts, dry_run: false, before: expect.stringMatching(/Z$/) });
+  expect(await numResults()).toBe(2);
+  const { runs } = await place.json<{ runs: { pruned_at: string | null }[] }>(['workflows', 'runs', key]);
+  expect(runs.map(({ pruned_at }) => pruned_at !== null)).toEqual([true, false]);
+  expect((await place.torc(...words, '--attempts', '--yes')).stdout).toMatch(/^nothing to prune before /);
+  expect(await place.json(['server', 'check'])).toMatchObject({ sound: true });
+});
+
 it('doctor changes nothing, and sees the locks, the database and the server', async () => {
   type Doctor = { checks: { check: string; status: string; found: string }[]; num_failed: number };
   const found = ({ checks }: Doctor, check: string) => checks.find((each) => each.check === check)?.found;

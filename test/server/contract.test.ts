@@ -216,6 +216,7 @@ async function look(service: Service, workflow_key: string): Promise<void> {
   await service.call('server_info', {});
   await service.call('server_awaited', {});
   await service.call('server_check', {});
+  await service.call('server_prune', { older_than_seconds: 0, attempts: true, dry_run: true });
 }
 
 async function copy(service: Service, workflow_key: string): Promise<void> {

@@ -487,7 +487,7 @@ CREATE TABLE runs (
   num_jobs INTEGER,
   num_done INTEGER,
   num_failed INTEGER,
-  num_canceled INTEGER,
+  num_canceled INTEGER, pruned_at INTEGER,
   UNIQUE (workflow_key, run_id)
 ) STRICT;
 

@@ -1,7 +1,9 @@
 /** `torc server ..`: the process that owns the database and answers workers and clients, and the database itself. */
 import { type Command, Option } from 'commander';
+import { parseDuration } from '../../base/units.ts';
 import type { ServerStartOptions } from '../actions/server.ts';
-import { decimalNumber, wholeNumber } from '../input/options.ts';
+import type { PruneOptions } from '../actions/server-prune.ts';
+import { decimalNumber, readable, wholeNumber } from '../input/options.ts';
 import { type Act, examples } from './declare.ts';
 
 export function declareServer(program: Command, act: Act): void {
@@ -85,6 +87,31 @@ allocations may keep running; what they report of jobs that the backup does not 
   act(restore, async ([file = ''], self) => {
     const { restore: restoreDatabase } = await import('../actions/server-maintenance.ts');
     return (context) => restoreDatabase(context, file, self.opts<{ dryRun?: boolean }>().dryRun === true);
+  });
+  const prune = group
+    .command('prune')
+    .description('remove what earlier runs of workflows have left behind in the database')
+    .requiredOption('--older-than <duration>', 'only what is older than this, such as 90d', readable(parseDuration))
+    .option('--events', 'events of earlier runs')
+    .option('--attempts', 'also results of earlier runs that a later result of the same job has replaced')
+    .option('-y, --yes', 'do not ask for confirmation')
+    .option('-d, --dry-run', 'show what would be removed without removing it')
+    .addHelpText(
+      'after',
+      examples(
+        'torc server prune --older-than 90d --attempts --dry-run',
+        'torc server prune --older-than 90d --events --yes',
+      ),
+    )
+    .addHelpText(
+      'after',
+      `
+Workflows that run, the last run of each workflow and the newest result of each job stay as they are. To remove
+whole workflows: torc workflows delete KEY.`,
+    );
+  act(prune, async (_, self) => {
+    const { prune: pruneDatabase } = await import('../actions/server-prune.ts');
+    return (context) => pruneDatabase(context, self.opts<PruneOptions>());
   });
   const check = group
     .command('check')

@@ -42,6 +42,7 @@ import { putLimit, removeLimit, showLimits } from './limits.ts';
 import { checkDatabase, makeBackup } from './maintenance.ts';
 import { testNotifications } from './notifications.ts';
 import { showPlannedJobs } from './planning.ts';
+import { prune } from './pruning.ts';
 import { modifySchedule } from './schedule-modification.ts';
 import {
   collectItems,
@@ -79,6 +80,7 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   server_stop: { kind: 'write', run: stopServer },
   server_backup: { kind: 'read', run: makeBackup },
   server_check: { kind: 'read', run: checkDatabase },
+  server_prune: { kind: 'steps', begin: prune },
   server_rotate_token: { kind: 'read', run: rotateToken },
   workflow_create_begin: { kind: 'write', run: beginCreation },
   workflow_create_chunk: { kind: 'write', run: createChunk },

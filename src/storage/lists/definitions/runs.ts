@@ -18,7 +18,7 @@ export const runs: ListDefinition = {
     ...columns('key', ['source_workflow_key', 'r.source_workflow_key']),
     word(runStatuses, 'status', `CASE WHEN ${isOpen} THEN ${workflowStatusSql} ELSE r.status END`),
     ...counts,
-    ...columns('instant', ['started_at', 'r.started_at'], ['ended_at', 'r.ended_at']),
+    ...columns('instant', ['started_at', 'r.started_at'], ['ended_at', 'r.ended_at'], ['pruned_at', 'r.pruned_at']),
     ...columns('seconds', ['elapsed_seconds', 'r.ended_at - r.started_at']),
   ],
   from: 'runs r JOIN workflows w ON w.workflow_key = r.workflow_key',
