@@ -5,9 +5,10 @@
 import { z } from 'zod';
 import { actionTypes, triggerTypes } from '../model/expanded.ts';
 import { messageStates, notificationKinds } from '../model/notification.ts';
-import { allocationStatuses, causes, jobStatuses, outcomes, runOrigins, runStatuses } from '../model/status.ts';
+import { allocationStatuses, causes, jobStatuses, outcomes } from '../model/status.ts';
 import { result } from './attempt-records.ts';
 import { age, count, instant, json, key } from './fields.ts';
+import { run } from './run-record.ts';
 import { workflow } from './workflow-record.ts';
 
 const integer = z.number().int();
@@ -212,27 +213,6 @@ const event = () =>
     /** The person who caused it; null for what workers and the server did by themselves. */
     who: z.string().nullable(),
     data: json(),
-  });
-
-const run = () =>
-  z.strictObject({
-    workflow_key: key,
-    run_id: count,
-    how: z.enum(runOrigins),
-    who: z.string().nullable(),
-    /** Of the first run of a copy, the workflow that it is a rerun or a clone of. */
-    source_workflow_key: key.nullable(),
-    /** `restarted`: a restart closed it before it had ended. */
-    status: z.enum(runStatuses).nullable(),
-    /** Of earlier runs as they were at their end; null where that was not kept. */
-    num_jobs: count.nullable(),
-    num_done: count.nullable(),
-    num_failed: count.nullable(),
-    num_canceled: count.nullable(),
-    started_at: instant.nullable(),
-    ended_at: instant.nullable(),
-    pruned_at: instant.nullable(),
-    elapsed_seconds: z.number().nullable(),
   });
 
 const resourceRequirements = () =>
