@@ -37,9 +37,11 @@ export function parseStat(text: string): ProcessStat | null {
   if (fields.length < 22) return null;
   const field = (number: number): number => Number(fields[number - 3]);
   const state = fields[0];
+  // a process whose first thread has ended looks like a zombie while others go on, or still hold its files
+  const isOver = state === 'X' || state === 'x' || (state === 'Z' && field(20) <= 1);
   return {
     pid: Number.parseInt(text, 10),
-    isAlive: state !== 'Z' && state !== 'X' && state !== 'x',
+    isAlive: !isOver,
     parent: field(4),
     group: field(5),
     session: field(6),

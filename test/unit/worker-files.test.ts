@@ -170,8 +170,9 @@ describe('reading a process', () => {
     }
   });
 
-  it('recognizes dead and unreadable processes', () => {
+  it('recognizes dead and unreadable processes, not those whose first thread has ended', () => {
     expect(parseStat(`42 (sh) Z ${fields}`)?.isAlive).toBe(false);
+    expect(parseStat(`42 (sh) Z ${fields.replace(' 20 0 1 0 99', ' 20 0 3 0 99')}`)?.isAlive).toBe(true);
     expect(parseStat('')).toBeNull();
     expect(parseStat('42 (sh) S 1 2')).toBeNull();
     expect(readStat('/proc', 2 ** 30)).toBeNull();
