@@ -9,12 +9,11 @@
  * old program itself listed. The commit is built in a temporary worktree with the packages of this checkout.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { root, until, withOlderProgram } from './older-program.mjs';
 
-const root = resolve(import.meta.dirname, '..');
 const target = join(root, 'test', 'fixtures', 'old-directories');
 
 /** Jobs that succeed, fail, are canceled for that, and write; with files and requirements. */
@@ -47,17 +46,8 @@ const killed = {
 for (const commit of process.argv.slice(2)) await make(commit);
 
 async function make(commit) {
-  const folder = mkdtempSync(join(tmpdir(), 'torc-old-'));
-  const tree = join(folder, 'tree');
-  const place = join(folder, 'place');
-  const git = (...words) => execFileSync('git', ['-C', root, ...words], { encoding: 'utf8' }).trim();
-  try {
-    const short = git('rev-parse', '--short=7', commit);
-    git('worktree', 'add', '--detach', tree, commit);
-    cpSync(join(root, 'node_modules'), join(tree, 'node_modules'), { recursive: true, verbatimSymlinks: true });
-    execFileSync('npm', ['run', 'build'], { cwd: tree, stdio: 'ignore' });
-    mkdirSync(place);
-    await fill(join(tree, 'dist', 'cli', 'main.js'), place);
+  await withOlderProgram(commit, async ({ tree, program, place, short }) => {
+    await fill(program, place);
     const version = readdirSync(join(tree, 'src', 'storage', 'schema'))
       .toSorted()
       .at(-1)
@@ -67,10 +57,7 @@ async function make(commit) {
     rmSync(archive, { force: true });
     execFileSync('tar', ['-C', place, '--use-compress-program=gzip -9n', '-cf', archive, '.']);
     console.log(archive);
-  } finally {
-    if (existsSync(tree)) git('worktree', 'remove', '--force', tree);
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 async function fill(program, place) {
@@ -129,12 +116,4 @@ function processesIn(folder) {
         return [];
       }
     });
-}
-
-async function until(isTrue) {
-  for (let turn = 0; turn < 600; turn++) {
-    if (isTrue()) return;
-    await delay(100);
-  }
-  throw new Error('it has not happened within a minute');
 }
