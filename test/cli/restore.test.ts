@@ -148,7 +148,7 @@ describe('a restore', () => {
     expect(readdirSync(place.dir).filter((name) => name.startsWith('torc.db.'))).toEqual([]);
   });
 
-  it('that is killed leaves the old database or the backup, whenever it is', { timeout: 120_000 }, async () => {
+  it('that is killed leaves the old database or the backup, whenever it is', { timeout: 300_000 }, async () => {
     await backupAndMore();
     const old = await names();
     const saved = join(place.path, 'saved');

@@ -100,7 +100,7 @@ async function list(name: keyof Recorded['lists'], key?: string): Promise<Row[]>
 }
 
 describe.each(released)('the directory %s', (archive) => {
-  it('is copied, opens with all that it held, and goes on', { timeout: 120_000 }, async () => {
+  it('is copied, opens with all that it held, and goes on', { timeout: 300_000 }, async () => {
     const recorded = unpack(archive);
     const before = contents(database());
     const version = Number(archive.slice(0, 3));
