@@ -1,5 +1,9 @@
 /** What jobs have used is rolled up by the forms of their names, in the transaction that stores their ends. */
+import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { addValue, emptySketch, readSketch } from '../../src/model/usage.ts';
+import { inTransaction } from '../../src/storage/database/transaction.ts';
+import type { Use } from '../../src/storage/database/usage-roll-up.ts';
 import { FakeClock } from '../support/fake-machine.ts';
 import { createWorkflow, finished, freshService, TestWorker } from '../support/service.ts';
 
@@ -110,6 +114,68 @@ it('is part of the transaction: what is rolled back is not counted', async () =>
     ).toThrow('no');
   });
   expect(await usageOf(key)).toEqual([]);
+});
+
+it('is the same as if it had been computed from all attempts, through failures of transactions and another opening', async () => {
+  const workflows = [0, 1].map(() => createWorkflow(fresh.service, [{ name: 'a' }]));
+  const keys = (await Promise.all(workflows)).map(Number);
+  const shapeKey = fresh.service.db.get<{ shape_key: number }>('SELECT shape_key FROM jobs')?.shape_key ?? 0;
+  const model = new Map<string, Use[]>();
+  const stored = new Set<Use>();
+  const someUse = fc.record({
+    workflowKey: fc.constantFrom(...keys),
+    // more than are kept in memory
+    stem: fc.integer({ min: 0, max: 700 }).map((n) => `s${n}`),
+    shapeKey: fc.constant(shapeKey),
+    cause: fc.constantFrom('success', 'oom', 'job_timeout'),
+    memoryBytes: fc.option(fc.integer({ min: 0, max: 2 ** 40 })),
+    cpuThousandths: fc.option(fc.integer({ min: 0, max: 64_000 })),
+    runtimeMs: fc.integer({ min: 0, max: 10 ** 9 }),
+  });
+  const someStep = fc.record({
+    uses: fc.array(someUse, { maxLength: 200, size: 'max' }),
+    fails: fc.boolean(),
+    reopens: fc.boolean(),
+  });
+  for (const { uses, fails, reopens } of fc.sample(fc.array(someStep, { minLength: 30, maxLength: 30 }), 1).flat()) {
+    const { db } = fresh.service;
+    const write = () =>
+      inTransaction(db, 1, (tx) => {
+        for (const use of uses) tx.used(use);
+        if (!fails) return;
+        // what is collected is written, and then all of it is rolled back
+        tx.finish();
+        throw new Error('no');
+      });
+    if (fails) expect(write).toThrow('no');
+    else {
+      write();
+      for (const use of uses) {
+        const id = `${use.workflowKey} ${use.stem}`;
+        model.set(id, [...(model.get(id) ?? []), use]);
+        stored.add(use);
+      }
+    }
+    if (reopens) db.mirrors.clear();
+  }
+  expect(stored.size).toBeGreaterThan(0);
+  const sketchOf = (values: (number | null)[]) => {
+    const sketch = emptySketch();
+    for (const value of values) if (value !== null) addValue(sketch, value);
+    return sketch;
+  };
+  const rows = fresh.service.db.all<Record<string, string>>('SELECT * FROM usage');
+  expect(rows).toHaveLength(model.size);
+  for (const row of rows) {
+    const uses = model.get(`${row.workflow_key} ${row.stem}`) ?? [];
+    expect(row).toMatchObject({
+      num_oom: uses.filter(({ cause }) => cause === 'oom').length,
+      num_timeouts: uses.filter(({ cause }) => cause === 'job_timeout').length,
+    });
+    expect(readSketch(row.memory ?? '')).toEqual(sketchOf(uses.map((use) => use.memoryBytes)));
+    expect(readSketch(row.cpus ?? '')).toEqual(sketchOf(uses.map((use) => use.cpuThousandths)));
+    expect(readSketch(row.runtime ?? '')).toEqual(sketchOf(uses.map((use) => use.runtimeMs)));
+  }
 });
 
 it('rolls up names of more than a thousand forms together', async () => {

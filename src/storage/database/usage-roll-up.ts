@@ -1,6 +1,7 @@
 /** What attempts have used, collected in a transaction and added to the roll-up once at its end. */
 import { addValue, emptySketch, readSketch, type Sketch, sketchText } from '../../model/usage.ts';
 import type { Database } from './database.ts';
+import type { Mirror } from './mirrors.ts';
 
 export interface Use {
   workflowKey: number;
@@ -34,6 +35,19 @@ interface Sum {
   runtime: Sketch;
 }
 
+/** What is kept in memory of the roll-up: rows that transactions have changed lately, so that none is read twice. */
+interface Kept {
+  sums: Map<string, Sum>;
+  /** Workflows without room for further forms of names. */
+  full: Set<number>;
+}
+
+/** One for the whole database, under the key 0. */
+const kept: Mirror<Database, Kept> = { load: () => ({ sums: new Map(), full: new Set() }) };
+
+/** Beyond these, all are forgotten and read again: they take a few kilobytes each. */
+const mostKept = 500;
+
 export class UsageRollUp {
   readonly #db: Database;
   readonly #uses: Use[] = [];
@@ -54,12 +68,13 @@ export class UsageRollUp {
     };
   }
 
-  /** One read and one write for each form of names, however many attempts there were. */
+  /** One write for each form of names, however many attempts there were; a read where it is not in memory. */
   finish(): void {
     const groups = new Map<string, [Use, ...Use[]]>();
     for (const use of this.#uses) {
-      const group = groups.get(`${use.workflowKey} ${use.stem}`);
-      if (group === undefined) groups.set(`${use.workflowKey} ${use.stem}`, [use]);
+      const id = idOf(use.workflowKey, use.stem);
+      const group = groups.get(id);
+      if (group === undefined) groups.set(id, [use]);
       else group.push(use);
     }
     this.#uses.length = 0;
@@ -68,8 +83,14 @@ export class UsageRollUp {
 
   #store(uses: readonly [Use, ...Use[]]): void {
     const [{ workflowKey, stem: own }] = uses;
-    const stem = this.#find(workflowKey, own) !== undefined || this.#hasRoom(workflowKey) ? own : otherStems;
-    const sum = sumOf(this.#find(workflowKey, stem));
+    const memory = this.#db.mirrors.get(kept, 0);
+    let stem = own;
+    let sum = this.#find(memory, workflowKey, stem);
+    if (sum === undefined && !this.#hasRoom(memory, workflowKey)) {
+      stem = otherStems;
+      sum = this.#find(memory, workflowKey, stem);
+    }
+    sum ??= keep(memory, workflowKey, stem, sumOf(undefined));
     for (const { shapeKey, cause, memoryBytes, cpuThousandths, runtimeMs } of uses) {
       sum.shapeKey = shapeKey;
       if (cause === 'oom') sum.numOom += 1;
@@ -94,18 +115,35 @@ export class UsageRollUp {
     );
   }
 
-  #find(workflowKey: number, stem: string): Row | undefined {
-    return this.#db.get<Row>(
+  /** What has been rolled up so far: as kept, else as stored. */
+  #find(memory: Kept, workflowKey: number, stem: string): Sum | undefined {
+    const known = memory.sums.get(idOf(workflowKey, stem));
+    if (known !== undefined) return known;
+    const row = this.#db.get<Row>(
       'SELECT num_oom, num_timeouts, memory, cpus, runtime FROM usage WHERE workflow_key = ? AND stem = ?',
       workflowKey,
       stem,
     );
+    return row === undefined ? undefined : keep(memory, workflowKey, stem, sumOf(row));
   }
 
-  #hasRoom(workflowKey: number): boolean {
+  #hasRoom({ full }: Kept, workflowKey: number): boolean {
+    if (full.has(workflowKey)) return false;
     const sql = `SELECT 1 FROM usage WHERE workflow_key = ? LIMIT 1 OFFSET ${mostStems - 1}`;
-    return this.#db.get(sql, workflowKey) === undefined;
+    const hasRoom = this.#db.get(sql, workflowKey) === undefined;
+    if (!hasRoom) full.add(workflowKey);
+    return hasRoom;
   }
+}
+
+function idOf(workflowKey: number, stem: string): string {
+  return `${workflowKey} ${stem}`;
+}
+
+function keep({ sums }: Kept, workflowKey: number, stem: string, sum: Sum): Sum {
+  if (sums.size >= mostKept) sums.clear();
+  sums.set(idOf(workflowKey, stem), sum);
+  return sum;
 }
 
 function sumOf(row: Row | undefined): Sum {
