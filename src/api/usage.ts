@@ -5,10 +5,11 @@ import { age, count, instant, key, name } from './fields.ts';
 
 export const askUsage = z.strictObject({ workflow_key: key });
 
-/** Null where it is not known; `requested` is null where nothing is stated. */
+/** Null where it is not known; `requested` is the most that a job asks for, null where none states anything. */
 const measure = () =>
   z.strictObject({
     requested: z.number().nullable(),
+    requested_min: z.number().nullable(),
     min: z.number().nullable(),
     median: z.number().nullable(),
     p95: z.number().nullable(),

@@ -111,3 +111,16 @@ export function fitOf(sketch: Sketch, requested: number | null, rule: FitRule, h
     return { proposed: whole(largest * margin), finding: 'exceeded' };
   return { proposed, finding: largest < requested / 2 && proposed < requested ? 'under_half' : null };
 }
+
+/** The least and the most that jobs ask for. */
+export interface Requested {
+  least: number;
+  most: number;
+}
+
+/** The same for jobs that do not all ask for the same: too little for one of them is found first. */
+export function fitOfAll(sketch: Sketch, requested: Requested | null, rule: FitRule, hasRunOut: boolean): Fit {
+  if (requested === null) return fitOf(sketch, null, rule, hasRunOut);
+  const ofLeast = fitOf(sketch, requested.least, rule, hasRunOut);
+  return ofLeast.finding === 'exceeded' ? ofLeast : fitOf(sketch, requested.most, rule, hasRunOut);
+}

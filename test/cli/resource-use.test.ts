@@ -1,5 +1,8 @@
 /** What jobs have used, and requests that follow it. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
+import { openService } from '../../src/server/open.ts';
+import { createWorkflow, finished, TestWorker } from '../support/service.ts';
 import { newPlace, type Place } from './place.ts';
 
 interface Change {
@@ -56,10 +59,12 @@ it('are reported by the forms of their names, also as text', async () => {
 it('are lines of CSV, one for each measure', async () => {
   const { stdout } = await place.torc('-F', 'csv', 'reports', 'resources', '1');
   const [heading, ...lines] = stdout.trimEnd().split('\n');
-  expect(heading).toBe('stem,num_attempts,num_oom,num_timeouts,measure,requested,min,median,p95,max,proposed,finding');
+  expect(heading).toBe(
+    'stem,num_attempts,num_oom,num_timeouts,measure,requested,requested_min,min,median,p95,max,proposed,finding',
+  );
   expect(lines).toHaveLength(12);
-  expect(lines[5]).toMatch(/^other,1,0,0,runtime_seconds,,[\d.]+,[\d.]+,[\d.]+,[\d.]+,60,$/);
-  expect(lines[11]).toMatch(/^work_\*,2,0,0,runtime_seconds,1200,.*,60,under_half$/);
+  expect(lines[5]).toMatch(/^other,1,0,0,runtime_seconds,,,[\d.]+,[\d.]+,[\d.]+,[\d.]+,60,$/);
+  expect(lines[11]).toMatch(/^work_\*,2,0,0,runtime_seconds,1200,1200,.*,60,under_half$/);
 });
 
 it('change what is still to run as a dry run says, and nothing else', async () => {
@@ -78,6 +83,10 @@ it('change what is still to run as a dry run says, and nothing else', async () =
   const { jobs } = await place.json<{ jobs: Record<string, unknown>[] }>(['jobs', 'list', '-k', '1']);
   const values = Object.fromEntries(jobs.map(({ name, runtime_seconds }) => [name, runtime_seconds]));
   expect(values).toMatchObject({ work_1: 1200, work_2: 1200, work_3: 60, early_1: 1200, early_2: 300 });
+  // the report has what jobs ask for now
+  const { usage } = await place.json<{ usage: object[] }>(['reports', 'resources', '1']);
+  expect(usage[3]).toMatchObject({ stem: 'work_*', runtime_seconds: { requested: 1200, requested_min: 60 } });
+  expect((await place.torc('reports', 'resources', '1')).stdout).toMatch(/^work_\* +2 +runtime +1m 00s\.\.20m 00s /m);
 });
 
 it('refuse what makes no sense', async () => {
@@ -115,4 +124,38 @@ it('hours of allocations and of workflows, running ones until now', async () => 
   expect(csv[0]).toMatch(/^workflow_key,allocation_key,slurm_job_id,hostname,num_nodes,.*,idle_share,efficiency,/);
   const wrong = await place.torc('reports', 'usage', '1', '--sort-by', 'node_hour');
   expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('did you mean "node_hours"')]);
+});
+
+it('do not change jobs that run', async () => {
+  const service = await openService(place.dir, systemClock, 'test');
+  const names = ['run_1', 'run_2', 'run_3', 'run_4'];
+  const jobs = names.map((name) => ({ name, memory: 1024 ** 3, runtime: 1200 }));
+  const key = await createWorkflow(service, jobs, [], { name: 'running' });
+  try {
+    const worker = await TestWorker.join(service, key, { cpus: 3, memory: 1024 ** 4 });
+    const { jobs: given } = await worker.exchange();
+    expect(given.map(({ job_name }) => job_name)).toEqual(['run_1', 'run_2', 'run_3']);
+    const [ended, running] = given;
+    worker.held = given.slice(1).map(({ attempt }) => attempt);
+    const start = { attempt: running?.attempt ?? 0, pid: 1, age_ms: 0 };
+    const end = { ...finished(ended?.attempt ?? 0, 0), exec_ms: 1000, peak_memory_bytes: 1024 ** 2 };
+    // the slot that is free again stays so
+    await worker.exchange({ started: [start], finished: [end], draining: true });
+  } finally {
+    await service.close();
+  }
+  const requests = async () => {
+    const { jobs: rows } = await place.json<{ jobs: Record<string, unknown>[] }>(['jobs', 'list', '-k', key]);
+    return Object.fromEntries(rows.map(({ name, status, runtime_seconds }) => [name, [status, runtime_seconds]]));
+  };
+  expect(await requests()).toMatchObject({ run_2: ['submitted', 1200], run_3: ['submitted_pending', 1200] });
+  const planned = await place.json<Plan>(['workflows', 'correct-resources', key, '--dry-run']);
+  expect(planned.jobs.map(({ job_name }) => job_name)).toEqual(['run_4']);
+  expect(await place.json<Plan>(['workflows', 'correct-resources', key])).toEqual({ ...planned, dry_run: false });
+  expect(await requests()).toEqual({
+    run_1: ['done', 1200],
+    run_2: ['submitted', 1200],
+    run_3: ['submitted_pending', 1200],
+    run_4: ['ready', 60],
+  });
 });

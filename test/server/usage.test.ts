@@ -93,6 +93,32 @@ it('an attempt that ran out of its request has used all of it, whatever was meas
   expect(free?.memory_bytes).toMatchObject({ requested: null, max: 50 * mebibyte, finding: null });
 });
 
+it('requests are those of the jobs as they are now, of jobs with such names', async () => {
+  const asks = { a1: 600, a2: 900, a3: 1200, b1: 600 };
+  const jobs = Object.entries(asks).map(([name, runtime]) => ({ name, runtime, hold: name === 'a3' }));
+  const key = await createWorkflow(fresh.service, [...jobs, { name: 'a4' }]);
+  const worker = await TestWorker.join(fresh.service, key, { cpus: 100 });
+  const { jobs: given } = await worker.exchange();
+  worker.held = [];
+  await worker.exchange({ finished: given.map(({ attempt }) => ({ ...finished(attempt, 0), exec_ms: 100_000 })) });
+  const runtimes = async () =>
+    (await usageOf(key)).map(({ runtime_seconds: r }) => [r.requested_min, r.requested, r.finding]);
+  expect(await runtimes()).toEqual([
+    [600, 1200, 'under_half'],
+    [600, 600, 'under_half'],
+  ]);
+  const row = fresh.service.db.get<{ job_key: number }>("SELECT job_key FROM jobs WHERE name = 'a3'");
+  await fresh.service.call('jobs_modify', {
+    job_keys: [String(row?.job_key)],
+    dry_run: false,
+    changes: { runtime_ms: 60_000 },
+  });
+  expect(await runtimes()).toEqual([
+    [60, 900, 'exceeded'],
+    [600, 600, 'under_half'],
+  ]);
+});
+
 it('is part of the transaction: what is rolled back is not counted', async () => {
   const key = await createWorkflow(fresh.service, [{ name: 'a' }]);
   const use = {

@@ -5,6 +5,7 @@ import {
   addValue,
   emptySketch,
   fitOf,
+  fitOfAll,
   fitRules,
   mergeSketch,
   quantile,
@@ -72,6 +73,14 @@ it('proposes more than nearly all used and never less than the largest; flags wh
   expect(fitting(one, 400)).toEqual({ proposed: 400, finding: null });
   expect(fitting(one, 400, true)).toEqual({ proposed: 480, finding: 'exceeded' });
   expect(fitting(one, 1000, true)).toEqual({ proposed: 400, finding: 'under_half' });
+});
+
+it('of jobs that ask for different things, too little for one is found before too much for another', () => {
+  const rule = { unit: 10, least: 10, margin: 1.2, noise: 1 };
+  const sketch = sketchOf([100, 100]);
+  const finding = (least: number, most: number) => fitOfAll(sketch, { least, most }, rule, false).finding;
+  expect([finding(90, 1000), finding(150, 1000), finding(150, 160)]).toEqual(['exceeded', 'under_half', null]);
+  expect(fitOfAll(sketch, null, rule, false)).toEqual({ proposed: 120, finding: null });
 });
 
 it('what is too small to be measured well is not worth less than 64M or a minute', () => {

@@ -31,7 +31,7 @@ export async function reportResources(context: Context, given: string | null): P
 }
 
 const rowFields = ['stem', 'num_attempts', 'num_oom', 'num_timeouts', 'measure'] as const;
-const valueFields = ['requested', 'min', 'median', 'p95', 'max', 'proposed', 'finding'] as const;
+const valueFields = ['requested', 'requested_min', 'min', 'median', 'p95', 'max', 'proposed', 'finding'] as const;
 const csvFields = [...rowFields, ...valueFields];
 
 function csvRows({ stem, num_attempts, num_oom, num_timeouts, ...values }: UsageRow) {
@@ -51,13 +51,13 @@ function reportText(context: Context, key: string, usage: readonly UsageRow[]): 
 }
 
 function measureRow(row: UsageRow, field: Field, word: string, text: (value: number) => string): ListRecord {
-  const { requested, median, p95, max, proposed, finding } = row[field];
+  const { requested, requested_min: least, median, p95, max, proposed, finding } = row[field];
   const shown = (value: number | null): string | null => (value === null ? null : text(value));
   return {
     jobs: row.stem,
     attempts: row.num_attempts,
     measure: word,
-    requested: shown(requested),
+    requested: least === requested ? shown(requested) : `${shown(least)}..${shown(requested)}`,
     median: shown(median),
     p95: shown(p95),
     max: shown(max),
@@ -86,7 +86,9 @@ export async function correctResources(context: Context, given: string | null, o
   const reply = await withConnection(context, async ({ api }) => {
     const key = await chooseWorkflow(context, api, given, 'changes');
     const { usage } = await api.call('usage', { workflow_key: key });
-    const wanted = usage.filter((row) => Object.keys(correctionOf(row, null, { onlyUp, onlyDown })).length > 0);
+    const wanted = usage.filter(({ memory_bytes, runtime_seconds }) => {
+      return [memory_bytes, runtime_seconds].some((measure) => proposedFor(measure, { onlyUp, onlyDown }) !== null);
+    });
     if (wanted.length === 0) return { dry_run: dryRun, jobs: [], running: [] };
     const corrections = await correctionsOf(api, key, wanted, { onlyUp, onlyDown });
     return await modifyAll(api, await onlyStated(api, corrections), dryRun);
@@ -144,17 +146,23 @@ async function onlyStated(api: Api, corrections: Corrections): Promise<Correctio
   return stated;
 }
 
-/** What changes for a job; null for any job that asks for what the report compares with. */
-function correctionOf(row: UsageRow, job: ListRecord | null, { onlyUp, onlyDown }: CorrectOptions): Changes {
+/** Where there is a finding, what jobs get. */
+function proposedFor(
+  { finding, proposed }: UsageRow['memory_bytes'],
+  { onlyUp, onlyDown }: CorrectOptions,
+): number | null {
+  return finding === null || (finding === 'exceeded' ? onlyDown : onlyUp) === true ? null : proposed;
+}
+
+/** What changes for a job. */
+function correctionOf(row: UsageRow, job: ListRecord, options: CorrectOptions): Changes {
   const next = (field: 'memory_bytes' | 'runtime_seconds'): number | null => {
-    const { finding, proposed, requested } = row[field];
-    if (finding === null || proposed === null || (finding === 'exceeded' ? onlyDown : onlyUp) === true) return null;
-    const now = job === null ? requested : job[field];
-    if (typeof now !== 'number') return null;
+    const [proposed, now] = [proposedFor(row[field], options), job[field]];
+    if (proposed === null || typeof now !== 'number') return null;
     // a job may not be stopped before it is expected to end
-    const expected = field === 'runtime_seconds' ? Number(job?.expected_runtime_seconds ?? 0) : 0;
+    const expected = field === 'runtime_seconds' ? Number(job.expected_runtime_seconds ?? 0) : 0;
     const value = Math.max(proposed, expected);
-    return (finding === 'exceeded' ? now < value : now > value) ? value : null;
+    return (row[field].finding === 'exceeded' ? now < value : now > value) ? value : null;
   };
   const [memory, runtime] = [next('memory_bytes'), next('runtime_seconds')];
   return {

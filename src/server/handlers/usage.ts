@@ -3,11 +3,27 @@ import type { Reply, Request } from '../../api/contract.ts';
 import { isoInstant } from '../../base/clock.ts';
 import { allocationHours, type JobTime, totalHours } from '../../model/decide/node-hours.ts';
 import { addJobTimes, workerTimes } from '../../storage/lists/node-hours.ts';
-import { earlierUsage, readUsage } from '../../storage/lists/usage.ts';
+import { addShapesOfStems, earlierUsage, measuredStems, readUsage } from '../../storage/lists/usage.ts';
 import type { ServerContext } from '../context.ts';
 
-export function showUsage({ view }: ServerContext, { workflow_key }: Request<'usage'>): Reply<'usage'> {
-  return readUsage(view, Number(workflow_key));
+/** Looks at the jobs in parts, so that others are served in between. */
+export async function showUsage(
+  { db, view }: ServerContext,
+  { workflow_key }: Request<'usage'>,
+  signal?: AbortSignal,
+): Promise<Reply<'usage'>> {
+  const workflowKey = Number(workflow_key);
+  const stems = measuredStems(db, workflowKey);
+  await inParts(signal, (after) => addShapesOfStems(db, workflowKey, stems, after));
+  return readUsage(view, workflowKey, stems);
+}
+
+/** `part` returns from where on the next one begins, or null after the last. */
+async function inParts(signal: AbortSignal | undefined, part: (after: number) => number | null): Promise<void> {
+  for (let after: number | null = 0; after !== null && signal?.aborted !== true; ) {
+    after = part(after);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 export function showEarlierUsage(
@@ -26,10 +42,7 @@ export async function showUsageHours(
   const workflowKey = Number(workflow_key);
   const now = clock.now();
   const jobs = new Map<number, JobTime>();
-  for (let after: number | null = 0; after !== null && signal?.aborted !== true; ) {
-    after = addJobTimes(db, workflowKey, { sums: jobs, after, now });
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  await inParts(signal, (after) => addJobTimes(db, workflowKey, { sums: jobs, after, now }));
   const { workers, numNodes } = workerTimes(db, workflowKey);
   const rows = allocationHours(workers, { numNodes, jobs, now });
   return {

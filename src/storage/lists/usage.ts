@@ -1,18 +1,23 @@
-/** What the jobs of a workflow have used against what they ask for, by the forms of their names; the cost grows with those. */
+/** What the jobs of a workflow have used against what they ask for, by the forms of their names. */
 import type { Reply } from '../../api/contract.ts';
+import type { Requirements } from '../../model/job.ts';
 import {
   emptySketch,
   type FitRule,
   fitOf,
+  fitOfAll,
   fitRules,
   mergeSketch,
   quantile,
+  type Requested,
   readSketch,
   type Sketch,
+  stemOf,
 } from '../../model/usage.ts';
+import type { Database } from '../database/database.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { otherStems } from '../database/usage-roll-up.ts';
-import { requirementsOf, type ShapeRow } from '../running/shapes.ts';
+import { readShape, requirementsOf, type ShapeRow } from '../running/shapes.ts';
 
 interface UsageRow extends ShapeRow {
   stem: string;
@@ -23,15 +28,23 @@ interface UsageRow extends ShapeRow {
   runtime: string;
 }
 
-export function readUsage(tx: Transaction, workflowKey: number): Reply<'usage'> {
+export function readUsage(tx: Transaction, workflowKey: number, shapes: ShapesOfStems): Reply<'usage'> {
   const rows = tx.db.all<UsageRow>(
     `SELECT u.stem, u.num_oom, u.num_timeouts, u.memory, u.cpus, u.runtime, s.* FROM usage u
      JOIN shapes s ON s.shape_key = u.shape_key WHERE u.workflow_key = ? ORDER BY u.stem`,
     workflowKey,
   );
+  const needs = new Map<number, Requirements>();
+  for (const shapeKey of new Set([...shapes.values()].flatMap((keys) => [...keys]))) {
+    needs.set(shapeKey, readShape(tx, shapeKey));
+  }
   return {
     usage: rows.map((row) => {
-      const need = requirementsOf(row);
+      // without jobs, what the last of them asked for
+      const keys = shapes.get(row.stem) ?? [];
+      const asked = [...keys].flatMap((key) => needs.get(key) ?? []);
+      const requested = (value: (need: Requirements) => number | null): Requested | null =>
+        rangeOf((asked.length === 0 ? [requirementsOf(row)] : asked).map(value));
       const runtime = readSketch(row.runtime);
       return {
         stem: row.stem,
@@ -39,17 +52,17 @@ export function readUsage(tx: Transaction, workflowKey: number): Reply<'usage'> 
         num_oom: row.num_oom,
         num_timeouts: row.num_timeouts,
         memory_bytes: measureOf(readSketch(row.memory), fitRules.memory, {
-          requested: need.isMemoryStated ? need.memoryBytes : null,
+          requested: requested((need) => (need.isMemoryStated ? need.memoryBytes : null)),
           scale: 1,
           hasRunOut: row.num_oom > 0,
         }),
         num_cpus: measureOf(readSketch(row.cpus), fitRules.cpus, {
-          requested: need.numCpus * 1000,
+          requested: requested((need) => need.numCpus * 1000),
           scale: 1000,
           hasRunOut: false,
         }),
         runtime_seconds: measureOf(runtime, fitRules.runtime, {
-          requested: need.isRuntimeStated ? need.runtimeMs : null,
+          requested: requested((need) => (need.isRuntimeStated ? need.runtimeMs : null)),
           scale: 1000,
           hasRunOut: row.num_timeouts > 0,
         }),
@@ -58,20 +71,55 @@ export function readUsage(tx: Transaction, workflowKey: number): Reply<'usage'> 
   };
 }
 
+/** Of jobs that state something. */
+function rangeOf(values: readonly (number | null)[]): Requested | null {
+  const stated = values.filter((value) => value !== null);
+  return stated.length === 0 ? null : { least: Math.min(...stated), most: Math.max(...stated) };
+}
+
+/** The requests of jobs by the forms of their names, of those that have been measured. */
+export type ShapesOfStems = ReadonlyMap<string, ReadonlySet<number>>;
+
+/** An empty set for each form of names with measurements. */
+export function measuredStems(db: Database, workflowKey: number): Map<string, Set<number>> {
+  const rows = db.rows<[string]>('SELECT stem FROM usage WHERE workflow_key = ?', workflowKey);
+  return new Map([...rows].map(([stem]) => [stem, new Set<number>()]));
+}
+
+/** How many jobs one step looks at. */
+const jobsAtATime = 10_000;
+
+/** Adds what a part of the jobs ask for; returns from where on the next part begins, or null after the last. */
+export function addShapesOfStems(
+  db: Database,
+  workflowKey: number,
+  stems: ReadonlyMap<string, Set<number>>,
+  after: number,
+): number | null {
+  let last: number | null = null;
+  const sql = `SELECT job_key, name, shape_key FROM jobs WHERE workflow_key = ? AND job_key > ? ORDER BY job_key LIMIT ${jobsAtATime}`;
+  for (const [jobKey, name, shapeKey] of db.rows<[number, string, number]>(sql, workflowKey, after)) {
+    (stems.get(stemOf(name)) ?? stems.get(otherStems))?.add(shapeKey);
+    last = jobKey;
+  }
+  return last;
+}
+
 /** Values are shown in `scale`. */
 function measureOf(
   sketch: Sketch,
   rule: FitRule,
-  { requested, scale, hasRunOut }: { requested: number | null; scale: number; hasRunOut: boolean },
+  { requested, scale, hasRunOut }: { requested: Requested | null; scale: number; hasRunOut: boolean },
 ) {
   const shown = (value: number | null): number | null => (value === null ? null : Math.round(value) / scale);
   return {
-    requested: shown(requested),
+    requested: shown(requested?.most ?? null),
+    requested_min: shown(requested?.least ?? null),
     min: sketch.n === 0 ? null : shown(sketch.min),
     median: shown(quantile(sketch, 0.5)),
     p95: shown(quantile(sketch, 0.95)),
     max: sketch.n === 0 ? null : shown(sketch.max),
-    ...shownFit(fitOf(sketch, requested, rule, hasRunOut), shown),
+    ...shownFit(fitOfAll(sketch, requested, rule, hasRunOut), shown),
   };
 }
 
