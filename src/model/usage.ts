@@ -55,8 +55,12 @@ export function quantile({ n, min, max, buckets }: Sketch, share: number): numbe
   return max;
 }
 
+/** As JSON; written out here because that is several times as fast, and jobs wait for it. */
 export function sketchText({ n, min, max, buckets }: Sketch): string {
-  return JSON.stringify(n === 0 ? [] : [n, min, max, ...[...buckets].flat()]);
+  if (n === 0) return '[]';
+  let text = `[${n},${min},${max}`;
+  for (const [bucket, count] of buckets) text += `,${bucket},${count}`;
+  return `${text}]`;
 }
 
 export function readSketch(text: string): Sketch {
