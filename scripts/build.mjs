@@ -24,7 +24,8 @@ const { specJsonSchema } = await import(pathToFileURL(join(fresh, 'model', 'spec
 writeFileSync(join(fresh, 'workflow.schema.json'), `${JSON.stringify(specJsonSchema(), null, 2)}\n`);
 await writeManual();
 await bundle();
-compileJobStarter();
+compileNative('torc-start-jobs', 'workers start jobs more slowly');
+compileNative('torc-run-step', 'of jobs that srun runs only its exit code is known');
 chmodSync(join(fresh, 'cli', 'main.js'), 0o755);
 if (existsSync(dist)) renameSync(dist, old);
 renameSync(fresh, dist);
@@ -42,19 +43,19 @@ async function writeManual() {
   }
 }
 
-/** Static, so that it runs on nodes with another C library. Without a compiler, workers work without this program. */
-function compileJobStarter() {
+/** Static, so that it runs on nodes with another C library. Without a compiler, workers work without these programs. */
+function compileNative(name, without) {
   const folder = join(fresh, 'native', process.arch);
   mkdirSync(folder, { recursive: true });
-  const source = join(root, 'src', 'worker', 'processes', 'start-jobs.c');
+  const source = join(root, 'src', 'worker', 'processes', `${name.slice('torc-'.length)}.c`);
   const words = ['-std=c11', '-O2', '-Wall', '-Wextra', '-pthread', '-s', source];
   const compile = (...more) =>
-    spawnSync(process.env.CC ?? 'cc', [...words, '-o', join(folder, 'torc-start-jobs'), ...more], { encoding: 'utf8' });
+    spawnSync(process.env.CC ?? 'cc', [...words, '-o', join(folder, name), ...more], { encoding: 'utf8' });
   if (compile('-static').status === 0) return;
   const { status, error, stderr } = compile();
   if (status === 0)
-    console.warn('no static C library: torc-start-jobs needs a C library at least as new as the one on this machine');
-  else console.warn(`no torc-start-jobs, workers start jobs more slowly: ${error?.message ?? stderr}`);
+    console.warn(`no static C library: ${name} needs a C library at least as new as the one on this machine`);
+  else console.warn(`no ${name}, ${without}: ${error?.message ?? stderr}`);
 }
 
 /**

@@ -23,6 +23,8 @@ const attempt = () => ({
   /** Null where no process ran: the result is inherited, or a person's mark. */
   hostname: z.string().nullable(),
   slurm_job_id: z.string().nullable(),
+  /** As Slurm calls it, such as 1234.5; null where srun did not start it. */
+  slurm_step_id: z.string().nullable(),
   compute_node_key: key.nullable(),
   num_nodes: count,
   num_cpus: count,

@@ -120,6 +120,8 @@ export function beginRequest(workflow: ExpandedWorkflow, place: ActionPlace): Re
     })),
     sample_interval_seconds: sampleInterval(workflow.resourceMonitor),
     stdio: workflow.stdio,
+    ...(workflow.pin === undefined ? {} : { pin: workflow.pin }),
+    ...(workflow.execution === undefined ? {} : { execution: workflow.execution }),
     num_jobs: workflow.numJobs,
     num_files: workflow.files.length,
     num_user_data: workflow.userData.length,

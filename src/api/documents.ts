@@ -1,6 +1,7 @@
 /** Exported and imported workflows. */
 import { z } from 'zod';
 import { stdioModes, terminationSignals } from '../model/expanded.ts';
+import { executions } from '../model/launch.ts';
 import { causes, jobStatuses } from '../model/status.ts';
 import { failureHandler } from './failure-handlers.ts';
 import { age, attributes, count, environment, instant, json, key, limitName, name, text } from './fields.ts';
@@ -75,6 +76,8 @@ const exportedWorkflow = () =>
     compute_node_wait_for_healthy_database_minutes: count,
     jobs_sort_method: z.enum(['gpus_runtime_memory', 'gpus_memory_runtime', 'none']),
     stdio: z.enum(stdioModes).nullable(),
+    pin: z.literal(true).nullable(),
+    execution: z.enum(executions).nullable(),
     max_losses: count.nullable(),
     max_dynamic_jobs: count.nullable(),
     max_failures: count.nullable(),
@@ -131,6 +134,7 @@ const importedResult = z.object({
   /** Null where no process ran. */
   hostname: name.nullable(),
   slurm_job_id: text.nullable(),
+  slurm_step_id: text.nullable().optional(),
   num_nodes: z.number().int().positive().optional(),
   num_cpus: count,
   memory_bytes: count,

@@ -3,7 +3,14 @@
 import { z } from 'zod';
 import type { Json } from '../base/exact-json.ts';
 import { labelPattern, mostLabels } from '../model/labels.ts';
-import { cpuPlacements, environmentProblem, stdioModes, variableName, variableNameRule } from '../model/launch.ts';
+import {
+  cpuPlacements,
+  environmentProblem,
+  executions,
+  stdioModes,
+  variableName,
+  variableNameRule,
+} from '../model/launch.ts';
 import { problemOfResources } from '../model/named-resources.ts';
 import { attributeName, attributeNameRule, longestAttribute, mostAttributes } from '../model/spec/attributes.ts';
 import { documentProblem } from '../model/spec/user-data.ts';
@@ -69,6 +76,8 @@ export const launch = {
   /** Its processes run only on the CPUs that it is given. */
   pin: z.boolean().optional(),
   cpu_placement: z.enum(cpuPlacements).optional(),
+  /** What starts it in an allocation of Slurm. */
+  execution: z.enum(executions).optional(),
 };
 /** Null removes one; the others stay. */
 export const changedAttributes = z.record(attributeKey, attributeValue.nullable()).refine(few, tooMany);

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { diagnosis } from '../model/decide/diagnosis-fields.ts';
 import { reason } from '../model/decide/reason.ts';
-import { cpuPlacements, stdioModes } from '../model/launch.ts';
+import { cpuPlacements, executions, stdioModes } from '../model/launch.ts';
 import { jobStatuses } from '../model/status.ts';
 import { shownAttempt } from './attempt-records.ts';
 import {
@@ -139,6 +139,7 @@ export const jobShown = () =>
       container: z.string().optional(),
       pin: z.boolean().optional(),
       cpu_placement: z.enum(cpuPlacements).optional(),
+      execution: z.enum(executions).optional(),
     }),
   });
 export type JobShown = z.infer<ReturnType<typeof jobShown>>;

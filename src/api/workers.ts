@@ -1,7 +1,7 @@
 /** What workers and the server exchange. */
 import { z } from 'zod';
 import { stdioModes, terminationSignals } from '../model/expanded.ts';
-import { cpuPlacements, stdioOutputs } from '../model/launch.ts';
+import { cpuPlacements, executions, stdioOutputs } from '../model/launch.ts';
 import { reportedCauses } from '../model/status.ts';
 import { age, count, instant, json, key, labels, name, namedResources, slurmJobId, text } from './fields.ts';
 import { limits } from './limits.ts';
@@ -149,6 +149,8 @@ const finishedReport = z.object({
   result: json().optional(),
   /** Missing when the workflow's `stdio` is enough to know. */
   log: logPlace.optional(),
+  /** The number of its step within the allocation; missing for an attempt that was none. */
+  slurm_step: z.string().max(20).optional(),
 });
 
 /** Of a running attempt; the peak is the most memory seen so far. */
@@ -240,10 +242,7 @@ const assignment = () =>
     /** Names of the user data that the job writes; missing when there is none. */
     output_user_data: z.array(z.string()).exactOptional(),
     recovery: recovery().exactOptional(),
-    /**
-     * The JSON of its file of inputs; missing when no upstream job has left a result value, null when they are too large
-     * together.
-     */
+    /** The JSON of its file of inputs; missing when no upstream job has left a result, null when they are too large. */
     inputs: z.string().nullable().exactOptional(),
     /** For its environment; missing for none. */
     variables: z.record(z.string(), z.string()).exactOptional(),
@@ -255,9 +254,10 @@ const assignment = () =>
     cwd: z.string().exactOptional(),
     stdin: z.string().exactOptional(),
     container: z.string().exactOptional(),
-    /** Whether its processes run only on the CPUs that it is given; missing for what the worker does. */
+    /** Whether it is bound to the CPUs that it is given, and what starts it; missing for what the worker does. */
     pin: z.boolean().exactOptional(),
     cpu_placement: z.enum(cpuPlacements).exactOptional(),
+    execution: z.enum(executions).exactOptional(),
     /** Why it cannot be run: it fails without being started. */
     refusal: z.string().exactOptional(),
   });

@@ -1,6 +1,7 @@
 /** The rows of the list of workflows. */
 import { z } from 'zod';
 import { stdioModes, terminationSignals } from '../model/expanded.ts';
+import { executions } from '../model/launch.ts';
 import { cutOffs, workflowStatuses } from '../model/status.ts';
 import { age, count, instant, json, key } from './fields.ts';
 
@@ -31,6 +32,9 @@ export const workflow = () =>
     is_archived: z.boolean(),
     /** Where workers that start from now on put the output of jobs. */
     stdio: z.enum(stdioModes),
+    /** For jobs that do not state these themselves: bound to their CPUs, and what starts them. */
+    pin: z.boolean(),
+    execution: z.enum(executions),
     /** How often in a run a job comes back whose attempt was lost by infrastructure. */
     max_losses: count,
     /** At most this many jobs may be added by its running jobs. */

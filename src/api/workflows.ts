@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { actionTypes, stdioModes, terminationSignals, triggerTypes } from '../model/expanded.ts';
 import { groupedGraph } from '../model/graph/grouped-graph.ts';
+import { executions } from '../model/launch.ts';
 import { jobStatuses, workflowStatuses } from '../model/status.ts';
 import { autoscaler } from './autoscaling.ts';
 import { delay, failureHandler } from './failure-handlers.ts';
@@ -111,6 +112,9 @@ export const createBegin = z.strictObject({
   create_output_folders: z.boolean().optional(),
   /** Where the output of jobs goes; missing for two files each. */
   stdio: z.enum(stdioModes).optional(),
+  /** For jobs that do not state these themselves; missing for false and `direct`. */
+  pin: z.boolean().optional(),
+  execution: z.enum(executions).optional(),
   num_jobs: count,
   num_files: count,
   num_user_data: count,
@@ -222,6 +226,8 @@ export const modifyWorkflow = z.strictObject({
       ignore_workflow_completion: z.boolean(),
       wait_for_healthy_database_minutes: count,
       stdio: z.enum(stdioModes),
+      pin: z.boolean(),
+      execution: z.enum(executions),
       max_losses: count.max(1_000_000),
       max_dynamic_jobs: count,
       max_failures: count.min(1).nullable(),

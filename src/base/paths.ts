@@ -94,6 +94,7 @@ export const serverDirectoryNames: readonly string[] = [
     'notifications',
     'smtp.json',
     'job_data',
+    'job_steps',
     'slurm_stdio',
     'slurm_scripts',
     'backups/*',
@@ -142,6 +143,11 @@ export function workerPaths(serverDirectory: string, workerId: string): WorkerPa
 /** Stands in for the output directory of one worker where others could exchange what jobs write for it. */
 export function privateDataDirectory(serverDirectory: string, workerId: string): string {
   return join(serverDirectory, 'job_data', workerId);
+}
+
+/** Where jobs of one worker leave how they ended that run as steps of a Slurm allocation. */
+export function stepsDirectory(serverDirectory: string, workerId: string): string {
+  return join(serverDirectory, 'job_steps', workerId);
 }
 
 /** The settings of the mail server, which a person writes. */

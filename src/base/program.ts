@@ -29,5 +29,14 @@ export function schemaDirectory(): string {
 
 /** The compiled program of `src/worker/processes/start-jobs.c`; the build leaves it out where there is no C compiler. */
 export function jobStarterPath(): string {
-  return join(packageDirectory(), 'dist', 'native', process.arch, 'torc-start-jobs');
+  return nativeProgram('torc-start-jobs');
+}
+
+/** That of `src/worker/processes/run-step.c`; likewise. */
+export function stepRunnerPath(): string {
+  return nativeProgram('torc-run-step');
+}
+
+function nativeProgram(name: string): string {
+  return join(packageDirectory(), 'dist', 'native', process.arch, name);
 }

@@ -1,7 +1,7 @@
 /** A workflow ready to be stored: every job written out, names resolved to indices, the graph checked. */
 import type { AutoSize } from './auto-size.ts';
 import type { FromData, Requirements } from './job.ts';
-import type { Environment, Launch, StdioMode } from './launch.ts';
+import type { Environment, Execution, Launch, StdioMode } from './launch.ts';
 import type { ResourceSet } from './named-resources.ts';
 import type { NotificationRule } from './notification.ts';
 import type { FailureRule } from './retry.ts';
@@ -141,6 +141,9 @@ export interface ExpandedWorkflow {
   waitForHealthyDatabaseMinutes: number;
   jobsSortMethod: JobsSortMethod;
   stdio: StdioMode;
+  /** Whether jobs run only on the CPUs that they are given, and what starts them; undefined for false and `direct`. */
+  pin?: true;
+  execution?: Execution;
   /** How often in a run a job comes back whose attempt was lost by infrastructure. */
   maxLosses: number;
   /** At most this many jobs may be added by its running jobs; undefined for the default. */

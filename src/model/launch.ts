@@ -62,6 +62,10 @@ export function modeOf({ mode, delete_on_success: isForFailures }: TorcStdio): S
 export const cpuPlacements = ['compact', 'spread'] as const;
 export type CpuPlacement = (typeof cpuPlacements)[number];
 
+/** What starts a job in an allocation of Slurm. `direct`: its worker; `slurm`: srun, as a step of the allocation. */
+export const executions = ['direct', 'slurm'] as const;
+export type Execution = (typeof executions)[number];
+
 /** What a job states itself; what is missing is as for every other job. */
 export interface Launch {
   env?: Environment | undefined;
@@ -75,6 +79,7 @@ export interface Launch {
   /** Its processes run only on the CPUs that it is given. */
   pin?: boolean | undefined;
   cpu_placement?: CpuPlacement | undefined;
+  execution?: Execution | undefined;
 }
 
 /** The image of a container as apptainer names it: a name that is neither a file nor a URL is one of a registry. */

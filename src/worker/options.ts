@@ -3,6 +3,7 @@ import type { Api } from '../api/contract.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Amounts } from '../model/named-resources.ts';
+import type { StepPlace } from '../slurm/step.ts';
 import type { Topology } from './cpu-sets.ts';
 import type { StopSource, WorkerEffects } from './effects.ts';
 import type { GpuMaker } from './processes/gpus.ts';
@@ -30,6 +31,8 @@ export interface WorkerOptions {
   };
   /** Jobs that do not say otherwise run only on the CPUs that they are given. */
   pin?: boolean;
+  /** Where jobs that want it run as steps of the allocation; missing for nowhere. */
+  steps?: StepPlace;
   maxParallelJobs: number | null;
   /** Jobs that ask for labels find it by these; with some it takes no other jobs, unless `alsoUnlabelled`. */
   labels?: readonly string[];

@@ -8,7 +8,7 @@ import type { Clock } from '../base/clock.ts';
 import { environment } from '../base/config.ts';
 import type { Log } from '../base/log.ts';
 import { openFilesOfCaller } from '../base/open-files.ts';
-import { actionOutputPath, privateDataDirectory, userDataFolder, workerPaths } from '../base/paths.ts';
+import { actionOutputPath, privateDataDirectory, stepsDirectory, userDataFolder, workerPaths } from '../base/paths.ts';
 import { readStat, systemUnits } from '../base/proc.ts';
 import { runShellCommands } from '../base/shell-commands.ts';
 import { unsafeFolder } from '../base/trusted/parents.ts';
@@ -31,10 +31,13 @@ import { ProcessRunner } from './processes/process-runner.ts';
 import { ProcessTable } from './processes/process-table.ts';
 import { bootId } from './processes/resources.ts';
 import type { Spawner } from './processes/spawner.ts';
+import { openStepSpawner } from './processes/step-spawner.ts';
 
 export interface SystemDependencies {
   clock: Clock;
   log: Log;
+  /** Tells the person who started the worker. */
+  warn?(text: string): void;
   /** Starts processes; defaults to the helper. */
   spawner?: Spawner;
 }
@@ -67,6 +70,9 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
     openRunner(events) {
       const { directory, outputDirectory, workflowKey, capacity } = options;
       const units = systemUnits();
+      const steps = options.steps ?? { problem: 'this worker does not run in an allocation of Slurm' };
+      const hasSteps = 'node' in steps;
+      let isToldWithout = false;
       const launch: LaunchContext = {
         workerId,
         workflowKey,
@@ -77,6 +83,12 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
         gpuMaker: capacity.gpuMaker ?? 'nvidia',
         nodeNames: capacity.nodeNames,
         pins: options.pin ?? false,
+        steps,
+        notAsStep(problem) {
+          if (!isToldWithout)
+            dependencies.warn?.(`execution: slurm has no effect here, jobs start without srun: ${problem}`);
+          isToldWithout = true;
+        },
         hasThreads: environment().OMP_NUM_THREADS !== undefined,
         rawVariables: rawVariables(environment()),
         fileVariables: (job) => ({ ...values.variables(job), ...credentials.give(job) }),
@@ -84,23 +96,27 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
       const inherited = { ...jobEnvironment(environment()), ...workerVariables(launch) };
       const openFiles = openFilesOfCaller();
       const fallback = openNodeSpawner(units.ticksPerSecond, inherited, openFiles, outputDirectory);
+      const spawner =
+        dependencies.spawner ??
+        openHelperSpawner({ clock, log, environment: inherited, openFiles, outputDirectory, fallback });
       return new ProcessRunner(withCredentials(events, credentials), {
         clock,
         log,
         units,
         capacityBytes: capacity.memoryBytes,
         launch,
-        spawner:
-          dependencies.spawner ??
-          openHelperSpawner({ clock, log, environment: inherited, openFiles, outputDirectory, fallback }),
+        spawner: !hasSteps
+          ? spawner
+          : openStepSpawner({ spawner, folder: stepsDirectory(options.directory, workerId) }),
         // jobs inherit it, also when a person started this worker inside an allocation
-        table: new ProcessTable({ workerId, slurmJobId: environment().SLURM_JOB_ID ?? null }),
+        table: new ProcessTable({ workerId, slurmJobId: environment().SLURM_JOB_ID ?? null, hasSteps }),
         oomWatch: new OomWatch(clock, openCgroupMemory().oomKillCount),
       });
     },
     async close() {
       values.close();
       credentials.close();
+      await rm(stepsDirectory(options.directory, workerId), { recursive: true, force: true }).catch(() => {});
       // what is left in the server directory is in nobody's way
       if (isShared) await rm(dataDirectory, { recursive: true, force: true }).catch(() => {});
     },

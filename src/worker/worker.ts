@@ -8,11 +8,11 @@ import { systemEffects } from './system-effects.ts';
  * good, for example because there is no such workflow.
  */
 export async function runWorker(options: WorkerOptions, dependencies: WorkerDependencies): Promise<WorkerExit> {
-  const effects = dependencies.effects ?? systemEffects(options, dependencies);
   const warn = (text: string): void => {
     dependencies.log.warn({}, text);
     dependencies.warn?.(text);
   };
+  const effects = dependencies.effects ?? systemEffects(options, { ...dependencies, warn });
   try {
     return await new WorkerLoop(options, { ...dependencies, warn, effects }).run();
   } finally {

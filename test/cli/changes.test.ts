@@ -78,6 +78,18 @@ describe('a workflow that is changed step by step', () => {
       sigterm_lead_seconds: 120,
     });
     expect((await place.torc('workflows', 'modify', '1', '--termination-signal', 'KILL')).code).toBe(2);
+    expect(await place.json(['workflows', 'modify', '1', '--pin', '--execution', 'slurm'])).toMatchObject({
+      changes: [
+        { field: 'pin', old_value: false, new_value: true },
+        { field: 'execution', old_value: 'direct', new_value: 'slurm' },
+      ],
+    });
+    expect(await place.json(['workflows', 'modify', '1', '--no-pin', '--execution', 'direct'])).toMatchObject({
+      changes: [
+        { field: 'pin', new_value: false },
+        { field: 'execution', new_value: 'direct' },
+      ],
+    });
     await place.json(['workflows', 'modify', '1', '--archive', '--name', 'old "one"']);
     await place.create('true');
     const keys = async (...options: string[]) => {

@@ -27,6 +27,8 @@ const everything = {
   termination_signal: 'SIGUSR1',
   sigterm_lead_seconds: 120,
   create_output_folders: false,
+  pin: true,
+  execution: 'slurm',
   name: 'every "thing"\n名',
   description: "it's $HOME",
   project: 'p',
@@ -145,8 +147,9 @@ describe('an exported workflow', () => {
     const workflow = loadWorkflow(JSON.stringify(everything), { file: 'w.json' }).workflow;
     const again = await expectSame(workflow);
     expect([again.maxLosses, again.maxFailures, again.timeoutMs]).toEqual([7, 5, 90_000]);
-    const { terminationSignal, sigtermLeadSeconds, createOutputFolders } = again;
+    const { terminationSignal, sigtermLeadSeconds, createOutputFolders, pin, execution } = again;
     expect([terminationSignal, sigtermLeadSeconds, createOutputFolders]).toEqual(['SIGUSR1', 120, false]);
+    expect([pin, execution]).toEqual([true, 'slurm']);
     expect([...again.jobs].filter(({ isHeld }) => isHeld).map(({ name }) => name)).toEqual(['checker']);
     for (const part of ['failureHandlers', 'schedulers', 'actions', 'resourceMonitor', 'requirements'] as const) {
       expect(again[part], part).toEqual(workflow[part]);

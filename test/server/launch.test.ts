@@ -135,6 +135,42 @@ describe('environment variables', () => {
   });
 });
 
+describe('pin and execution of a workflow', () => {
+  const given = async (worker: TestWorker, request: Parameters<TestWorker['exchange']>[0] = {}) =>
+    (await worker.exchange(request)).jobs.map(({ job_name, pin, execution }) => [job_name, pin, execution]);
+
+  it('are those of each job that does not state them, also when they change', async () => {
+    const own = { name: 'own', command: 'x', pin: false, execution: 'direct' };
+    const { worker } = await started({ pin: true, execution: 'slurm', jobs: [own, { name: 'other', command: 'x' }] });
+    expect(await given(worker)).toEqual([
+      ['own', false, 'direct'],
+      ['other', true, 'slurm'],
+    ]);
+    const shown = await service.call('workflow_show', { workflow_key: '1' });
+    expect([shown.pin, shown.execution]).toEqual([true, 'slurm']);
+    const changes = { pin: false, execution: 'direct' } as const;
+    expect((await service.call('workflow_modify', { workflow_key: '1', changes })).changes).toEqual([
+      { field: 'pin', old_value: true, new_value: false },
+      { field: 'execution', old_value: 'slurm', new_value: 'direct' },
+    ]);
+    expect(await given(worker, { returned: worker.held.splice(0) })).toEqual([
+      ['own', false, 'direct'],
+      ['other', undefined, undefined],
+    ]);
+  });
+
+  it('an attempt that was a step shows its id', async () => {
+    const { key, worker } = await started({ jobs: [{ name: 'a', command: 'x' }] });
+    await worker.exchange({ draining: true });
+    const inSlurm = await TestWorker.join(service, key, { cpus: 8 }, null, { slurm_job_id: '77' });
+    const [job] = (await inSlurm.exchange()).jobs;
+    inSlurm.held = [];
+    await inSlurm.exchange({ finished: [{ ...finished(job?.attempt ?? 0), slurm_step: '3' }] });
+    const { attempts } = await service.call('job_show', { job_key: '1' });
+    expect(attempts).toMatchObject([{ slurm_job_id: '77', slurm_step_id: '77.3' }]);
+  });
+});
+
 describe('stdio of a job', () => {
   it('says where its output is: as stated while it runs, as reported when it has ended', async () => {
     const modes = ['per-job', 'no-stdout', 'no-stderr', 'none', 'files', 'on-failure'] as const;
@@ -182,7 +218,15 @@ describe('stdio of a job', () => {
   });
 
   it('and memory that is no limit are in exports', async () => {
-    const launch = { stdio: 'none', cwd: 'd', stdin: 'f', container: 'i', pin: false, cpu_placement: 'compact' };
+    const launch = {
+      stdio: 'none',
+      cwd: 'd',
+      stdin: 'f',
+      container: 'i',
+      pin: false,
+      cpu_placement: 'compact',
+      execution: 'slurm',
+    };
     const key = await create({
       execution_config: { limit_resources: false, stdio: { mode: 'combined', delete_on_success: true } },
       resource_requirements: [{ name: 'r', num_cpus: 1, memory: '8g' }],

@@ -122,7 +122,7 @@ CREATE TABLE attempts (
   peak_memory_bytes INTEGER,
   average_memory_bytes INTEGER,
   cpu_ms INTEGER
-, sampled_at INTEGER, lost_cause TEXT, diagnosis TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, node_indices TEXT, is_ahead INTEGER NOT NULL DEFAULT 0, log_kind TEXT, log_slot INTEGER, log_offset INTEGER, log_length INTEGER, claim_event INTEGER, start_event INTEGER, end_event INTEGER, is_loss INTEGER NOT NULL DEFAULT 0, inherited_from TEXT, is_forgiven INTEGER NOT NULL DEFAULT 0, limits TEXT, result TEXT, inputs_digest TEXT, shape_key INTEGER, scaled TEXT, resources TEXT) STRICT;
+, sampled_at INTEGER, lost_cause TEXT, diagnosis TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, node_indices TEXT, is_ahead INTEGER NOT NULL DEFAULT 0, log_kind TEXT, log_slot INTEGER, log_offset INTEGER, log_length INTEGER, claim_event INTEGER, start_event INTEGER, end_event INTEGER, is_loss INTEGER NOT NULL DEFAULT 0, inherited_from TEXT, is_forgiven INTEGER NOT NULL DEFAULT 0, limits TEXT, result TEXT, inputs_digest TEXT, shape_key INTEGER, scaled TEXT, resources TEXT, slurm_step TEXT) STRICT;
 
 CREATE INDEX attempts_job ON attempts (workflow_key, job_key);
 
@@ -649,7 +649,7 @@ CREATE TABLE workflows (
   created_at INTEGER NOT NULL,
   started_at INTEGER,
   ended_at INTEGER
-, first_user_data_key INTEGER NOT NULL DEFAULT 0, num_spec_user_data INTEGER NOT NULL DEFAULT 0, is_stopping INTEGER NOT NULL DEFAULT 0, sample_interval_ms INTEGER, stdio TEXT NOT NULL DEFAULT 'files', max_losses INTEGER NOT NULL DEFAULT 3, told_run_id INTEGER NOT NULL DEFAULT 0, base_directory TEXT, termination_signal TEXT NOT NULL DEFAULT 'SIGTERM', sigterm_lead_ms INTEGER NOT NULL DEFAULT 30000, create_output_folders INTEGER NOT NULL DEFAULT 1, max_failures INTEGER, num_failures INTEGER NOT NULL DEFAULT 0, has_failed_out INTEGER NOT NULL DEFAULT 0, cancel_below INTEGER, timeout_ms INTEGER, paused_at INTEGER, max_concurrent_jobs INTEGER, attributes TEXT, has_results INTEGER NOT NULL DEFAULT 0, max_dynamic_jobs INTEGER NOT NULL DEFAULT 100000, env TEXT, has_job_launch INTEGER NOT NULL DEFAULT 0) STRICT;
+, first_user_data_key INTEGER NOT NULL DEFAULT 0, num_spec_user_data INTEGER NOT NULL DEFAULT 0, is_stopping INTEGER NOT NULL DEFAULT 0, sample_interval_ms INTEGER, stdio TEXT NOT NULL DEFAULT 'files', max_losses INTEGER NOT NULL DEFAULT 3, told_run_id INTEGER NOT NULL DEFAULT 0, base_directory TEXT, termination_signal TEXT NOT NULL DEFAULT 'SIGTERM', sigterm_lead_ms INTEGER NOT NULL DEFAULT 30000, create_output_folders INTEGER NOT NULL DEFAULT 1, max_failures INTEGER, num_failures INTEGER NOT NULL DEFAULT 0, has_failed_out INTEGER NOT NULL DEFAULT 0, cancel_below INTEGER, timeout_ms INTEGER, paused_at INTEGER, max_concurrent_jobs INTEGER, attributes TEXT, has_results INTEGER NOT NULL DEFAULT 0, max_dynamic_jobs INTEGER NOT NULL DEFAULT 100000, env TEXT, has_job_launch INTEGER NOT NULL DEFAULT 0, pin INTEGER NOT NULL DEFAULT 0, execution TEXT NOT NULL DEFAULT 'direct') STRICT;
 
 CREATE UNIQUE INDEX workflows_identity ON workflows (user, identity_hash) WHERE identity_hash IS NOT NULL;
 

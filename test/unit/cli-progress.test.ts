@@ -39,6 +39,8 @@ function shown(counts: Partial<JobCounts>, more: Partial<WorkflowShown> = {}): W
     is_paused: false,
     is_archived: false,
     stdio: 'files',
+    pin: false,
+    execution: 'direct',
     max_losses: 3,
     max_dynamic_jobs: 100_000,
     max_failures: null,

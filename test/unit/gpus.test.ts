@@ -97,6 +97,8 @@ describe('the GPUs of a job', () => {
       directory: '/t',
       pins: false,
       hasThreads: false,
+      steps: { problem: '' },
+      notAsStep() {},
     };
     const { variables } = spawnRequest(
       job,

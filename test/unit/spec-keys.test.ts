@@ -67,6 +67,7 @@ describe('a key that has an effect', () => {
         container: 'tool_{i}.sif',
         pin: true,
         cpu_placement: 'spread',
+        execution: 'direct',
         parameters: { i: [1] },
       },
       { name: 'c', command: 'x' },
@@ -79,6 +80,7 @@ describe('a key that has an effect', () => {
       container: 'tool_1.sif',
       pin: true,
       cpu_placement: 'spread',
+      execution: 'direct',
     });
     expect(c).not.toHaveProperty('launch');
     expect(() => load({ jobs: [{ name: 'a', command: 'x', stdio: { mod: 'none' } }] })).toThrow(
@@ -86,6 +88,23 @@ describe('a key that has an effect', () => {
     );
     expect(() => load({ jobs: [{ name: 'a', command: 'x', stdio: 'non' }] })).toThrow(
       'jobs[0].stdio: found the text "non", expected one of files, combined,',
+    );
+  });
+
+  it('execution and pin of a workflow, execution_config.mode', () => {
+    expect(load({ pin: true, execution: 'slurm' })).toMatchObject({ pin: true, execution: 'slurm' });
+    for (const mode of ['slurm', 'auto']) {
+      expect(load({ execution_config: { mode } })).toMatchObject({ execution: 'slurm' });
+    }
+    for (const plain of [{}, { pin: false, execution: 'direct' }, { execution_config: { mode: 'direct' } }]) {
+      const workflow = load(plain);
+      expect([workflow.pin, workflow.execution]).toEqual([undefined, undefined]);
+    }
+    expect(() => load({ execution: 'direct', execution_config: { mode: 'slurm' } })).toThrow(
+      'execution_config.mode: means execution, which the workflow has too; remove one of them',
+    );
+    expect(() => load({ execution: 'srun' })).toThrow(
+      'execution: found the text "srun", expected one of direct, slurm',
     );
   });
 
@@ -258,7 +277,6 @@ describe('a key without an effect is told of with its place', () => {
       'slurm_schedulers: [{ account: a, serialize_allocations: true }]',
       'slurm_schedulers\\[0\\].serialize_allocations has no effect',
     ],
-    ['execution_config: { mode: slurm }', 'execution_config.mode has no effect: .*write srun into the command'],
     ['execution_config: { timeout_exit_code: 9 }', 'execution_config.timeout_exit_code has no effect: .* is 152'],
     ['execution_config: { oom_exit_code: 9 }', 'execution_config.oom_exit_code has no effect: .* is 137'],
     ['execution_config: { staggered_start: true }', 'execution_config.staggered_start has no effect'],

@@ -39,6 +39,8 @@ const everything = {
   compute_node_ignore_workflow_completion: true,
   compute_node_wait_for_healthy_database_minutes: 3,
   jobs_sort_method: 'none',
+  pin: true,
+  execution: 'slurm',
   max_concurrent_jobs: 8,
   limits: { matlab: 3, disk: 0 },
   jobs: [
@@ -65,6 +67,7 @@ const everything = {
       container: 'tool.sif',
       pin: false,
       cpu_placement: 'compact',
+      execution: 'direct',
       parameters: { i: '1:1' },
       parameter_mode: 'zip',
       use_parameters: ['i'],
@@ -156,7 +159,6 @@ const everything = {
   access_groups: ['g'],
   dynamic_jobs: { max_iterations: 3 },
   execution_config: {
-    mode: 'direct',
     termination_signal: 'SIGINT',
     sigterm_lead_seconds: 5,
     timeout_exit_code: 7,
@@ -183,13 +185,14 @@ compute_node_wait_for_new_jobs_seconds 2
 compute_node_ignore_workflow_completion #true
 compute_node_wait_for_healthy_database_minutes 3
 jobs_sort_method none
+pin #true; execution "slurm"
 max_concurrent_jobs 8
 limits matlab=3 { disk 0 }
 job "a_{i}" priority=-1 {
   attributes { site "site {i}"; draft #true }
   env SEED="{i}"
   stdio mode="combined" { delete_on_success #true }
-  cwd "d{i}"; stdin "in"; container "tool.sif"; pin #false; cpu_placement "compact"
+  cwd "d{i}"; stdin "in"; container "tool.sif"; pin #false; cpu_placement "compact"; execution "direct"
   command "x \\"{i}\\"\\ny"
   invocation_script "bash"
   cancel_on_blocking_job_failure #false
@@ -254,7 +257,7 @@ use_pending_failed #false
 enable_ro_crate #true
 access_groups "g"
 dynamic_jobs max_iterations=3
-execution_config mode="direct" {
+execution_config {
   termination_signal "SIGINT"; sigterm_lead_seconds 5; timeout_exit_code 7; oom_exit_code 8
   limit_resources #false; staggered_start #true; srun_termination_signal "TERM@60"; enable_cpu_bind #true; srun_mpi "none"
   stdio mode="no_stdout" { delete_on_success #false }

@@ -17,6 +17,8 @@ const context: LaunchContext = {
   nodeNames: ['here'],
   rawVariables: new Map(),
   fileVariables: () => ({}),
+  steps: { problem: 'no' },
+  notAsStep() {},
 };
 
 describe('the text of a job with an invocation script', () => {

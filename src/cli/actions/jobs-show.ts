@@ -100,7 +100,9 @@ function resources(job: ListRecord): string {
 
 function attemptsText(context: Context, attempts: readonly ListRecord[]): string {
   const newest = attempts.slice(-shownRows);
-  const table = section(context, 'attempts', [...attemptColumns, ...placeColumns], newest, attempts.length, 'earlier');
+  const isInSteps = newest.some((attempt) => attempt.slurm_step_id !== null);
+  const places = placeColumns.map((name) => (name === 'slurm_job_id' && isInSteps ? 'slurm_step_id' : name));
+  const table = section(context, 'attempts', [...attemptColumns, ...places], newest, attempts.length, 'earlier');
   const last = newest.at(-1);
   if (last === undefined) return table;
   const scaled = newest.flatMap(({ attempt_id, scaled: by }): [string, unknown][] => {

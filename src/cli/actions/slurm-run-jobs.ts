@@ -5,6 +5,7 @@ import { openClient } from '../../api/client.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { slurmEnvironment } from '../../slurm/environment.ts';
+import { stepPlace } from '../../slurm/step.ts';
 import { gpusHere } from '../../worker/processes/gpus.ts';
 import { believedCpus, machineResources } from '../../worker/processes/resources.ts';
 import { usableTopology } from '../../worker/processes/topology.ts';
@@ -65,6 +66,7 @@ export async function runInAllocation(context: Context, key: string, options: Al
       workflowKey,
       outputDirectory: resolve(options.output),
       capacity,
+      steps: stepPlace(context.env, slurm),
       maxParallelJobs: options.maxParallelJobs ?? null,
       labels: options.label,
       alsoUnlabelled: options.alsoUnlabelled ?? false,

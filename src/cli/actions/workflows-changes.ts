@@ -4,6 +4,7 @@ import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { parseJson } from '../../base/exact-json.ts';
 import type { TerminationSignal } from '../../model/expanded.ts';
+import type { Execution } from '../../model/launch.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { type AttributeOptions, attributeChanges } from '../input/attributes.ts';
@@ -20,6 +21,8 @@ export interface ModifyWorkflowOptions extends StdioOption, AttributeOptions, En
   description?: string;
   project?: string;
   metadata?: string;
+  pin?: boolean;
+  execution?: Execution;
   maxLosses?: number;
   maxDynamicJobs?: number;
   failFast?: boolean;
@@ -62,6 +65,8 @@ export async function modifyWorkflow(
     ...attributeChanges(options),
     ...environmentChanges(context, options),
     ...(stdio === undefined ? {} : { stdio }),
+    ...(options.pin === undefined ? {} : { pin: options.pin }),
+    ...(options.execution === undefined ? {} : { execution: options.execution }),
     ...(maxLosses === undefined ? {} : { max_losses: maxLosses }),
     ...(maxDynamicJobs === undefined ? {} : { max_dynamic_jobs: maxDynamicJobs }),
     ...limitChanges(options),

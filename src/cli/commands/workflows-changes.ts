@@ -1,7 +1,8 @@
 /** `torc workflows modify|set-compute-node-parameters|add-jobs-from-commands-file`: changes of a stored workflow. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { mostRecoveries } from '../../model/decide/recovery.ts';
 import { typedLabels } from '../../model/labels.ts';
+import { executions } from '../../model/launch.ts';
 import type { AddedCommandsOptions } from '../actions/workflows-add-jobs.ts';
 import type { ModifyWorkflowOptions, NodeParameters } from '../actions/workflows-changes.ts';
 import { attributeOption } from '../input/attributes.ts';
@@ -28,6 +29,13 @@ export function declareChanges(group: Command, act: Act): void {
     .addOption(unsetEnvOption())
     .option('--base-directory <dir>', 'where relative paths start and jobs run')
     .addOption(stdioOption('where job output goes, for workers that start from now on'))
+    .option('--pin', 'bind jobs that start from now on to their CPUs; --no-pin: do not')
+    .addOption(new Option('--no-pin').hideHelp())
+    .addOption(
+      new Option('--execution <mode>', 'what starts such jobs in an allocation: its worker, or srun').choices(
+        executions,
+      ),
+    )
     .option(
       '--max-losses <n>',
       'how often in a run a job that was lost comes back by itself',

@@ -97,6 +97,10 @@ jobs:
 # Where job output goes: files (two per job), combined (one per worker), per-job (one per job), on-failure or none.
 # stdio: combined
 
+# In an allocation of Slurm: each job as a step of its own, started by srun; jobs bound to their CPUs.
+# execution: slurm
+# pin: true
+
 # Texts that stand in braces anywhere, such as {data}; a table with a row for each job with use_parameters_file: true.
 # variables: {data: /scratch/study}
 # parameters_file: cases.csv

@@ -8,6 +8,7 @@ import { counted } from '../../base/text.ts';
 import { below, openOwnLog } from '../../base/trusted/shared.ts';
 import { parseDuration, parseMemory } from '../../base/units.ts';
 import { slurmEnvironment } from '../../slurm/environment.ts';
+import { stepPlace } from '../../slurm/step.ts';
 import type { WorkerExit, WorkerOptions } from '../../worker/options.ts';
 import { believedCpus, chosenGpus, machineResources } from '../../worker/processes/resources.ts';
 import { usableTopology } from '../../worker/processes/topology.ts';
@@ -62,6 +63,7 @@ export async function runWorkerHere(
       topology,
     },
     pin: options.pin ?? false,
+    steps: stepPlace(context.env, slurm),
     maxParallelJobs: options.maxParallelJobs ?? null,
     labels: options.label ?? [],
     alsoUnlabelled: options.alsoUnlabelled ?? false,

@@ -77,6 +77,7 @@ export function expandInto(
       spec.compute_node_wait_for_healthy_database_minutes ?? defaults.waitForHealthyDatabaseMinutes,
     jobsSortMethod: spec.jobs_sort_method ?? defaults.jobsSortMethod,
     stdio: spec.stdio ?? (spec.execution_config?.stdio == null ? defaults.stdio : modeOf(spec.execution_config.stdio)),
+    ...sharedLaunch(spec),
     maxLosses: spec.max_losses ?? defaults.maxLosses,
     ...(spec.max_dynamic_jobs == null ? {} : { maxDynamicJobs: spec.max_dynamic_jobs }),
     ...runLimits(spec, findings),
@@ -105,6 +106,16 @@ export function expandInto(
     usePendingFailed: spec.use_pending_failed ?? false,
     unusedParameters: unusedParameters(spec, jobs),
   };
+}
+
+/** How all jobs start that do not say it themselves. */
+function sharedLaunch({
+  pin,
+  execution,
+  execution_config: config,
+}: WorkflowSpec): Pick<ExpandedWorkflow, 'pin' | 'execution'> {
+  const isStep = execution === 'slurm' || config?.mode === 'slurm' || config?.mode === 'auto';
+  return { ...(pin === true ? { pin } : {}), ...(isStep ? { execution: 'slurm' } : {}) };
 }
 
 function identityOf({ tool, args, workflow_args }: WorkflowSpec): Pick<ExpandedWorkflow, 'tool' | 'args'> {

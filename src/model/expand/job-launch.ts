@@ -11,7 +11,7 @@ export interface LaunchElement {
   stdin: Template | null;
   container: Template | null;
   /** What is the same for all instances. */
-  fixed: Pick<Launch, 'pin' | 'cpu_placement'> | null;
+  fixed: Pick<Launch, 'pin' | 'cpu_placement' | 'execution'> | null;
 }
 
 export function launchElement(spec: JobSpec, of: (key: string, text: string) => Template): LaunchElement {
@@ -19,8 +19,12 @@ export function launchElement(spec: JobSpec, of: (key: string, text: string) => 
     const text = spec[key];
     return text == null ? null : of(key, text);
   };
-  const { pin, cpu_placement } = spec;
-  const fixed = { ...(pin == null ? {} : { pin }), ...(cpu_placement == null ? {} : { cpu_placement }) };
+  const { pin, cpu_placement, execution } = spec;
+  const fixed = {
+    ...(pin == null ? {} : { pin }),
+    ...(cpu_placement == null ? {} : { cpu_placement }),
+    ...(execution == null ? {} : { execution }),
+  };
   return {
     fixed: Object.keys(fixed).length === 0 ? null : fixed,
     env: Object.entries(environmentOf(spec.env) ?? {}).map(([name, value]) => ({ name, template: of('env', value) })),

@@ -55,6 +55,7 @@ const sameSettings: Readonly<Record<string, string>> = {
   sigterm_lead_seconds: 'sigterm_lead_seconds',
   sigkill_headroom_seconds: 'compute_node_expiration_buffer_seconds',
   stdio: 'stdio',
+  mode: 'execution',
 };
 
 /** Which of two values counts cannot be seen. */

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { parseDuration } from '../../base/units.ts';
 import { jobsSortMethods, stdioModes, terminationSignals } from '../expanded.ts';
 import { labelPattern, labelRule, mostLabels } from '../labels.ts';
-import { cpuPlacements } from '../launch.ts';
+import { cpuPlacements, executions } from '../launch.ts';
 import { retryCauses } from '../retry.ts';
 import { attributeName, attributeNameRule, attributesProblem } from './attributes.ts';
 import { dynamicJobs, executionConfig, jobStdio, resourceMonitor, slurmScheduler } from './execution-spec.ts';
@@ -152,6 +152,8 @@ const job = z.strictObject({
   /** It runs only on the CPUs that it is given. */
   pin: flag.nullish(),
   cpu_placement: z.enum(cpuPlacements).nullish(),
+  /** Whether it is a step of its own in an allocation of Slurm. */
+  execution: z.enum(executions).nullish(),
   ...swept,
   factory: factory.nullish(),
 });
@@ -219,6 +221,9 @@ export const workflowSpec = z.strictObject({
   compute_node_wait_for_healthy_database_minutes: count.nullish(),
   jobs_sort_method: z.enum(jobsSortMethods).nullish(),
   stdio: z.enum(stdioModes).nullish(),
+  /** For jobs that do not state these themselves. */
+  pin: flag.nullish(),
+  execution: z.enum(executions).nullish(),
   max_losses: z.int().min(0).max(1_000_000).nullish(),
   /** At most this many jobs may be added by its running jobs. */
   max_dynamic_jobs: count.max(1_000_000_000).nullish(),

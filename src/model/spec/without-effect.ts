@@ -86,8 +86,6 @@ class Notes {
 
   #ofExecution(config: ExecutionConfig): void {
     const add = (key: keyof ExecutionConfig, message: string) => this.#add(['execution_config', key], message);
-    const own = 'the worker of an allocation starts jobs itself, not srun';
-    if (config.mode === 'slurm') add('mode', `${own}; write srun into the command or its invocation_script`);
     if (config.timeout_exit_code != null && config.timeout_exit_code !== 152) {
       add('timeout_exit_code', 'the return code of a job that ran too long is 152; a rule can have causes: [timeout]');
     }
@@ -96,10 +94,11 @@ class Notes {
     }
     if (config.staggered_start != null) add('staggered_start', 'the server takes any number of workers at once');
     if (config.srun_termination_signal != null) {
-      add('srun_termination_signal', `${own}; termination_signal and sigterm_lead_seconds warn jobs before their end`);
+      add('srun_termination_signal', 'termination_signal and sigterm_lead_seconds warn jobs before their end');
     }
-    if (config.enable_cpu_bind === true) add('enable_cpu_bind', `${own}; jobs are not bound to CPUs`);
-    if (config.srun_mpi != null) add('srun_mpi', `${own}; write srun --mpi=${config.srun_mpi} into the command`);
+    if (config.enable_cpu_bind === true) add('enable_cpu_bind', 'pin: true binds jobs to their CPUs');
+    if (config.srun_mpi != null)
+      add('srun_mpi', `write srun --mpi=${config.srun_mpi} into the command, and leave execution: direct`);
   }
 
   #ofMonitor(monitor: NonNullable<WorkflowSpec['resource_monitor']>): void {

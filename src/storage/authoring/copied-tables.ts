@@ -51,6 +51,7 @@ export const copiedTables: readonly CopiedTable[] = [
       ],
       ...['ignore_workflow_completion', 'wait_for_healthy_database_ms', 'num_spec_jobs', 'num_spec_files'],
       ...['num_barriers', 'num_spec_user_data', 'sample_interval_ms', 'stdio', 'max_losses', 'base_directory'],
+      ...['pin', 'execution'],
       ...['termination_signal', 'sigterm_lead_ms', 'create_output_folders', 'max_failures', 'timeout_ms'],
       ...['max_concurrent_jobs', 'has_results', 'max_dynamic_jobs', 'jobs_sort_method'],
     ],
@@ -204,7 +205,7 @@ export const copiedTables: readonly CopiedTable[] = [
     },
     unset: [
       ...['stop_reason', 'signal', 'detail', 'sampled_at', 'lost_cause', 'diagnosis', 'node_indices', 'is_ahead'],
-      ...['limits', 'scaled', 'resources'],
+      ...['limits', 'scaled', 'resources', 'slurm_step'],
       ...['log_kind', 'log_slot', 'log_offset', 'log_length', 'claim_event', 'start_event', 'end_event', 'is_loss'],
     ],
   },

@@ -69,6 +69,8 @@ function workflowSettings(tx: Transaction, workflowKey: number, wanted: Wanted['
     ignore_workflow_completion: wanted.ignore_workflow_completion,
     wait_for_healthy_database_minutes: wanted.wait_for_healthy_database_minutes,
     stdio: wanted.stdio ?? 'files',
+    pin: wanted.pin ?? false,
+    execution: wanted.execution ?? 'direct',
     max_losses: wanted.max_losses ?? specDefaults.maxLosses,
     max_dynamic_jobs: wanted.max_dynamic_jobs ?? specDefaults.maxDynamicJobs,
     max_failures: wanted.max_failures ?? null,

@@ -39,11 +39,11 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
   refuseKnown(tx, identityOf({ ...request, user }));
   const { key } = tx.db.run(
     `INSERT INTO workflows (name, user, tool, args, description, project, metadata, attributes, env, expiration_buffer_ms, wait_for_new_jobs_ms,
-       ignore_workflow_completion, wait_for_healthy_database_ms, sample_interval_ms, stdio, max_losses, max_dynamic_jobs, max_failures, max_concurrent_jobs, timeout_ms, base_directory,
+       ignore_workflow_completion, wait_for_healthy_database_ms, sample_interval_ms, stdio, pin, execution, max_losses, max_dynamic_jobs, max_failures, max_concurrent_jobs, timeout_ms, base_directory,
        termination_signal, sigterm_lead_ms, create_output_folders, jobs_sort_method, phase, first_job_key,
        num_spec_jobs, first_file_key, num_spec_files, first_user_data_key, num_spec_user_data, first_barrier_key, num_barriers,
        created_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     request.name,
     user,
     request.tool ?? null,
@@ -59,6 +59,8 @@ export function beginCreate(tx: Transaction, request: Request<'workflow_create_b
     request.wait_for_healthy_database_minutes * 60_000,
     request.sample_interval_seconds === null ? null : Math.round(request.sample_interval_seconds * 1000),
     request.stdio ?? 'files',
+    request.pin === true ? 1 : 0,
+    request.execution ?? 'direct',
     request.max_losses ?? specDefaults.maxLosses,
     request.max_dynamic_jobs ?? specDefaults.maxDynamicJobs,
     request.max_failures ?? null,

@@ -6,6 +6,7 @@ import { noLimits } from '../../model/decide/concurrency.ts';
 import { specDefaults } from '../../model/expand/defaults.ts';
 import type { StdioMode, TerminationSignal } from '../../model/expanded.ts';
 import { type LabelSet, labelsIn, noLabels } from '../../model/labels.ts';
+import type { Execution } from '../../model/launch.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { ActionDefinition } from '../running/actions.ts';
 import { personsHold } from '../running/holds.ts';
@@ -60,6 +61,8 @@ interface WorkflowRow {
   sample_interval_ms: number | null;
   jobs_sort_method: ExportedHead['workflow']['jobs_sort_method'];
   stdio: StdioMode;
+  pin: number;
+  execution: Execution;
   max_losses: number;
   max_dynamic_jobs: number;
   max_failures: number | null;
@@ -91,6 +94,8 @@ function headOf(tx: Transaction, workflowKey: number): ExportedHead | null {
     jobs_sort_method: row.jobs_sort_method,
     // not fields of torc's own format
     stdio: row.stdio === 'files' ? null : row.stdio,
+    pin: row.pin === 1 ? true : null,
+    execution: row.execution === 'direct' ? null : row.execution,
     max_losses: row.max_losses === specDefaults.maxLosses ? null : row.max_losses,
     max_dynamic_jobs: row.max_dynamic_jobs === specDefaults.maxDynamicJobs ? null : row.max_dynamic_jobs,
     max_failures: row.max_failures,

@@ -75,8 +75,8 @@ function addResult(tx: Transaction, workflowKey: number, result: Result): void {
     `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, is_live, is_occupying,
        num_nodes, num_cpus, memory_bytes, gpu_thousandths, gpu_indices, claimed_at, started_at, ended_at, end_status,
        return_code, cause, exit_code, signal, detail, exec_ms, peak_memory_bytes, average_memory_bytes, cpu_ms,
-       is_forgiven, result, shape_key, scaled)
-     VALUES (?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       is_forgiven, result, shape_key, scaled, slurm_step)
+     VALUES (?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     workflowKey,
     jobKey,
     result.run_id,
@@ -104,6 +104,7 @@ function addResult(tx: Transaction, workflowKey: number, result: Result): void {
     result.result == null ? null : jsonText(result.result),
     requestOf(tx, workflowKey, jobKey, result),
     result.scaled == null ? null : jsonText(result.scaled),
+    result.slurm_step_id?.split('.').at(-1) ?? null,
   );
   if (result.result != null) noteResults(tx, workflowKey);
   tx.db.run('UPDATE jobs SET attempt_key = ? WHERE job_key = ?', key, jobKey);

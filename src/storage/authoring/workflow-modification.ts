@@ -55,6 +55,8 @@ const fields: Readonly<Record<FieldName, Field>> = {
   ignore_workflow_completion: flag('ignore_workflow_completion'),
   wait_for_healthy_database_minutes: milliseconds('wait_for_healthy_database_ms', 60_000),
   stdio: plain('stdio'),
+  pin: flag('pin'),
+  execution: plain('execution'),
   max_losses: plain('max_losses'),
   max_dynamic_jobs: plain('max_dynamic_jobs'),
   max_failures: plain('max_failures'),

@@ -150,7 +150,7 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
     `UPDATE attempts SET is_live = 0, is_occupying = 0, end_event = ?, started_at = ?, ended_at = ?, end_status = ?, return_code = ?, cause = ?,
        exit_code = ?, signal = ?, detail = ?, exec_ms = ?, peak_memory_bytes = coalesce(?, peak_memory_bytes),
        average_memory_bytes = ?, cpu_ms = coalesce(?, cpu_ms), log_kind = ?, log_slot = coalesce(?, log_slot),
-       log_offset = ?, log_length = ?
+       log_offset = ?, log_length = ?, slurm_step = ?
      WHERE attempt_key = ?`,
     moves?.eventKey ?? null,
     startedAt,
@@ -166,6 +166,7 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
     report.average_memory_bytes,
     report.cpu_ms,
     ...placeValues(report.log),
+    report.slurm_step ?? null,
     attempt.attemptKey,
   );
   if (isForgiven) tx.db.run('UPDATE attempts SET is_forgiven = 1 WHERE attempt_key = ?', attempt.attemptKey);

@@ -1,6 +1,6 @@
 /** How the processes of jobs are started: what the workflow says, and over it what a job states itself. */
 import type { Assignment } from '../../api/contract.ts';
-import type { Environment, Launch } from '../../model/launch.ts';
+import type { Environment, Execution, Launch } from '../../model/launch.ts';
 import type { Transaction } from '../database/transaction.ts';
 
 /** As a new row has it: null for none. */
@@ -13,15 +13,15 @@ export function readEnvironment(stored: string | null | undefined): Environment 
 }
 
 /** What requests state about a job's launch, under the names of the contract. */
-export function statedLaunch({ env, stdio, cwd, stdin, container, pin, cpu_placement }: Launch): Launch {
+export function statedLaunch({ env, stdio, cwd, stdin, container, pin, cpu_placement, execution }: Launch): Launch {
   const hasOwn = env !== undefined && Object.keys(env).length > 0;
-  return { ...(hasOwn ? { env } : {}), stdio, cwd, stdin, container, pin, cpu_placement };
+  return { ...(hasOwn ? { env } : {}), stdio, cwd, stdin, container, pin, cpu_placement, execution };
 }
 
 /** What a job states; a job that is already stored keeps its own. */
 export function addJobLaunch(tx: Transaction, workflowKey: number, jobKey: number, stated: Launch): void {
-  const { env, stdio, cwd, stdin, container, pin, cpu_placement } = stated;
-  if ((env ?? stdio ?? cwd ?? stdin ?? container ?? pin ?? cpu_placement) === undefined) return;
+  const { env, stdio, cwd, stdin, container, pin, cpu_placement, execution } = stated;
+  if ((env ?? stdio ?? cwd ?? stdin ?? container ?? pin ?? cpu_placement ?? execution) === undefined) return;
   const launch = JSON.stringify(statedLaunch(stated));
   if (launch === '{}') return;
   tx.db.run('INSERT OR IGNORE INTO job_launch (job_key, launch) VALUES (?, ?)', jobKey, launch);
@@ -56,17 +56,29 @@ export function workflowEnvironment(tx: Transaction, workflowKey: number): Envir
   return readEnvironment(tx.db.get<{ env: string | null }>(sql, workflowKey)?.env);
 }
 
+interface SharedLaunch {
+  env: string | null;
+  has_job_launch: number;
+  pin: number;
+  execution: Execution;
+}
+
 /** Tells each assignment of one worker how its process is started, where that is said at all. */
 export function setLaunch(tx: Transaction, workflowKey: number, assignments: readonly Assignment[]): void {
   if (assignments.length === 0) return;
-  const sql = 'SELECT env, has_job_launch FROM workflows WHERE workflow_key = ?';
-  const row = tx.db.get<{ env: string | null; has_job_launch: number }>(sql, workflowKey);
-  if (row === undefined || (row.env === null && row.has_job_launch === 0)) return;
+  const sql = 'SELECT env, has_job_launch, pin, execution FROM workflows WHERE workflow_key = ?';
+  const row = tx.db.get<SharedLaunch>(sql, workflowKey);
+  const isPlain = row?.env === null && row.has_job_launch === 0 && row.pin === 0 && row.execution === 'direct';
+  if (row === undefined || isPlain) return;
   const shared = readEnvironment(row.env);
+  const common: Launch = {
+    ...(row.pin === 1 ? { pin: true } : {}),
+    ...(row.execution === 'direct' ? {} : { execution: row.execution }),
+  };
   for (const assignment of assignments) {
     const { env: own, ...launch } = row.has_job_launch === 0 ? {} : jobLaunch(tx, Number(assignment.job_key));
     const env = { ...shared, ...own };
     if (Object.keys(env).length > 0) assignment.env = env;
-    Object.assign(assignment, launch);
+    Object.assign(assignment, common, launch);
   }
 }

@@ -23,7 +23,7 @@ export function reportBytes({ files = [], userData = [], result }: FinishedAttem
 }
 
 function body(finished: FinishedAttempt): Omit<FinishedReport, 'attempt' | 'start_age_ms' | 'age_ms'> {
-  const { end, startedAtMs, endedAtMs, files, userData, result, log } = finished;
+  const { end, startedAtMs, endedAtMs, files, userData, result, log, slurmStep } = finished;
   return {
     status: end.status,
     return_code: end.returnCode,
@@ -39,6 +39,7 @@ function body(finished: FinishedAttempt): Omit<FinishedReport, 'attempt' | 'star
     ...(userData === undefined ? {} : { user_data: userData }),
     ...(result === undefined ? {} : { result }),
     ...(log === undefined ? {} : { log }),
+    ...(slurmStep === undefined ? {} : { slurm_step: slurmStep }),
   };
 }
 

@@ -101,6 +101,9 @@ export function gpusHere(env: Environment, ofAllocation: readonly string[] | nul
   return { maker, ids: listsOf[maker](env) ?? [...(ofAllocation ?? numbers())] };
 }
 
+/** Those that `gpuVariables` sets. */
+export const allGpuVariables = [...new Set(makers.flatMap((maker) => Object.keys(gpuVariables(maker, []))))];
+
 /** The variables of a job that is given these GPUs; none hides all of them. */
 export function gpuVariables(maker: GpuMaker, ids: readonly string[]): Record<string, string> {
   const list = ids.join(',');

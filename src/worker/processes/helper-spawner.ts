@@ -13,6 +13,7 @@ import {
   type SpawnListener,
   type SpawnRequest,
   shell,
+  unknownEnd,
 } from './spawner.ts';
 
 /** How long a helper may take to get ready. */
@@ -197,16 +198,6 @@ function tellFailure(listener: SpawnListener, errno: number, what: string): void
   const code = errno > 0 ? getSystemErrorName(-errno) : null;
   listener.failed(code, `${code ?? 'error'}: cannot start or open ${what}`);
 }
-
-const unknownEnd: ProcessEnd = {
-  exitCode: null,
-  signal: null,
-  cpuMs: null,
-  largestBytes: null,
-  isGroupGone: false,
-  isSucceeded: false,
-  ranMs: null,
-};
 
 /** `status` is that of wait(2). */
 function processEnd(status: number, ending: Omit<ProcessEnd, 'exitCode' | 'signal'>): ProcessEnd {

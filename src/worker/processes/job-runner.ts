@@ -37,6 +37,8 @@ export interface FinishedAttempt {
   result?: Json;
   /** Where its output is, when that does not follow from the workflow's settings. */
   log?: LogPlace;
+  /** The number of its step of Slurm; missing where it was none. */
+  slurmStep?: string;
   /** Some of its processes could not be killed: they may still write. */
   hasLeftovers?: boolean;
 }

@@ -13,7 +13,8 @@ import { shellWord } from '../../base/text.ts';
 import { spawnFailed } from '../../model/decide/outcome.ts';
 import type { AttemptEnd } from '../../model/job.ts';
 import { imageName } from '../../model/launch.ts';
-import { type GpuMaker, gpuVariables } from './gpus.ts';
+import type { Step, StepPlace } from '../../slurm/step.ts';
+import { allGpuVariables, type GpuMaker, gpuVariables } from './gpus.ts';
 import type { GivenJob } from './job-runner.ts';
 import type { SpawnRequest } from './spawner.ts';
 
@@ -29,6 +30,10 @@ export interface LaunchContext {
   gpuMaker: GpuMaker;
   /** The nodes that the worker owns, its own first. */
   nodeNames: readonly string[];
+  /** Where jobs run as steps of the allocation that want that. */
+  steps: StepPlace;
+  /** A job wants that, and cannot. */
+  notAsStep(problem: string): void;
   /** Jobs that do not say otherwise run only on the CPUs that they are given. */
   pins: boolean;
   /** Whether jobs inherit OMP_NUM_THREADS from the worker. */
@@ -48,25 +53,48 @@ export function spawnRequest(job: GivenJob, context: LaunchContext, output: JobS
   const streams = isJoined === true ? 'exec 2>&1\n' : '';
   const before = streams + exportText(context) + (job.node_indices === undefined ? '' : forgetTasks) + enterText(job);
   const recovery = recoveryText(job, context.dataDirectory);
-  const own = variables.TORC_CPUS ?? null;
-  const cpus = { cpus: own, isBound: job.pin ?? context.pins };
-  const { attempt } = job;
-  const place = placeOf(job);
-  return {
-    attempt,
+  const request = {
+    attempt: job.attempt,
     text: before + recovery + readText(job) + command,
-    stdoutPath,
-    stderrPath,
-    variables,
-    place,
-    ...cpus,
+    ...{ stdoutPath, stderrPath, variables },
+    place: placeOf(job),
+    cpus: variables.TORC_CPUS ?? null,
+    isBound: job.pin ?? context.pins,
   };
+  const step = stepOf(job, context);
+  return step === null ? request : asStep(request, step);
+}
+
+/** Null for a job that is none. One of several nodes starts steps itself. */
+function stepOf(job: Assignment, { steps, notAsStep }: LaunchContext): Step | null {
+  if (job.execution !== 'slurm' || job.node_indices !== undefined) return null;
+  if ('problem' in steps) {
+    notAsStep(steps.problem);
+    return null;
+  }
+  const { nodeName, memoryBytes } = steps.node;
+  const { memory_limit_bytes: limit } = job;
+  const isAll = limit === null || (memoryBytes !== null && limit >= memoryBytes);
+  return { nodeName, memoryBytes: isAll ? null : limit, name: job.job_name };
+}
+
+/** Slurm sets the variables of GPUs for its step, and its processes are not bound to what srun is bound to. */
+function asStep(request: SpawnRequest, step: Step): SpawnRequest {
+  const { variables, cpus, isBound } = request;
+  const gpus = allGpuVariables.flatMap((name) => {
+    const value = variables[name];
+    return value === undefined ? [] : [`export ${name}=${shellWord(value)}\n`];
+  });
+  const bind = cpus !== null && isBound ? 'taskset -pc "$TORC_CPUS" $$ >/dev/null 2>&1\n' : '';
+  return { ...request, text: gpus.join('') + bind + request.text, isBound: false, step };
 }
 
 /** What a job occupies on its node, as a name. Empty when that is more than CPUs and memory, or when its start depends on the time. */
 export function placeOf(job: Assignment): string {
   const { num_cpus, memory_bytes, cpu_placement = 'compact' } = job;
-  const isWhole = job.node_indices !== undefined || job.supports_termination;
+  // srun starts a step only when it is asked to
+  const isStep = job.execution === 'slurm';
+  const isWhole = isStep || job.node_indices !== undefined || job.supports_termination;
   const isSpecial = isWhole || job.gpu_indices.length > 0 || job.resources !== undefined;
   // one that states the variable itself cannot get that of another
   return isSpecial || job.env?.TORC_CPUS !== undefined ? '' : `${num_cpus}/${memory_bytes}/${cpu_placement}`;

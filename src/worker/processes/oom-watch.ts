@@ -20,6 +20,8 @@ export interface OomVerdict {
 }
 
 interface EndedJob extends MemoryUser {
+  /** Of a step, whose memory is its own, Slurm says whether the kernel killed it. */
+  isVictim?: boolean | undefined;
   verdict: (verdict: OomVerdict) => void;
 }
 
@@ -60,8 +62,8 @@ export class OomWatch {
   /** A job ended. A verdict on a suspect, which died by a SIGKILL that torc did not send, follows a moment later. */
   ended(job: EndedJob, isSuspect: boolean, memory: WorkerMemory): void {
     if (takesMemory(job, memory.capacityBytes)) this.#takers.push({ atMs: this.#clock.monotonic(), user: job });
-    if (!isSuspect) {
-      job.verdict({ isOomVictim: false, memoryTakenBy: null });
+    if (job.isVictim !== undefined || !isSuspect) {
+      job.verdict({ isOomVictim: job.isVictim === true, memoryTakenBy: null });
       return;
     }
     this.#suspects.push(job);

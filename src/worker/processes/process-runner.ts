@@ -21,7 +21,8 @@ import type { OomVerdict, OomWatch, WorkerMemory } from './oom-watch.ts';
 import type { ProcessTable } from './process-table.ts';
 import { finishedAttempt, memoryUser, newRunningJob, openSeries, type RunningJob, takeSample } from './running-job.ts';
 import { Sampler } from './sampler.ts';
-import { type ProcessEnd, type Spawner, type SpawnListener, type SpawnRequest, shortageOf } from './spawner.ts';
+import type { ProcessEnd, Spawner, SpawnListener, SpawnRequest } from './spawner.ts';
+import { shortageOf, unknownEnd } from './spawner.ts';
 import { killJob, stopEarly, stopProcess } from './stopping.ts';
 import { SweepTimer, sweepPause } from './sweep-timer.ts';
 import { isGrowthNews } from './usage.ts';
@@ -101,7 +102,7 @@ export class ProcessRunner implements JobRunner {
     const { attempt } = assignment;
     const nowMs = this.#nowMs();
     const request = spawnRequest(assignment, this.#deps.launch, output);
-    const job = newRunningJob(assignment, request.stderrPath, nowMs, sampleEveryMs);
+    const job = newRunningJob(assignment, request, nowMs, sampleEveryMs);
     this.#jobs.set(attempt, job);
     this.#deps.table.track(attempt, nowMs);
     return { request, job };
@@ -126,7 +127,7 @@ export class ProcessRunner implements JobRunner {
     job.pid = pid;
     job.queued = null;
     job.startedAtMs = nowMs;
-    this.#deps.table.lead(job.attempt, pid);
+    this.#deps.table.lead(job.attempt, pid, job.isStep);
     openSeries(job, this.#deps.launch.outputDirectory, this.#deps);
     this.#sampler.add(job);
     this.#armRuntimeLimit(job);
@@ -137,6 +138,8 @@ export class ProcessRunner implements JobRunner {
 
   #onFailed(job: RunningJob, code: string | null, end: AttemptEnd): void {
     const { attempt, assignment } = job;
+    // a step may be stopped before it has started
+    if (job.stop !== null) return void this.#onExit(job, unknownEnd);
     this.#forget(job);
     // as the node lacks something and the job lacks nothing, it can start later or elsewhere
     const shortage = shortageOf(code, end.detail ?? '');
@@ -232,7 +235,7 @@ export class ProcessRunner implements JobRunner {
   }
 
   #conclude(job: RunningJob): void {
-    const departedMs = this.#sampler.cpuMs(this.#deps.table.departedTicks(job.attempt));
+    const departedMs = job.isStep ? 0 : this.#sampler.cpuMs(this.#deps.table.departedTicks(job.attempt));
     this.#forget(job);
     const exit = job.exit ?? { exitCode: null, signal: null, cpuMs: null, largestBytes: null, atMs: this.#nowMs() };
     const totals = job.meter.totals(exit.atMs, exit.cpuMs === null ? null : exit.cpuMs + departedMs);
@@ -241,10 +244,10 @@ export class ProcessRunner implements JobRunner {
       if (job.series === null && exit.exitCode !== codeOfFailedFork) this.#events.ended(finished);
       else void this.#tellLater(job, finished);
     };
-    const isSuspect = job.stop === null && looksKilled(exit.exitCode, exit.signal);
-    // what the others use now is known by the time of the verdict
-    if (isSuspect) this.#sampler.lookSoon();
-    this.#deps.oomWatch.ended({ ...memoryUser(job, exit.largestBytes), verdict: tell }, isSuspect, this.#memory);
+    const isSuspect = !job.isStep && job.stop === null && looksKilled(exit.exitCode, exit.signal);
+    if (isSuspect) this.#sampler.lookSoon(); // what the others use now is known by the time of the verdict
+    const ended = { ...memoryUser(job, exit.largestBytes), isVictim: job.exit?.isOutOfMemory, verdict: tell };
+    this.#deps.oomWatch.ended(ended, isSuspect, this.#memory);
   }
 
   /** The end of a job is told when its files have been read and written. */

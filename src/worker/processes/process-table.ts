@@ -12,11 +12,15 @@ import { listPids, type ProcessStat, readEnviron, readStat } from '../../base/pr
 const looksAtEmpty = 3;
 /** After this long without a scan, process ids may have been reused. */
 const memoryMs = 2_000;
+/** How often at most a launcher is told to end. */
+const toldAgainMs = 1_000;
 
 export interface JobIdentity {
   workerId: string;
   /** Distinguishes our jobs from processes of another allocation that inherited our variables. */
   slurmJobId: string | null;
+  /** Whether jobs may be steps of the allocation: Slurm's own daemon becomes their processes. */
+  hasSteps?: boolean;
 }
 
 interface Known {
@@ -29,6 +33,9 @@ interface TrackedJob {
   leader: number;
   /** Its number may have been reused since. */
   isLeaderReaped: boolean;
+  /** The leader's group only launches the job: srun. */
+  isLauncher: boolean;
+  launcherToldMs: number;
   members: Map<number, ProcessStat>;
   /** Processor time of members that ended without being reaped by another member. */
   departedTicks: number;
@@ -41,10 +48,13 @@ export interface JobUsage {
   ticks: number;
   /** Living members, without zombies. */
   pids: number[];
+  /** The same without those that only launch the job. */
+  ownPids: number[];
 }
 
 export class ProcessTable {
   readonly #root: string;
+  readonly #hasSteps: boolean;
   readonly #marks: { worker: string; slurmJob: string };
   readonly #jobs = new Map<number, TrackedJob>();
   readonly #leaders = new Map<number, number>();
@@ -56,6 +66,7 @@ export class ProcessTable {
 
   constructor(identity: JobIdentity, root = '/proc') {
     this.#root = root;
+    this.#hasSteps = identity.hasSteps ?? false;
     this.#marks = {
       worker: `\0TORC_WORKER_ID=${identity.workerId}\0`,
       slurmJob: identity.slurmJobId === null ? '' : `\0SLURM_JOB_ID=${identity.slurmJobId}\0`,
@@ -66,14 +77,22 @@ export class ProcessTable {
   /** Follows a job that is about to be started. */
   track(attempt: number, nowMs: number): void {
     if (this.#jobs.size === 0 && nowMs - this.#lastScanMs > memoryMs) this.#known.clear();
-    this.#jobs.set(attempt, { leader: 0, isLeaderReaped: false, members: new Map(), departedTicks: 0 });
+    this.#jobs.set(attempt, {
+      leader: 0,
+      isLeaderReaped: false,
+      isLauncher: false,
+      launcherToldMs: Number.NEGATIVE_INFINITY,
+      members: new Map(),
+      departedTicks: 0,
+    });
   }
 
   /** The main process of a job has been started; it leads a session and group of its own. */
-  lead(attempt: number, leader: number): void {
+  lead(attempt: number, leader: number, isLauncher = false): void {
     const job = this.#jobs.get(attempt);
     if (job === undefined) return;
     job.leader = leader;
+    job.isLauncher = isLauncher;
     this.#leaders.set(leader, attempt);
     this.#known.delete(leader);
   }
@@ -122,8 +141,9 @@ export class ProcessTable {
     const kthreadd = 2;
     if (stat.parent === kthreadd || stat.startTime < this.#ownStartTime) return null;
     const environ = readEnviron(this.#root, stat.pid);
-    if (environ === null) return null;
-    if (environ.length > 1) return this.#attemptIn(environ);
+    // a process of Slurm's daemon may be about to become one of a job
+    if (environ === null && !this.#hasSteps) return null;
+    if (environ !== null && environ.length > 1) return this.#attemptIn(environ);
     const looks = (this.#emptyLooks.get(stat.pid) ?? 0) + 1;
     this.#emptyLooks.set(stat.pid, looks);
     if (looks < looksAtEmpty) return undefined;
@@ -147,7 +167,7 @@ export class ProcessTable {
 
   /** Reads all known processes of a job again. */
   measure(attempt: number): JobUsage {
-    const usage: JobUsage = { residentPages: 0, largestPages: 0, ticks: 0, pids: [] };
+    const usage: JobUsage = { residentPages: 0, largestPages: 0, ticks: 0, pids: [], ownPids: [] };
     const job = this.#jobs.get(attempt);
     if (job === undefined) return usage;
     for (const [pid, before] of [...job.members]) {
@@ -160,9 +180,11 @@ export class ProcessTable {
       job.members.set(pid, stat);
       usage.ticks += stat.ownTicks + stat.childTicks;
       if (!stat.isAlive) continue;
+      usage.pids.push(pid);
+      if (job.isLauncher && stat.group === job.leader) continue;
       usage.residentPages += stat.residentPages;
       usage.largestPages = Math.max(usage.largestPages, stat.residentPages);
-      usage.pids.push(pid);
+      usage.ownPids.push(pid);
     }
     usage.ticks += job.departedTicks;
     return usage;
@@ -191,19 +213,36 @@ export class ProcessTable {
     if (!isWaitedFor) job.departedTicks += last.ownTicks + last.childTicks;
   }
 
-  /** Signals every living member as last measured: the group at once, members outside it one by one. */
-  signal(attempt: number, signal: NodeJS.Signals, isLeaderReaped: boolean): void {
+  /**
+   * Signals every living member as last measured: the group at once, members outside it one by one. What launches the
+   * job ends by itself when they have; `isForced` kills it too.
+   */
+  signal(attempt: number, signal: NodeJS.Signals, isLeaderReaped: boolean, isForced = false): void {
     const job = this.#jobs.get(attempt);
     if (job === undefined) return;
     let isGroupThere = !isLeaderReaped && job.leader !== 0;
+    let hasOthers = false;
     for (const [pid, member] of job.members) {
       if (!member.isAlive) continue;
       // the number may belong to another process now
       if (readStat(this.#root, pid)?.startTime !== member.startTime) continue;
-      if (member.group === job.leader) isGroupThere = true;
-      else sendSignal(pid, signal);
+      if (member.group === job.leader) {
+        isGroupThere = true;
+      } else {
+        hasOthers = true;
+        sendSignal(pid, signal);
+      }
     }
-    if (isGroupThere) sendSignal(-job.leader, signal);
+    if (!isGroupThere) return;
+    if (!job.isLauncher || isForced) sendSignal(-job.leader, signal);
+    else if (signal === 'SIGKILL' || (signal !== 'SIGCONT' && !hasOthers)) this.#endLauncher(job);
+  }
+
+  /** srun kills its step and ends, or gives up a step that has not started; it asks Slurm each time. */
+  #endLauncher(job: TrackedJob): void {
+    if (this.#lastScanMs - job.launcherToldMs < toldAgainMs) return;
+    job.launcherToldMs = this.#lastScanMs;
+    sendSignal(-job.leader, 'SIGTERM');
   }
 }
 

@@ -7,7 +7,7 @@ import { classifyEnd, type StopReason } from '../../model/decide/outcome.ts';
 import type { FinishedAttempt, Sample, StoppedJob } from './job-runner.ts';
 import { seriesPath } from './launch.ts';
 import type { OomVerdict } from './oom-watch.ts';
-import type { ProcessEnd, QueuedProcess } from './spawner.ts';
+import type { ProcessEnd, QueuedProcess, SpawnRequest } from './spawner.ts';
 import { TimeSeries } from './time-series.ts';
 import { UsageMeter, type UsageTotals } from './usage.ts';
 
@@ -15,6 +15,8 @@ export interface RunningJob {
   attempt: number;
   assignment: Assignment;
   stderrPath: string;
+  /** srun is its main process. */
+  isStep: boolean;
   /** Null until it has really been started. */
   pid: number | null;
   startedAtMs: number;
@@ -40,7 +42,7 @@ export interface RunningJob {
 /** A job whose process is about to be started. */
 export function newRunningJob(
   assignment: Assignment,
-  stderrPath: string,
+  { stderrPath, step }: SpawnRequest,
   nowMs: number,
   sampleEveryMs: number | null,
 ): RunningJob {
@@ -48,6 +50,7 @@ export function newRunningJob(
     attempt: assignment.attempt,
     assignment,
     stderrPath,
+    isStep: step !== undefined,
     pid: null,
     startedAtMs: nowMs,
     memoryLimitBytes: assignment.memory_limit_bytes,
@@ -101,6 +104,7 @@ export function finishedAttempt(
     ...totals,
     peakMemoryBytes,
     ...(hasLeftovers ? { hasLeftovers } : {}),
+    ...(job.exit?.step == null ? {} : { slurmStep: job.exit.step }),
   };
 }
 

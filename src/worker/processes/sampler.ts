@@ -120,7 +120,7 @@ export class Sampler {
   }
 
   /** The memory of a job by what was resident now and shared when it was weighed; until then, what it has at least. */
-  #estimate({ weighed, job }: Entry, { residentPages, largestPages, pids }: JobUsage): number {
+  #estimate({ weighed, job }: Entry, { residentPages, largestPages, ownPids: pids }: JobUsage): number {
     const { pageBytes } = this.#deps.units;
     const bytes = residentPages * pageBytes;
     if (pids.length < 2 || bytes < weighing.fromBytes) return bytes;
@@ -133,11 +133,11 @@ export class Sampler {
   #mayBeOver({ weighed, job }: Entry, usage: JobUsage, bytes: number, nowMs: number): boolean {
     const { memoryLimitBytes: limit } = job;
     if (limit === null || usage.residentPages * this.#deps.units.pageBytes <= limit) return false;
-    const isFresh = weighed?.numPids === usage.pids.length && nowMs < weighed.atMs + weighing.everyMs;
+    const isFresh = weighed?.numPids === usage.ownPids.length && nowMs < weighed.atMs + weighing.everyMs;
     return !isFresh || bytes > limit;
   }
 
-  #shouldWeigh({ weighed, isConfirming }: Entry, { residentPages, pids }: JobUsage, nowMs: number): boolean {
+  #shouldWeigh({ weighed, isConfirming }: Entry, { residentPages, ownPids: pids }: JobUsage, nowMs: number): boolean {
     const isLarge = residentPages * this.#deps.units.pageBytes >= weighing.fromBytes;
     const isDue = weighed === null || weighed.numPids !== pids.length || nowMs >= weighed.atMs + weighing.everyMs;
     return pids.length > 1 && isLarge && isDue && !isConfirming && !this.#isWeighing && nowMs >= this.#nextWeighingMs;
@@ -147,7 +147,7 @@ export class Sampler {
     this.#isWeighing = true;
     const { clock, units } = this.#deps;
     const { job } = entry;
-    const sizes = await this.#readOwn(usage.pids);
+    const sizes = await this.#readOwn(usage.ownPids);
     const nowMs = clock.monotonic();
     this.#isWeighing = false;
     this.#nextWeighingMs = nowMs + (nowMs - beganMs) * weighing.pauseTimes;
@@ -159,7 +159,7 @@ export class Sampler {
     if (isWhole) this.#add(job, nowMs, bytes, usage);
   }
 
-  #noteWeight(entry: Entry, { residentPages, pids }: JobUsage, atMs: number, bytes: number): void {
+  #noteWeight(entry: Entry, { residentPages, ownPids: pids }: JobUsage, atMs: number, bytes: number): void {
     const part = Math.min(1, bytes / (residentPages * this.#deps.units.pageBytes));
     entry.weighed = { atMs, numPids: pids.length, part };
   }
@@ -177,7 +177,7 @@ export class Sampler {
     entry.isConfirming = true;
     const { table, units, clock, overMemory } = this.#deps;
     const { job } = entry;
-    const ownBytes = await this.#ownBytes(usage.pids);
+    const ownBytes = await this.#ownBytes(usage.ownPids);
     entry.isConfirming = false;
     if (!this.#entries.has(job.attempt)) return;
     const bytes = ownBytes ?? table.measure(job.attempt).residentPages * units.pageBytes;

@@ -1,4 +1,5 @@
 /** Starts the process of a job: by this process itself, or through a small helper. */
+import type { Step } from '../../slurm/step.ts';
 
 export interface SpawnRequest {
   attempt: number;
@@ -15,6 +16,8 @@ export interface SpawnRequest {
   cpus: string | null;
   /** Whether it is bound to them. */
   isBound: boolean;
+  /** It runs as a step of the allocation; missing for a process of this worker's own. */
+  step?: Step;
 }
 
 /** How a reaped process ended. */
@@ -32,7 +35,21 @@ export interface ProcessEnd {
   isSucceeded: boolean;
   /** How long it ran; null when the spawner did not measure that. */
   ranMs: number | null;
+  /** Of a step only: its id, where that is known, and whether Slurm saw that its memory ran out. */
+  step?: string | null;
+  isOutOfMemory?: boolean;
 }
+
+/** Nothing is known. */
+export const unknownEnd: ProcessEnd = {
+  exitCode: null,
+  signal: null,
+  cpuMs: null,
+  largestBytes: null,
+  isGroupGone: false,
+  isSucceeded: false,
+  ranMs: null,
+};
 
 /**
  * Either only `failed` (perhaps after `started`), or `started` and later `exited`. Before that, for a queued process,

@@ -4,6 +4,9 @@ import type { StoppedJob } from './job-runner.ts';
 import type { ProcessTable } from './process-table.ts';
 import type { RunningJob } from './running-job.ts';
 
+/** So long after its processes were killed, what launches a job in a step of Slurm is killed too. */
+const launcherGraceMs = 10_000;
+
 /** It has no process yet: it is stopped as soon as it has one, unless it can be taken back. */
 export function stopEarly(job: RunningJob, { graceMs, signal = 'SIGTERM' }: StoppedJob, reason: StopReason): void {
   const { earlyStop } = job;
@@ -43,5 +46,5 @@ export function stopProcess(
 export function killJob(table: ProcessTable, job: RunningJob, nowMs: number): void {
   job.firstKillMs ??= nowMs;
   table.measure(job.attempt);
-  table.signal(job.attempt, 'SIGKILL', job.exit !== null);
+  table.signal(job.attempt, 'SIGKILL', job.exit !== null, nowMs - job.firstKillMs > launcherGraceMs);
 }

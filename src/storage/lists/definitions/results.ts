@@ -27,6 +27,7 @@ const resultColumns: Column[] = [
   ...columns('integer', ['average_memory_bytes', 'a.average_memory_bytes']),
   ...columns('seconds', ['cpu_seconds', 'a.cpu_ms']),
   ...columns('text', ['hostname', 'n.hostname'], ['slurm_job_id', 'n.slurm_job_id']),
+  ...columns('text', ['slurm_step_id', `n.slurm_job_id || '.' || a.slurm_step`]),
   ...columns('key', ['compute_node_key', 'nullif(a.compute_node_key, 0)']),
   ...columns('integer', ['num_nodes', 'a.num_nodes']),
   ...columns('integer', ['num_cpus', 'a.num_cpus'], ['memory_bytes', 'a.memory_bytes']),

@@ -1,5 +1,6 @@
 /** The list of workflows, with the status and the counts that follow from their jobs. */
 import { stdioModes, terminationSignals } from '../../../model/expanded.ts';
+import { executions } from '../../../model/launch.ts';
 import { cutOffs, workflowStatuses } from '../../../model/status.ts';
 import { hasHeldJobSql } from '../../running/holds.ts';
 import { hasHadWorkersSql, hasWorkersSql } from '../../running/presence.ts';
@@ -72,6 +73,8 @@ export const workflows: ListDefinition = {
     ...countColumns,
     ...columns('flag', ['is_paused', 'w.paused_at IS NOT NULL'], ['is_archived', 'w.is_archived']),
     word(stdioModes, 'stdio', 'w.stdio'),
+    ...columns('flag', ['pin', 'w.pin']),
+    word(executions, 'execution', 'w.execution'),
     ...columns('integer', ['max_losses', 'w.max_losses'], ['max_failures', 'w.max_failures']),
     ...columns('integer', ['max_concurrent_jobs', 'w.max_concurrent_jobs'], ['max_dynamic_jobs', 'w.max_dynamic_jobs']),
     ...columns('seconds', ['timeout_seconds', 'w.timeout_ms'], ['sigterm_lead_seconds', 'w.sigterm_lead_ms']),
