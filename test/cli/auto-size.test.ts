@@ -39,7 +39,11 @@ const large = { name: 'large', num_cpus: 1, memory: '2g', runtime: 'PT2H' };
 const spec = (more: object = {}) => JSON.stringify({ name: 'w', resource_requirements: [large], jobs, ...more });
 
 /** A workflow with a few megabytes and seconds measured for each job. */
-async function measured(name = 'w', names = jobs.map((job) => job.name)): Promise<void> {
+async function measured(
+  name = 'w',
+  names = jobs.map((job) => job.name),
+  peak_memory_bytes = 5 * mebibyte,
+): Promise<void> {
   const service = await openService(place.dir, systemClock, 'test');
   try {
     const key = await createWorkflow(
@@ -51,7 +55,7 @@ async function measured(name = 'w', names = jobs.map((job) => job.name)): Promis
     const worker = await TestWorker.join(service, key, { cpus: 100, memory: 1024 ** 3 });
     const { jobs: given } = await worker.exchange();
     worker.held = [];
-    const ends = { exec_ms: 2000, peak_memory_bytes: 5 * mebibyte };
+    const ends = { exec_ms: 2000, peak_memory_bytes };
     await worker.exchange({ finished: given.map(({ attempt }) => ({ ...finished(attempt, 0), ...ends })) });
   } finally {
     await service.close();
@@ -132,7 +136,7 @@ it('submit asks for no more than its allocations have', async () => {
     's.json',
     spec({
       slurm_schedulers: [{ name: 's', account: 'a', walltime: '00:00:30', mem: '32M' }],
-      jobs: jobs.map((job) => ({ ...job, scheduler: 's' })),
+      jobs: jobs.slice(0, 3).map((job) => ({ ...job, scheduler: 's' })),
     }),
   );
   const submit = ['submit', file, '--auto-size', '-n', '1'];
@@ -146,6 +150,35 @@ it('submit asks for no more than its allocations have', async () => {
   expect(slurm.calls().filter((call) => JSON.stringify(call).includes('sbatch'))).toEqual([]);
   const submitted = await place.json<Sized>(submit);
   expect(submitted.auto_size).toEqual(planned.auto_size);
+});
+
+it('nor than the nodes of its partition have, as Slurm has described them', async () => {
+  await measured('w', ['work_1', 'work_2', 'work_3'], 3 * 1024 * mebibyte);
+  const file = place.file('s.json', spec({ slurm_schedulers: [{ name: 's', account: 'a', partition: 'gpu' }] }));
+  const sizeOf = async () => (await place.json<Sized>(['create', file, '--auto-size', '--dry-run'])).auto_size.sizes[0];
+  const unknown = (await sizeOf())?.memory_bytes;
+  expect(unknown).toMatchObject({ note: null });
+  expect(unknown?.new_request).toBeGreaterThan(3 * 1024 * mebibyte);
+  const { partitions } = await place.json<{ partitions: { nodes: { memory_bytes: number }[] }[] }>([
+    'hpc',
+    'slurm',
+    'site',
+    'refresh',
+  ]);
+  expect((await sizeOf())?.memory_bytes).toMatchObject({
+    new_request: partitions[1]?.nodes[0]?.memory_bytes,
+    note: 'scheduler',
+  });
+});
+
+it('planned allocations are those of the new requests', async () => {
+  await measured();
+  const half = { ...large, memory: '1g' };
+  const file = place.file('w.json', spec({ resource_requirements: [half], jobs: jobs.slice(0, 3) }));
+  const planned = async (...options: string[]) =>
+    (await place.torc('submit', file, '--yes', '--dry-run', ...options)).stderr;
+  expect(await planned()).toMatch(/^main .* 02:\d\d:00 /m);
+  expect(await planned('--auto-size')).toMatch(/^main .* 00:\d\d:00 /m);
 });
 
 it('run and exec take it too', async () => {

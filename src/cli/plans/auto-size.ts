@@ -7,6 +7,7 @@ import { formatDuration, formatMemory, slurmMemoryBytes } from '../../base/units
 import type { AutoSize, JobSize, SizedField, SizeNote } from '../../model/auto-size.ts';
 import { autoSized, leastAttempts, type RoomOf } from '../../model/decide/auto-size.ts';
 import type { ExpandedScheduler, ExpandedWorkflow } from '../../model/expanded.ts';
+import { placeOf } from '../../model/plan/places.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import type { AutoSizeOptions } from '../input/auto-size-options.ts';
@@ -84,16 +85,19 @@ function roomsOf(schedulers: readonly ExpandedScheduler[], site: StoredSite | nu
   return (scheduler) => (scheduler === null ? any : (rooms[scheduler] ?? any));
 }
 
-function roomOf({ mem, walltimeSeconds, partition: name }: ExpandedScheduler, site: StoredSite | null): Room {
-  const partition = site?.partitions.find((each) => (name === null ? each.is_default : each.name === name));
-  const nodes = partition?.nodes.map(({ memory_bytes }) => memory_bytes) ?? [];
-  const memory = [
-    slurmMemoryBytes(mem),
-    partition?.max_memory_bytes_per_node ?? null,
-    nodes.length === 0 ? null : Math.max(...nodes),
-  ].filter((value) => value !== null);
-  const seconds = Math.min(walltimeSeconds, partition?.max_time_seconds ?? walltimeSeconds);
-  return { memoryBytes: memory.length === 0 ? null : Math.min(...memory), runtimeMs: seconds * 1000 };
+/** What the config states, and what the nodes of its partitions have. */
+function roomOf({ mem, walltimeSeconds, partition: names }: ExpandedScheduler, site: StoredSite | null): Room {
+  const wanted = names?.split(',') ?? null;
+  const places = (site?.partitions ?? [])
+    .filter(({ name, is_default }) => (wanted === null ? is_default : wanted.includes(name)))
+    .flatMap((partition) => partition.nodes.map((kind) => placeOf(partition, kind)));
+  const nodeBytes = places.length === 0 ? null : Math.max(...places.map(({ memoryBytes }) => memoryBytes));
+  const memory = [slurmMemoryBytes(mem), nodeBytes].filter((bytes) => bytes !== null);
+  const times = places.map(({ longestMs }) => longestMs ?? Number.POSITIVE_INFINITY);
+  return {
+    memoryBytes: memory.length === 0 ? null : Math.min(...memory),
+    runtimeMs: Math.min(walltimeSeconds * 1000, times.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...times)),
+  };
 }
 
 // ------------------------------------------------------------------ for people
