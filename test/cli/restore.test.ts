@@ -134,9 +134,9 @@ describe('a restore', () => {
       ['nothing.db', 3, 'there is no file'],
       ['.', 2, 'is not a file'],
       [database(), 2, 'is the database itself'],
-      [text, 5, 'is no sound copy of a torc database'],
-      [other, 5, 'is no sound copy of a torc database'],
-      [damaged, 5, 'is no sound copy of a torc database'],
+      [text, 5, 'is not a sound copy of a torc database'],
+      [other, 5, 'is not a sound copy of a torc database'],
+      [damaged, 5, 'is not a sound copy of a torc database'],
       [newer, 5, 'has schema version 998; this torc supports versions up to'],
     ] as const) {
       const ended = await place.torc('server', 'restore', file);

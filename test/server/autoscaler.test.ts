@@ -198,7 +198,7 @@ describe('when starts fail', () => {
       0, 10, 30, 90, 210, 450,
     ]);
     expect(await shown(key)).toMatchObject({ num_nodes: 0, reason: { code: 'backs_off', num_failed: 6 } });
-    expect((await shown(key))?.explanation).toContain('6 starts in a row came to nothing, the last: sbatch: QOSMax');
+    expect((await shown(key))?.explanation).toContain('6 starts in a row failed, the last: sbatch: QOSMax');
     const [row] = await rows(service, 'jobs', key);
     const { reasons } = await service.call('job_show', { job_key: String(row?.job_key) });
     expect(reasons).toMatchObject([{ code: 'waits_for_nodes', scaling: { code: 'backs_off', num_failed: 6 } }]);

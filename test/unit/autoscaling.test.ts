@@ -142,7 +142,7 @@ describe('after failed starts', () => {
     expect([0, 1, 2, 3, 4, 5, 30].map(waitAfterFailures)).toEqual([0, 10e3, 20e3, 60e3, 120e3, 240e3, 1800e3]);
     const decision = decideScaling(input({ waiting: [shape(9)], failures: failed(5, 4, 0.5) }));
     expect(decision).toMatchObject({ submit: [], lookAt: now + 30_000, reason: { code: 'backs_off', num_failed: 3 } });
-    expect(scalingText(decision.reason)).toContain('3 starts in a row came to nothing, the last: no');
+    expect(scalingText(decision.reason)).toContain('3 starts in a row failed, the last: no');
   });
 
   it('then tries with a single allocation, and never gives up', () => {

@@ -61,7 +61,7 @@ export function configChoices(
 
 function refuseKey(path: string): void {
   if (!/^[0-9]+$/.test(path) || existsSync(path)) return;
-  const hint = `torc hpc slurm plan ${path} says what workflow ${path} needs; torc hpc slurm add-config -k ${path} gives it a Slurm config.`;
+  const hint = `torc hpc slurm plan ${path} shows what workflow ${path} needs; torc hpc slurm add-config -k ${path} gives it a Slurm config.`;
   throw new TorcError('usage', `the plan is written into a specification, and ${path} is no file`, hint);
 }
 

@@ -39,7 +39,7 @@ export async function recommendNodes(context: Context, options: RecommendOptions
 
 function text({ torc }: Context, plan: NodePlan): string {
   const misfits = plan.misfits.map((each) => `not planned: ${cellText(each.first_job)}: ${each.text}\n`).join('');
-  if (plan.allocations.length === 0) return `${misfits}no nodes: no jobs wait that could use them\n`;
+  if (plan.allocations.length === 0) return `${misfits}no nodes: no waiting job could use them\n`;
   const lines = plan.allocations.map((each) => {
     const what = `${counted(each.num_allocations, 'allocation')} of ${counted(each.num_nodes, 'node')}`;
     const when = each.starts === 'workflow_start' ? 'now' : `when stage ${each.stages[0]} is ready`;

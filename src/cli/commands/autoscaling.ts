@@ -15,7 +15,7 @@ export function declareAutoscale(group: Command, act: Act): void {
     .argument('[key]', keyArgument)
     .option(
       '--max <nodes>',
-      'nodes queued and running at a time, at most (default: 10)',
+      'at most this many nodes queued and running at a time (default: 10)',
       wholeNumber('--max', 1, mostOfAutoscaler),
     )
     .option(
@@ -49,18 +49,18 @@ export function declareAutoscale(group: Command, act: Act): void {
       'run at most this many jobs at a time on each worker',
       wholeNumber('the number of jobs', 1, mostOfAutoscaler),
     )
-    .option('--chain', 'run one allocation after the other: queue the next one while one runs')
+    .option('--chain', 'run one allocation after the other: queue the next one while the current one runs')
     .option('--no-chain', 'run allocations side by side (default)')
     .option('-o, --output <directory>', 'output directory (default: TORC_OUTPUT_DIR or ./torc_output)');
   const settings = command.options.map((option) => option.attributeName());
-  const off = new Option('--off', 'ask for nothing more; what runs and what is queued stays').conflicts(settings);
+  const off = new Option('--off', 'ask for no more nodes; running and queued allocations stay').conflicts(settings);
   command
     .addOption(off)
     .option('-d, --dry-run', 'show what it would submit or cancel now, and why')
     .addHelpText(
       'after',
       `
-What is not named stays as it was set before. torc workflows show prints what is set and what it is doing.
+Settings that you do not give stay as they are. torc workflows show prints them and what the autoscaler is doing.
 ${examples(
   'torc workflows autoscale 7 --max 20 --dry-run',
   'torc workflows autoscale 7 --max 20 --idle 1m',

@@ -36,7 +36,7 @@ export function declareLimits(program: Command, act: Act): void {
   });
   const remove = group
     .command('delete')
-    .description('delete a limit; its jobs are then not limited, or by the shared limit of that name')
+    .description('delete a limit; its jobs then run without one, or under the shared limit of that name')
     .argument('<name>', nameArgument)
     .addHelpText('after', examples('torc limits delete matlab', 'torc limits delete matlab -k 7'));
   act(remove, async ([name = '']) => {

@@ -61,7 +61,7 @@ function declareBundle(group: Command, act: Act): void {
   const bundle = group
     .command('bundle')
     .description(
-      'put what a colleague needs to help into one file: specification, results, events, logs of failed jobs',
+      'collect what a colleague needs to help in one file: specification, results, events, logs of failed jobs',
     )
     .argument('[key]', keyArgument)
     .option('-o, --output <file>', 'file to write (default: torc-KEY-NAME.tar.gz); it must not exist')

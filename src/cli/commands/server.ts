@@ -71,8 +71,8 @@ export function declareServer(program: Command, act: Act): void {
   });
   const restore = group
     .command('restore')
-    .description('put a backup in the place of the database, which is kept aside')
-    .argument('<file>', 'a file of torc server backup, or one from the folder backups of the server directory')
+    .description('replace the database with a backup, and keep the old one')
+    .argument('<file>', 'a file made by torc server backup, or one from the folder backups in the server directory')
     .option('-d, --dry-run', 'check the backup and print what would be replaced')
     .addHelpText(
       'after',

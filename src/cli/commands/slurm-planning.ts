@@ -13,13 +13,13 @@ export function declareSlurmPlanning(group: Command, act: Act): void {
   const plan = addPlanOptions(
     group
       .command('plan')
-      .description('say which allocations a workflow needs: partition, number, nodes, walltime, and when')
+      .description('show which allocations a workflow needs: partition, number, nodes, walltime, and when')
       .argument('[workflow]', 'specification or commands file, or key or name of a stored workflow (default: -k)'),
   ).addHelpText(
     'after',
     `
 The plan is found by packing the jobs into the nodes of this cluster over a simulated clock. It takes the soonest end that
-costs at most a quarter more node-hours than the cheapest number of allocations. Time in the queue is not in it.
+costs at most a quarter more node-hours than the cheapest number of allocations. Time in the queue does not count.
 ${examples(
   'torc hpc slurm plan workflow.yaml',
   'torc hpc slurm plan workflow.yaml -p short -t 1:00:00 --max-nodes 10',
@@ -55,11 +55,15 @@ ${examples(
 function declareRecommend(group: Command, act: Act): void {
   const recommend = group
     .command('recommend-nodes')
-    .description('say how many nodes the jobs that wait need, by the same plan')
-    .option('-c, --cpus <n>', 'CPUs of each node (default: as the cluster says)', wholeNumber('the number of CPUs', 1))
-    .option('-m, --memory <size>', 'memory of each node, such as 180g (default: as the cluster says)', parseMemory)
-    .option('-s, --scheduler-key <config>', 'within the partition and walltime of this Slurm config')
-    .option('--max-nodes <n>', 'nodes of each line of the plan, at most', wholeNumber('the number of nodes', 1))
+    .description('show how many nodes the waiting jobs need, by the same plan')
+    .option('-c, --cpus <n>', 'CPUs of each node (default: what the cluster has)', wholeNumber('the number of CPUs', 1))
+    .option('-m, --memory <size>', 'memory of each node, such as 180g (default: what the cluster has)', parseMemory)
+    .option('-s, --scheduler-key <config>', 'plan within the partition and walltime of this Slurm config')
+    .option(
+      '--max-nodes <n>',
+      'at most this many nodes in each line of the plan',
+      wholeNumber('the number of nodes', 1),
+    )
     .addHelpText(
       'after',
       examples(
@@ -77,8 +81,16 @@ function declareRecommend(group: Command, act: Act): void {
 
 function addPlanOptions(command: Command): Command {
   return command
-    .option('--max-nodes <n>', 'nodes of each line of the plan, at most', wholeNumber('the number of nodes', 1))
-    .option('--max-allocations <n>', 'allocations in all', wholeNumber('the number of allocations', 1))
+    .option(
+      '--max-nodes <n>',
+      'at most this many nodes in each line of the plan',
+      wholeNumber('the number of nodes', 1),
+    )
+    .option(
+      '--max-allocations <n>',
+      'at most this many allocations in total',
+      wholeNumber('the number of allocations', 1),
+    )
     .option('-p, --partition <name>', 'plan with this partition only')
     .option('-t, --walltime <time>', "longest walltime, in Slurm's format", readable(parseWalltime))
     .option(

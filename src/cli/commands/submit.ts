@@ -22,7 +22,7 @@ export function declareSubmit(program: Command, act: Act): void {
     .option('--autoscale', 'let the server ask for nodes while jobs wait, instead of -n')
     .option(
       '--max <nodes>',
-      'with --autoscale: nodes at a time, at most (default: 10)',
+      'with --autoscale: at most this many nodes at a time (default: 10)',
       wholeNumber('--max', 1, mostOfAutoscaler),
     )
     .option('--recover', 'let the server recover it when a run fails, as torc recover does')

@@ -69,10 +69,11 @@ export function declareRecover(group: Command, act: Act): void {
     .addHelpText(
       'after',
       `
-One plan: what ran out of memory or time gets more of it, as the scale rule of its failure handler says, else by the factor, and no
-more than its workers can have. What was lost with its node or allocation runs again as before; so does a victim of another job's
-memory. Other failures are left, and so is what a person canceled. Then the workflow restarts, and allocations are
-submitted like the earlier ones, as many as the ready jobs need; an autoscaler asks for them itself.
+One plan: jobs that ran out of memory or time get more of it, as the scale rule of their failure handler says, else by the factor, but
+no more than their workers can have. Jobs that were lost with their node or allocation run again as before, and so do those that were
+killed because another job took the memory. Other failures stay as they are, and so do jobs that a person canceled. Then the
+workflow restarts, and allocations like the earlier ones are submitted, as many as the ready jobs need; an autoscaler asks for them
+itself.
 
 On a terminal it asks about each kind of failure, shows the plan and asks before it changes anything; with --yes or -n, or without a
 terminal, it does not ask. Ends with 7 when nothing is left to run, and with 6 when Slurm refuses an allocation.

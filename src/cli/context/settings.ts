@@ -61,7 +61,7 @@ export const settingList: Readonly<Record<SettingKey, Setting>> = {
   },
   mem: slurm('mem', 'memory of each node of an allocation', '"180G"', '-m/--mem'),
   max_parallel_jobs: {
-    about: 'jobs that a worker runs at a time, at most',
+    about: 'at most this many jobs on a worker at a time',
     example: '8',
     variable: 'TORC_MAX_PARALLEL_JOBS',
     option: '-m/--max-parallel-jobs',

@@ -9,6 +9,6 @@ export interface AutoSizeOptions {
 
 export function addAutoSizeOptions(command: Command): Command {
   return command
-    .option('--auto-size', 'ask for what jobs of your earlier workflows with this name have used: p95 times 1.2')
-    .option('--auto-size-from <key>', 'the same, by what jobs of this workflow have used');
+    .option('--auto-size', 'request what jobs of your earlier workflows with this name used (p95 times 1.2)')
+    .option('--auto-size-from <key>', 'the same, from what the jobs of this workflow used');
 }

@@ -39,7 +39,7 @@ export async function withAutoSize(
   if (earlier.workflow_keys.length === 0 && autoSizeFrom !== undefined) {
     throw new TorcError(
       'usage',
-      `no job of workflow ${autoSizeFrom} has been measured, so nothing can be sized by it`,
+      `no job of workflow ${autoSizeFrom} has been measured, so it cannot size others`,
       `${context.torc} reports resources ${autoSizeFrom} shows what is known.`,
     );
   }

@@ -57,7 +57,9 @@ function misfitLines({ misfits, num_jobs_left }: NodePlan): string {
   const more =
     misfits.length > shownMisfits ? `not planned: ${misfits.length - shownMisfits} more kinds of jobs\n` : '';
   const left =
-    num_jobs_left > 0 ? `not planned: ${counted(num_jobs_left, 'job')} for lack of others or of allocations\n` : '';
+    num_jobs_left > 0
+      ? `not planned: ${counted(num_jobs_left, 'job')} because other jobs or allocations are missing\n`
+      : '';
   return lines.join('') + more + left;
 }
 

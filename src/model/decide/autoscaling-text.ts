@@ -37,5 +37,5 @@ export function scalingText(reason: ScalingReason): string {
 }
 
 function failuresText(numFailed: number): string {
-  return numFailed === 1 ? 'a start came to nothing' : `${numFailed} starts in a row came to nothing`;
+  return numFailed === 1 ? 'a start failed' : `${numFailed} starts in a row failed`;
 }

@@ -142,7 +142,7 @@ function checked(
     if (code === 'SQLITE_FULL') throw error;
     if (!(error instanceof TorcError) && !code.startsWith('SQLITE_')) throw error;
     const words = error instanceof TorcError ? 'it is damaged' : asTorcError(error).message;
-    throw new TorcError('unusable', `${backup} is no sound copy of a torc database: ${words}`, otherBackup);
+    throw new TorcError('unusable', `${backup} is not a sound copy of a torc database: ${words}`, otherBackup);
   }
   const newest = newestVersion(schemaDirectory());
   if (content.schema_version > newest) {
