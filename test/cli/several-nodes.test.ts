@@ -28,9 +28,9 @@ const spec = JSON.stringify({
   ],
 });
 
-async function started(numNodes: number): Promise<string> {
+async function started(numNodes: number, text = spec): Promise<string> {
   const { workflow_key: key } = await place.json<{ workflow_key: string }>([
-    ...['workflows', 'create', place.file('spec.json', spec)],
+    ...['workflows', 'create', place.file('spec.json', text)],
   ]);
   await place.torc('workflows', 'start', key);
   await place.json(['hpc', 'slurm', 'add-config', '-a', 'acc', '-w', '10', '-n', String(numNodes)]);
@@ -46,6 +46,7 @@ describe('jobs of several nodes', () => {
     const key = await started(3);
     const { stderr } = await place.torc(...schedule);
     expect(stderr).not.toContain('ready jobs need');
+    expect(stderr).toContain('2 jobs of one node run only on the first of the 3 nodes; for more at a time: ');
     const status = async () => (await place.json<{ status: string }>(['workflows', 'show', key])).status;
     await expect.poll(status, { interval: 300 }).toBe('done');
     expect([lines('first.txt'), lines('second.txt')]).toEqual(Array(2).fill(['fake2', 'fake3']));
@@ -56,6 +57,26 @@ describe('jobs of several nodes', () => {
     const folder = join(place.dir, 'slurm_stdio');
     const told = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'));
     expect(told.join('')).toContain('jobs of one node run only on fake1, jobs of several nodes on all 3 nodes');
+  });
+
+  it('leave no node unused where there are none of them: each node has a worker then', async () => {
+    slurm.configure({ run: true });
+    const key = await started(
+      2,
+      JSON.stringify({ name: 'w', jobs: [{ name: 'a_{i}', command: 'true', parameters: { i: '1:2' } }] }),
+    );
+    const one = await place.torc(...schedule, '--dry-run', '--no-start-one-worker-per-node');
+    expect(one.stdout).toContain('workers=first-node');
+    expect(one.stderr).toContain('2 jobs of one node run only on the first of the 2 nodes');
+    const { stdout, stderr } = await place.torc(...schedule, '--dry-run');
+    expect(stdout).toContain('workers=every-node');
+    expect(stderr).toContain('a worker starts on each of the 2 nodes, as with -S');
+    expect(await place.json(schedule)).toMatchObject({ one_worker_per_node: true });
+    const status = async () => (await place.json<{ status: string }>(['workflows', 'show', key])).status;
+    await expect.poll(status, { interval: 300 }).toBe('done');
+    expect(await place.json(['hpc', 'slurm', 'allocations'])).toMatchObject({
+      allocations: [{ one_worker_per_node: true, num_nodes: 2 }],
+    });
   });
 
   it('give a warning when scheduled allocations cannot run them', async () => {
@@ -74,7 +95,8 @@ describe('jobs of several nodes', () => {
 
   it('are not for torc run: inside an allocation of several nodes it says that it uses one of them', async () => {
     const one = place.file('one.json', '{"name": "w", "jobs": [{"name": "a", "command": "true"}]}');
-    const warning = 'the allocation has 2 nodes, and jobs run only on this one: torc ';
+    const warning =
+      'the allocation has 2 nodes, and jobs run only on this one; to use all of them, start a worker on each: ';
     const run = (env: Record<string, string>) =>
       torc(['--dir', place.dir, 'run', one], { env: { SLURM_JOB_ID: '7', SLURM_JOB_NUM_NODES: '2', ...env } });
     expect(await run({})).toMatchObject({ code: 0, stderr: expect.stringContaining(warning) });

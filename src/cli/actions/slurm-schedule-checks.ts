@@ -1,5 +1,5 @@
 /** Whether allocations can run what waits, before they are submitted: refuses them where they can run nothing, else warns. */
-import type { Api } from '../../api/contract.ts';
+import type { Api, ListRecord } from '../../api/contract.ts';
 import type { DemandRow } from '../../api/demand.ts';
 import type { StoredSite } from '../../api/sites.ts';
 import { TorcError } from '../../base/errors.ts';
@@ -20,6 +20,8 @@ import { planSchedule, type Schedule, type ScheduleOptions } from '../workers/al
 /** A plan, and what of the jobs that wait its allocations cannot run. */
 export interface CheckedSchedule {
   schedule: Schedule;
+  /** With the choice of how many workers an allocation has, where nobody made it. */
+  options: ScheduleOptions;
   site: StoredSite | null;
   /** The jobs that their workers may take. */
   rows: DemandRow[];
@@ -27,13 +29,14 @@ export interface CheckedSchedule {
 }
 
 /** Throws TorcError 'usage' when the allocations could run none of the jobs that they are for. */
-export async function checkedSchedule(context: Context, api: Api, options: ScheduleOptions): Promise<CheckedSchedule> {
-  const schedule = await planSchedule(context, api, options);
+export async function checkedSchedule(context: Context, api: Api, given: ScheduleOptions): Promise<CheckedSchedule> {
+  const schedule = await planSchedule(context, api, given);
   const { config, workflow } = schedule;
   const site = await siteIfKnown(context, api);
   const { demand } = await api.call('demand', { workflow_key: workflow.workflow_key });
   const rows = demand.filter((row) => row.status !== 'uninitialized' && isForConfig(config, row));
-  const mostNodes = options.startOneWorkerPerNode === true ? 1 : Number(config.num_nodes);
+  const options = { ...given, startOneWorkerPerNode: given.startOneWorkerPerNode ?? areNodesApart(config, rows) };
+  const mostNodes = options.startOneWorkerPerNode ? 1 : Number(config.num_nodes);
   const judged = judgedConfig(config, mostNodes);
   const unfit = rows.flatMap((row) => {
     const found = unfitRow(row, [judged], site);
@@ -48,7 +51,12 @@ export async function checkedSchedule(context: Context, api: Api, options: Sched
     const hint = `${remedy(context, schedule, first)}. Nothing was submitted; --force does it anyway.`;
     throw new TorcError('usage', text, hint);
   }
-  return { schedule, site, rows, unfit };
+  return { schedule, options, site, rows, unfit };
+}
+
+/** Whether each node needs a worker to be used: none of the jobs uses several nodes together. */
+function areNodesApart(config: ListRecord, rows: readonly DemandRow[]): boolean {
+  return Number(config.num_nodes) > 1 && rows.length > 0 && rows.every(({ num_nodes }) => num_nodes === 1);
 }
 
 function remedy(context: Context, { config }: Schedule, { row, unfit }: CheckedSchedule['unfit'][number]): string {
@@ -66,12 +74,13 @@ function isForNodes({ misfit }: Unfit): boolean {
 export async function noteMisfits(
   context: Context,
   api: Api,
-  { schedule, site, rows, unfit }: CheckedSchedule,
-  options: ScheduleOptions,
+  { schedule, options, site, rows, unfit }: CheckedSchedule,
+  stated: ScheduleOptions,
 ): Promise<void> {
   noteOthers(context, schedule);
   noteElsewhere(context, schedule.workflow);
   noteTooLong(context, schedule, site, rows);
+  noteUnusedNodes(context, schedule, rows, stated.startOneWorkerPerNode ?? null);
   for (const each of unfit) {
     if (each.unfit.misfit.code === 'outlasts_partitions' || isForNodes(each.unfit)) continue;
     const which = counted(each.row.num_jobs, 'job');
@@ -87,6 +96,28 @@ export async function noteMisfits(
     note(context, `ready jobs need ${asked} nodes, but these allocations have only ${given}: ${command}`, 'warning');
   } else if (asked > 1 && options.startOneWorkerPerNode === true) {
     note(context, `ready jobs need ${asked} nodes, but with -S each worker has only one; leave out -S`, 'warning');
+  }
+}
+
+/** Says who uses the nodes of allocations of several, and which stay unused. */
+function noteUnusedNodes(
+  context: Context,
+  { config }: Schedule,
+  rows: readonly DemandRow[],
+  stated: boolean | null,
+): void {
+  const numNodes = Number(config.num_nodes);
+  if (numNodes < 2 || stated === true || rows.length === 0) return;
+  const numSingle = rows.reduce((sum, { num_nodes, num_jobs }) => sum + (num_nodes === 1 ? num_jobs : 0), 0);
+  if (areNodesApart(config, rows) && stated === null) {
+    note(
+      context,
+      `no job that waits needs several nodes: a worker starts on each of the ${numNodes} nodes, as with -S`,
+    );
+  } else if (numSingle > 0) {
+    const runs = numSingle === 1 ? '1 job of one node runs' : `${numSingle} jobs of one node run`;
+    const command = `${context.torc} hpc slurm add-config -N one-node -n 1 ..`;
+    note(context, `${runs} only on the first of the ${numNodes} nodes; for more at a time: ${command}`, 'warning');
   }
 }
 

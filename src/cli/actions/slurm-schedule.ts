@@ -26,13 +26,13 @@ export interface SubmittedNodes {
 }
 
 /** Submits the allocations, or with `dryRun` plans that; warns, and prints nothing else. */
-export async function submitNodes(context: Context, options: ScheduleOptions): Promise<SubmittedNodes> {
-  if (options.dryRun === true) return withConnection(context, (connection) => planNodes(context, connection, options));
-  const { connection, wasStarted } = await connectToServer(context, options);
+export async function submitNodes(context: Context, given: ScheduleOptions): Promise<SubmittedNodes> {
+  if (given.dryRun === true) return withConnection(context, (connection) => planNodes(context, connection, given));
+  const { connection, wasStarted } = await connectToServer(context, given);
   try {
-    const checked = await checkedSchedule(context, connection.api, options);
-    await noteMisfits(context, connection.api, checked, options);
-    const { schedule } = checked;
+    const checked = await checkedSchedule(context, connection.api, given);
+    await noteMisfits(context, connection.api, checked, given);
+    const { schedule, options } = checked;
     const allocations = await submitAll(context, connection.api, schedule, options);
     const plan = planValue(schedule, options, allocations, wasStarted);
     const text = submittedText(context, schedule, allocations);
@@ -42,15 +42,15 @@ export async function submitNodes(context: Context, options: ScheduleOptions): P
   }
 }
 
-async function planNodes(context: Context, connection: Connection, options: ScheduleOptions): Promise<SubmittedNodes> {
-  const checked = await checkedSchedule(context, connection.api, options);
-  const { schedule } = checked;
+async function planNodes(context: Context, connection: Connection, given: ScheduleOptions): Promise<SubmittedNodes> {
+  const checked = await checkedSchedule(context, connection.api, given);
+  const { schedule, options } = checked;
   const willStart = connection.kind === 'in_process' && options.server;
   const allocations = Array.from({ length: options.count }, (_, at) =>
     plannedSubmission(context, schedule, options, at),
   );
   const plan = planValue(schedule, options, allocations, willStart);
-  await noteMisfits(context, connection.api, checked, options);
+  await noteMisfits(context, connection.api, checked, given);
   const text = dryRunText(schedule, allocations, willStart);
   return { value: { dry_run: true, ...plan }, text, schedule, allocations };
 }

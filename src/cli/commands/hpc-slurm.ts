@@ -116,7 +116,11 @@ function declareSchedule(group: Command, act: Act): void {
       'ignored, kept for old scripts: workers get new work at once',
       decimalNumber('the interval', 0.1),
     )
-    .option('-S, --start-one-worker-per-node', 'start one worker on each node, not one for the whole allocation')
+    .option(
+      '-S, --start-one-worker-per-node',
+      'start one worker on each node (default if no job that waits needs several nodes)',
+    )
+    .option('--no-start-one-worker-per-node', 'start one worker for the whole allocation')
     .option('--force', 'submit also allocations that can run none of the jobs that wait')
     .option('--dry-run', 'print the scripts and the plan without submitting anything')
     .option('--no-server', 'do not start a server on this host if none answers')

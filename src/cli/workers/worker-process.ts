@@ -35,7 +35,7 @@ export async function runWorkerHere(
   const numCpus = options.cpus ?? cpus.numCpus;
   const { topology, problem: unknownCpus } = usableTopology(numCpus, slurm === null ? null : slurm.numCpus);
   if (options.pin === true && unknownCpus !== null) warn(`--pin: no job is bound to CPUs: ${unknownCpus}`);
-  const unused = slurm === null ? null : unusedNodes(context, slurm.numNodes);
+  const unused = slurm === null ? null : unusedNodes(context, slurm.numNodes, workflowKey);
   const problems = [
     options.cpus === undefined ? cpus.problem : null,
     gpus.problem,
@@ -78,9 +78,11 @@ export async function runWorkerHere(
 }
 
 /** A warning that the allocation has more nodes than this worker uses; null where srun started one on each. */
-function unusedNodes({ env, torc }: Context, numNodes: number): string | null {
+function unusedNodes({ env, torc }: Context, numNodes: number, workflowKey: string): string | null {
   if (numNodes <= 1 || Number(env.SLURM_STEP_NUM_NODES ?? 1) > 1) return null;
-  return `the allocation has ${numNodes} nodes, and jobs run only on this one: ${torc} hpc slurm schedule-nodes -S starts a worker on each`;
+  const srun = `srun --nodes=${numNodes} --ntasks-per-node=1 --mem=0 --cpu-bind=none --overlap`;
+  const more = `to use all of them, start a worker on each: ${srun} ${torc} jobs run ${workflowKey}`;
+  return `the allocation has ${numNodes} nodes, and jobs run only on this one; ${more}`;
 }
 
 /** A warning that more jobs at a time were requested than there are CPUs: each takes at least one. Otherwise null. */
