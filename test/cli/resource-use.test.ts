@@ -52,7 +52,7 @@ it('are reported by the forms of their names, also as text', async () => {
   ]);
   const { stdout } = await place.torc('reports', 'resources', '1');
   expect(stdout).toMatch(/^work_\* +2 +memory +1G/m);
-  expect(stdout).toMatch(/^work_\* +2 +runtime +20m 00s .* 1m 00s +less than half used$/m);
+  expect(stdout).toMatch(/^work_\* +2 +runtime +20m 00s .* 1m 00s +less than half used +/m);
   expect(stdout).toMatch(/torc.* workflows correct-resources 1 --dry-run$/m);
 });
 

@@ -328,6 +328,17 @@ it('node-hours are those of allocations and workers, and what their attempts had
       job_cpu_hours: 0.08,
       idle_share: 0,
     });
+    // an allocation counts all of its nodes, however many workers it has
+    await service.write((tx) => {
+      tx.db.run(
+        `INSERT INTO allocations (allocation_key, workflow_key, slurm_config_key, name, status, num_nodes, one_worker_per_node,
+           script_path, output_directory, created_at) VALUES (5, ?, 1, 'w', 'running', 3, 0, 's', 'o', 0)`,
+        Number(key),
+      );
+      tx.db.run('UPDATE compute_nodes SET allocation_key = 5 WHERE num_nodes = 2');
+    });
+    const inAllocation = { allocation_key: '5', num_nodes: 3, node_hours: 0.03, cpu_hours: 0.12, idle_share: 0.3333 };
+    expect((await ask()).allocations[1]).toMatchObject(inAllocation);
   } finally {
     await close();
   }

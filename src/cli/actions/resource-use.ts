@@ -41,7 +41,7 @@ function csvRows({ stem, num_attempts, num_oom, num_timeouts, ...values }: Usage
 function reportText(context: Context, key: string, usage: readonly UsageRow[]): string {
   if (usage.length === 0) return `no job of workflow ${key} has been measured yet\n`;
   const rows = usage.flatMap((row) => measures.map(([field, word, text]) => measureRow(row, field, word, text)));
-  const columns = ['jobs', 'attempts', 'measure', 'requested', 'median', 'p95', 'max', 'proposed', 'finding'];
+  const columns = ['jobs', 'attempts', 'measure', 'requested', 'max', 'proposed', 'finding', 'p95', 'median'];
   const table = textTable(context, columns, rows);
   const isCorrectable = usage.some(({ memory_bytes, runtime_seconds }) => {
     return memory_bytes.finding !== null || runtime_seconds.finding !== null;

@@ -1,12 +1,10 @@
 /** `torc reports resources`, `torc reports usage` and `torc workflows correct-resources`: what jobs use against what they ask for. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { CorrectOptions } from '../actions/resource-use.ts';
 import type { UsageOptions } from '../actions/usage-hours.ts';
-import { filters, oneOf, wholeNumber } from '../input/options.ts';
+import { filters, wholeNumber } from '../input/options.ts';
 import { keyArgument } from './arguments.ts';
 import { type Act, examples } from './declare.ts';
-
-const usageRows = ['allocation', 'workflow'] as const;
 
 export function declareReports(program: Command, act: Act): void {
   const group = program.command('reports').description('what the jobs and the allocations of workflows have used');
@@ -27,11 +25,10 @@ function declareUsage(group: Command, act: Act): void {
     .command('usage')
     .description('node-hours and CPU-hours of allocations and other workers, what jobs used of them, and what was idle')
     .argument('[keys...]', 'workflows (default: one; with --by workflow all that are not archived)')
-    .option(
-      '--by <rows>',
-      'a row for each allocation, or for each workflow',
-      oneOf(usageRows, 'a kind of rows'),
-      'allocation',
+    .addOption(
+      new Option('--by <rows>', 'a row for each allocation, or for each workflow')
+        .choices(['allocation', 'workflow'])
+        .default('allocation'),
     )
     .option('-f, --filter <column=value>', 'only rows with this value; may be repeated (all must match)', filters, [])
     .option('-l, --limit <n>', 'show at most this many rows (default: all)', wholeNumber('the limit', 1))

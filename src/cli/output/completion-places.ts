@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { limitsListed } from '../../api/concurrency.ts';
 import { records } from '../../api/records.ts';
 import { schedulesListed } from '../../api/schedules.ts';
+import { usageHoursReply } from '../../api/usage.ts';
 import { consoleLevels, outputFormats } from '../context/context.ts';
 
 export interface Word {
@@ -56,6 +57,7 @@ const kindsOfOptions: Readonly<Record<string, Kind>> = {
   '--config': 'live slurm_configs',
   '--resource-requirements': 'live resource_requirements',
   '--limits': 'live limits',
+  '--auto-size-from': 'live workflows',
   '--depends-on': 'live jobs',
   '--before': 'live jobs',
   '--input-file': 'live files',
@@ -103,6 +105,7 @@ function kindOfArgument(argument: Argument, path: string): Kind {
 /** Lists whose commands are called differently. */
 const otherLists: Readonly<Record<string, string>> = {
   'workflows runs': 'runs',
+  'reports usage': 'usage',
   'hpc slurm list-configs': 'slurm_configs',
   'slurm list-configs': 'slurm_configs',
   'hpc slurm list-allocations': 'allocations',
@@ -125,6 +128,7 @@ const recordsOfLists: Readonly<Record<string, () => z.ZodType>> = {
   limits: () => limitsListed().shape.limits.element,
   schedules,
   generators: schedules,
+  usage: () => usageHoursReply().shape.allocations.element,
 };
 
 /** The columns of each list with their words, where only some are possible. */
