@@ -50,7 +50,7 @@ it('a runtime above the walltime is told when the workflow is made and started, 
   for (const words of [schedule, [...schedule, '--dry-run']]) {
     const { code, stdout, stderr } = await place.torc(...words);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toContain(`the job that waits cannot run in these allocations: ${clause}`);
+    expect(stderr).toContain(`the waiting job cannot run in these allocations: ${clause}`);
     expect(stderr).toContain(' hpc slurm modify-config 1 -w 05:34:00. Nothing was submitted; --force does it anyway');
   }
   expect(slurm.jobs()).toEqual([]);

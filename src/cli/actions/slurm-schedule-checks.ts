@@ -45,7 +45,7 @@ export async function checkedSchedule(context: Context, api: Api, given: Schedul
   const [first] = unfit;
   if (first !== undefined && unfit.length === rows.length && options.force !== true) {
     const numJobs = rows.reduce((sum, { num_jobs }) => sum + num_jobs, 0);
-    const which = numJobs === 1 ? 'the job that waits' : `none of the ${numJobs} jobs that wait`;
+    const which = numJobs === 1 ? 'the waiting job' : `none of the ${numJobs} waiting jobs`;
     const can = numJobs === 1 ? 'cannot' : 'can';
     const text = `${which} ${can} run in these allocations: ${unfitText(first.unfit, first.row.num_jobs, site)}`;
     const hint = `${remedy(context, schedule, first)}. Nothing was submitted; --force does it anyway.`;

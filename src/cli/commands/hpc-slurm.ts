@@ -118,10 +118,10 @@ function declareSchedule(group: Command, act: Act): void {
     )
     .option(
       '-S, --start-one-worker-per-node',
-      'start one worker on each node (default if no job that waits needs several nodes)',
+      'start one worker on each node (default if no waiting job needs several nodes)',
     )
     .option('--no-start-one-worker-per-node', 'start one worker for the whole allocation')
-    .option('--force', 'submit also allocations that can run none of the jobs that wait')
+    .option('--force', 'submit even allocations that can run none of the waiting jobs')
     .option('--dry-run', 'print the scripts and the plan without submitting anything')
     .option('--no-server', 'do not start a server on this host if none answers')
     .addHelpText(

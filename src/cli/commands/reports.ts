@@ -37,8 +37,8 @@ function declareUsage(group: Command, act: Act): void {
     .addHelpText(
       'after',
       `
-CPU-hours: all that the nodes had (cpu_hours), of those the ones that jobs had (in_jobs) and that they used. What was idle is
-the share that no job had. What still runs counts until now.
+CPU-hours: what the nodes had (cpu_hours), what of it jobs were given (in_jobs), and what they used (used). Idle is the share that
+no job was given. Running allocations count up to now.
 ${examples(
   'torc reports usage 7',
   'torc reports usage --by workflow',

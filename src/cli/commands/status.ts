@@ -58,8 +58,8 @@ On a terminal: the page of the workflow (a table of several), redrawn in place; 
 code 130). In a pipe: a line for each change, at most one a second; with -F json a JSON object for each. Goes on while the server
 is away or restarts. ${endings}
 
---recover is stored with the workflow: the server recovers it, also after watching has ended; without a server watching does it. Each
-recovery is an event (workflow_recovered). torc workflows modify KEY --max-recoveries 0 turns it off.
+--recover is stored with the workflow: the server recovers it even when nobody watches any more; without a server, this command
+does. Each recovery is an event (workflow_recovered). torc workflows modify KEY --max-recoveries 0 turns it off.
 ${examples(
   'torc watch',
   'torc watch 7',

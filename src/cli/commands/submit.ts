@@ -25,11 +25,11 @@ export function declareSubmit(program: Command, act: Act): void {
       'with --autoscale: at most this many nodes at a time (default: 10)',
       wholeNumber('--max', 1, mostOfAutoscaler),
     )
-    .option('--recover', 'let the server recover it when a run fails, as torc recover does')
+    .option('--recover', 'let the server recover the workflow when a run fails, as torc recover does')
     .addOption(maxRecoveriesOption())
     .option('-o, --output <directory>', 'output directory (default: TORC_OUTPUT_DIR or ./torc_output)')
     .option('-i, --ignore-missing-data', 'start even if input files or user data are missing')
-    .option('--force', 'submit also when jobs fit into no allocation or no node of the cluster')
+    .option('--force', 'submit even if some jobs fit into no allocation or node of the cluster')
     .option('--yes', 'submit planned allocations without a question')
     .option('--dry-run', 'check and count only; with --resume: show what would change')
     .addOption(stdioOption());

@@ -32,7 +32,7 @@ export function declareChanges(group: Command, act: Act): void {
     .option('--pin', 'bind jobs that start from now on to their CPUs; --no-pin: do not')
     .addOption(new Option('--no-pin').hideHelp())
     .addOption(
-      new Option('--execution <mode>', 'what starts such jobs in an allocation: its worker, or srun').choices(
+      new Option('--execution <mode>', 'what starts jobs in an allocation from now on: its worker, or srun').choices(
         executions,
       ),
     )
@@ -55,7 +55,7 @@ export function declareChanges(group: Command, act: Act): void {
     )
     .option(
       '--max-recoveries <n>',
-      'recover by itself this often after failed runs, as torc watch --recover does; 0: never',
+      'recover by itself at most this many times after failed runs, as torc watch --recover does; 0: never',
       wholeNumber('--max-recoveries', 0, mostRecoveries),
     )
     .option('--timeout <duration>', "start nothing more this long after a run's start; 0: never", (text) =>

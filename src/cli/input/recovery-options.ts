@@ -13,7 +13,7 @@ export function readFactor(text: string): number {
 
 /** How often a workflow recovers by itself. */
 export function maxRecoveriesOption(): Option {
-  return new Option('--max-recoveries <n>', 'with --recover: how often, at most (default: 3)').argParser(
+  return new Option('--max-recoveries <n>', 'with --recover: at most this many times (default: 3)').argParser(
     wholeNumber('--max-recoveries', 1, mostRecoveries),
   );
 }

@@ -55,7 +55,7 @@ export function noteAutomatic(
 ): void {
   if (due === null) return;
   if (!begins_run) {
-    giveUpRecovery(tx, due, 'nothing is left that a larger request or another node cures');
+    giveUpRecovery(tx, due, 'nothing is left that a larger request or another node would fix');
     return;
   }
   const why = report.groups.map(({ kind, num_jobs }) => failureWords(kind, num_jobs)).join(', ');
