@@ -16,12 +16,15 @@ export async function nodeSeconds(
       .map((one) => [Date.parse(String(one.start_time)), Date.parse(String(one.end_time))] as const)
       .toSorted(([a], [b]) => a - b);
     let [covered, until] = [0, 0];
-    for (const [start, end] of here) {
+    const over = Date.parse(String(ended_at));
+    for (const [start, known] of here) {
+      // the end of a lost attempt is when it was known
+      const end = Math.min(known, over);
       covered += Math.max(0, end - Math.max(start, until));
       until = Math.max(until, end);
     }
     busy += covered / 1000;
-    idle += (Date.parse(String(ended_at)) - Date.parse(String(started_at)) - covered) / 1000;
+    idle += (over - Date.parse(String(started_at)) - covered) / 1000;
   }
   return { busy: Math.round(busy), idle: Math.round(idle) };
 }

@@ -179,6 +179,9 @@ describe.concurrent('a job beside one that takes the memory of the node', () => 
     const killed = await attempt(site, key, 'victim', 1);
     expect(killed).toMatchObject({ status: 'terminated', return_code: null });
     expect(killed.detail).toMatch(/^the kernel killed it because hog took the memory of the node; it requested 300M/);
+    expect(await site.say(['jobs', 'show', 'victim', '-k', key])).toMatch(
+      /^after 1: the kernel killed it because hog took/m,
+    );
     // its worker went on, and the other one got more
     const grown = await attemptsOf(site, key, 'hog');
     expect(grown[0]).toEqual([null, null, 'oom', expect.stringMatching(/^memory none stated -> \d+M/)]);

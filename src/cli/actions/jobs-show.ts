@@ -105,11 +105,18 @@ function attemptsText(context: Context, attempts: readonly ListRecord[]): string
   const table = section(context, 'attempts', [...attemptColumns, ...places], newest, attempts.length, 'earlier');
   const last = newest.at(-1);
   if (last === undefined) return table;
-  const scaled = newest.flatMap(({ attempt_id, scaled: by }): [string, unknown][] => {
-    return by === null ? [] : [[`after ${attempt_id}`, (by as { why: string }).why]];
-  });
-  const details: [string, unknown][] = [...scaled, ['detail', last.detail], ...outputOf(context, last)];
+  const details: [string, unknown][] = [
+    ...newest.flatMap((attempt) => requestAfter(attempt, attempt === last)),
+    ['detail', last.detail],
+    ...outputOf(context, last),
+  ];
   return table + factLines(details.filter(([, value]) => value !== null));
+}
+
+/** By how much the request grew after an attempt; after one that lacked memory and did not make it grow, what happened. */
+function requestAfter({ attempt_id, cause, scaled, detail }: ListRecord, isLast: boolean): [string, unknown][] {
+  if (scaled !== null) return [[`after ${attempt_id}`, (scaled as { why: string }).why]];
+  return cause === 'oom' && !isLast ? [[`after ${attempt_id}`, detail]] : [];
 }
 
 function outputOf(context: Context, { job_key, log_kind, stdout_path, stderr_path }: ListRecord): [string, unknown][] {
