@@ -3,7 +3,7 @@
  * caller decides what not knowing means. Submitting throws, because nothing can continue without it.
  */
 import { type Environment, environment } from '../base/config.ts';
-import { TorcError } from '../base/errors.ts';
+import { failure, isHarmless, type SlurmAnswer } from './answers.ts';
 import {
   type AccountedJob,
   type Parsed,
@@ -21,10 +21,9 @@ import { ownWords, submittedId } from './replies.ts';
 import { type RunCommand, type RunResult, runCommand } from './run.ts';
 import { parseScontrolJobs } from './scontrol.ts';
 import { clusterNameIn, type ParsedSite, parseSite } from './site.ts';
+import { type StartEstimate, startEstimateIn } from './start-estimate.ts';
+import { mayHaveSubmitted, submitError } from './submit-errors.ts';
 import { queryVariables, submitVariables } from './variables.ts';
-
-/** The result of a query. `reason` is a sentence with Slurm's own words. */
-export type SlurmAnswer<T> = { kind: 'ok'; value: T } | { kind: 'failed'; reason: string; hint: string | null };
 
 export interface Submission {
   slurmJobId: string;
@@ -69,6 +68,8 @@ export interface SiteQueries {
   site(): Promise<SlurmAnswer<ParsedSite>>;
   /** The name of the cluster, by one query; null when it does not say it. */
   clusterName(): Promise<SlurmAnswer<string | null>>;
+  /** When Slurm could start an allocation of this script now, by sbatch --test-only, which submits nothing. */
+  startEstimate(script: string): Promise<SlurmAnswer<StartEstimate>>;
 }
 
 /** Time limits of Slurm's commands, in seconds. slurmctld's own timeouts are shorter. */
@@ -77,75 +78,9 @@ export const commandTimeLimits = { submit: 180, query: 100 } as const;
 /** Ids on one command line. */
 const idsPerCall = 5000;
 
-const notFoundHint =
-  'Run this on a login node of the cluster, or load the module that puts the Slurm commands on your PATH.';
-
-const laterHint = 'Try again in a minute; `sinfo` shows whether Slurm answers.';
-
-/** The value of an answer; throws TorcError `slurm` for a failed one. */
-export function answered<T>(answer: SlurmAnswer<T>): T {
-  if (answer.kind === 'ok') return answer.value;
-  throw new TorcError('slurm', answer.reason, answer.hint ?? laterHint);
-}
-
-function failure(command: string, result: RunResult): { kind: 'failed'; reason: string; hint: string | null } {
-  if (result.kind === 'missing') {
-    return { kind: 'failed', reason: `The command ${command} was not found on this machine.`, hint: notFoundHint };
-  }
-  if (result.kind === 'timeout') {
-    return { kind: 'failed', reason: `${command} did not answer within ${result.seconds} seconds.`, hint: null };
-  }
-  const words = ownWords(result.stderr) ?? ownWords(result.stdout);
-  const ending = result.exitCode === null ? 'was killed' : `ended with exit code ${result.exitCode}`;
-  const reason = words === null ? `${command} ${ending}` : `${command}: ${words}`;
-  return { kind: 'failed', reason: /[.!?]$/.test(reason) ? reason : `${reason}.`, hint: null };
-}
-
 /** Words with which Slurm says that it does not know a job, or that there is nothing left to cancel. */
 const unknownId = /Invalid job id/i;
 const nothingToCancel = /Invalid job id|already completing/i;
-
-/** Whether a failed sbatch may have reached slurmctld. */
-function mayHaveSubmitted(result: RunResult): boolean {
-  if (result.kind !== 'ended') return result.kind === 'timeout';
-  if (result.exitCode === 0 || result.exitCode === null) return true;
-  return /timed out|zero bytes|communication|unexpected message/i.test(result.stderr);
-}
-
-const unknownOutcome = new Error('the outcome of this submission is unknown');
-
-/** Whether an error of `sbatch` leaves open whether the allocation exists: then it must be looked for, not given up. */
-export function isOutcomeUnknown(error: unknown): boolean {
-  return error instanceof TorcError && error.cause === unknownOutcome;
-}
-
-function printed(result: RunResult): string {
-  const words = result.kind === 'ended' ? ownWords(result.stdout) : null;
-  return words === null ? 'it printed nothing' : JSON.stringify(words);
-}
-
-function submitError(result: RunResult, jobName: string): TorcError {
-  const failed = result.kind === 'ended' && result.exitCode === 0 ? null : failure('sbatch', result);
-  if (mayHaveSubmitted(result)) {
-    const reason =
-      failed?.reason ?? `sbatch succeeded, but its output does not say which job it is: ${printed(result)}.`;
-    return new TorcError(
-      'slurm',
-      `${reason} It is not known whether the allocation ${jobName} was submitted.`,
-      `\`squeue --name=${jobName}\` shows whether it arrived; torc looks for it by that name as well.`,
-      { cause: unknownOutcome },
-    );
-  }
-  const isAway = result.kind === 'ended' && /unable to contact/i.test(result.stderr);
-  const check =
-    'Check account, partition and limits with `torc hpc slurm list-configs`, and change them with `modify-config`.';
-  return new TorcError('slurm', failed?.reason ?? 'sbatch failed.', failed?.hint ?? (isAway ? laterHint : check));
-}
-
-function isHarmless(stderr: string, harmless: RegExp | undefined): boolean {
-  const lines = stderr.split('\n').filter((line) => line.trim() !== '');
-  return harmless !== undefined && lines.length > 0 && lines.every((line) => harmless.test(line));
-}
 
 class SystemSlurm implements SlurmCommands, SiteQueries {
   private readonly env: Environment;
@@ -248,6 +183,18 @@ class SystemSlurm implements SlurmCommands, SiteQueries {
     const config = await this.ask('scontrol', ['show', 'config']);
     if (config.kind === 'failed') return config;
     return { kind: 'ok', value: clusterNameIn(config.value) };
+  }
+
+  async startEstimate(script: string): Promise<SlurmAnswer<StartEstimate>> {
+    const { LC_ALL = '', TZ = '', SLURM_TIME_FORMAT = '' } = queryVariables(this.env);
+    const result = await this.run('sbatch', ['--test-only'], {
+      variables: { ...submitVariables(this.env, script), LC_ALL, TZ, SLURM_TIME_FORMAT },
+      input: script,
+      seconds: commandTimeLimits.query,
+      workingDirectory: null,
+    });
+    const estimate = result.kind === 'ended' ? startEstimateIn(result.stderr) : null;
+    return estimate === null ? failure('sbatch --test-only', result) : { kind: 'ok', value: estimate };
   }
 
   /** The output of a command. An exit code other than 0 is a failure unless every error line is `harmless`. */

@@ -46,6 +46,12 @@ export interface Launch {
   after?: string | null;
 }
 
+/** What sbatch's options say of a launch. */
+type Asked = Pick<
+  Launch,
+  'jobName' | 'serverDirectory' | 'oneWorkerPerNode' | 'warningSeconds' | 'isReplaced' | 'after'
+>;
+
 /** Slurm's upper bound for the time of a signal. */
 const longestWarningSeconds = 65_535;
 
@@ -101,7 +107,7 @@ function checkedJobName(jobName: string): string {
   );
 }
 
-function isEveryNode(config: SlurmConfig, launch: Launch): boolean {
+function isEveryNode(config: SlurmConfig, launch: Asked): boolean {
   return launch.oneWorkerPerNode && config.numNodes > 1;
 }
 
@@ -110,7 +116,7 @@ function isEveryNode(config: SlurmConfig, launch: Launch): boolean {
  * arrive before the worker is ready, or stop jobs that would have ended in time, because the worker itself stops them
  * at most a tenth of the walltime ahead.
  */
-function warning(config: SlurmConfig, launch: Launch): string[] {
+function warning(config: SlurmConfig, launch: Asked): string[] {
   const seconds = Math.min(wholeNumber('warning time in seconds', launch.warningSeconds), longestWarningSeconds);
   if (seconds + warningImprecisionSeconds > config.walltimeSeconds / 10) return [];
   // `B:` signals the batch script, which the worker has replaced; without it the steps get the signal
@@ -125,7 +131,7 @@ function wholeSize(text: string | null): string | null {
 }
 
 /** The script's `#SBATCH` lines. The config's extra options come last, so that sbatch lets them win. */
-function directives(config: SlurmConfig, launch: Launch): string[] {
+function directives(config: SlurmConfig, launch: Asked): string[] {
   const optional = (name: string, value: string | number | null) =>
     value === null || value === '' ? [] : [directive(name, value, name)];
   return [
@@ -203,4 +209,9 @@ export function allocationScript(config: SlurmConfig, launch: Launch, template =
     worker_command: workerCommand(config, launch),
     workers: isEveryNode(config, launch) ? 'every-node' : 'first-node',
   });
+}
+
+/** A script that asks for the same allocation and runs nothing, for `sbatch --test-only`. */
+export function emptyScript(config: SlurmConfig, asked: Asked): string {
+  return `#!/bin/bash\n${directives(config, asked).join('\n')}\ntrue\n`;
 }

@@ -2,7 +2,8 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { answered, type SlurmCommands, systemSlurm } from '../../src/slurm/commands.ts';
+import { answered } from '../../src/slurm/answers.ts';
+import { type SlurmCommands, systemSlurm } from '../../src/slurm/commands.ts';
 import { runCommand } from '../../src/slurm/run.ts';
 import { allocationScript, type Launch, type SlurmConfig, slurmOutputDirectory } from '../../src/slurm/script.ts';
 import { type FakeSettings, FakeSlurm } from '../fake-slurm/fake-slurm.ts';

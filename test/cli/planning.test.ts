@@ -103,7 +103,13 @@ resource_requirements:
 `;
 
 interface Planned {
-  allocations: { partition: string; num_allocations: number; starts: string; num_jobs: number }[];
+  allocations: {
+    partition: string;
+    num_allocations: number;
+    starts: string;
+    num_jobs: number;
+    estimate: object | null;
+  }[];
   misfits: { first_job: string; text: string; reason: { code: string } }[];
   num_jobs_left: number;
 }
@@ -155,6 +161,46 @@ describe('a plan', () => {
     expect(await place.torc(...words, file, '-p', 'mian')).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('did you mean'),
+    });
+  });
+});
+
+describe('--test-only', () => {
+  const words = ['hpc', 'slurm', 'plan'];
+
+  it('adds when Slurm could start each kind of allocation, and submits nothing', async () => {
+    const file = place.file('demo.yaml', specification);
+    const plan = await place.json<Planned>([...words, file]);
+    expect(plan.allocations.map((each) => each.estimate)).toEqual([null, null, null]);
+    expect(slurm.calls('sbatch')).toEqual([]);
+    slurm.configure({ run: false, cpusPerNode: 8, maxTime: '2-00:00:00', startsAt: '2100-01-02T03:04:05Z' });
+    slurm.behave({
+      command: 'sbatch',
+      stderr: 'allocation failure: Requested node configuration is not available\n',
+      exitCode: 1,
+    });
+    const asked = await place.json<Planned>([...words, file, '--test-only']);
+    expect(asked.allocations.map(({ estimate }) => estimate)).toEqual([
+      { start_time: null, wait_seconds: null, refusal: 'Requested node configuration is not available' },
+      { start_time: '2100-01-02T03:04:05.000Z', wait_seconds: expect.any(Number), refusal: null },
+      { start_time: '2100-01-02T03:04:05.000Z', wait_seconds: expect.any(Number), refusal: null },
+    ]);
+    expect({ ...asked, allocations: asked.allocations.map((each) => ({ ...each, estimate: null })) }).toEqual(plan);
+    expect(slurm.calls('sbatch').map(({ args }) => args)).toEqual(Array(3).fill(['--test-only']));
+    expect(slurm.jobs()).toEqual([]);
+    const { stdout } = await place.torc(...words, file, '--test-only');
+    expect(stdout).toMatch(/^Slurm could start gpu, 1 node for 02:25:00 in .+, at 2100-01-02T03:04:05.000Z$/m);
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
+  });
+
+  it('says so when it could start now, and ends with 6 when Slurm does not answer', async () => {
+    const file = place.file('demo.yaml', specification);
+    const { stdout } = await place.torc(...words, file, '--test-only');
+    expect(stdout).toContain('Slurm could start main, 1 node for 00:15:00 now\n');
+    slurm.behave({ command: 'sbatch', stderr: 'sbatch: error: Unable to contact slurm controller', exitCode: 1 });
+    expect(await place.torc(...words, file, '--test-only')).toMatchObject({
+      code: 6,
+      stderr: expect.stringContaining('sbatch --test-only: Unable to contact slurm controller'),
     });
   });
 });

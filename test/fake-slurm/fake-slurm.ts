@@ -27,6 +27,8 @@ export interface FakeSettings {
   /** Of every partition, as Slurm writes it. */
   maxTime: string;
   killWaitSeconds: number;
+  /** What sbatch --test-only says; as an instant. */
+  startsAt: string;
 }
 
 export interface FakeJob {

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { directivesOf, secondsOf } from './directives.mjs';
 import { accountedRows, queuedRows, sinfoRows } from './rows.mjs';
-import { shownConfig, shownNodes, shownPartitions } from './site.mjs';
+import { memoryMegabytes, nodesOf, shownConfig, shownNodes, shownPartitions } from './site.mjs';
 import {
   allJobs,
   isEnded,
@@ -50,7 +50,7 @@ function startRunner(id) {
 }
 
 function sbatch() {
-  const { rest } = options(['parsable']);
+  const { rest, 'test-only': isTest } = options(['parsable', 'test-only']);
   const path = rest[0] ?? '';
   let script = '';
   try {
@@ -79,9 +79,27 @@ function sbatch() {
     workingDirectory: process.cwd(),
     environment: process.env,
   };
+  if (isTest !== undefined) return estimated(job);
   writeJob(job);
   if (settings().run) startRunner(job.id);
   print(`${job.id}\n`);
+}
+
+/** On standard error, in the words of Slurm; it uses up an id and submits nothing. */
+function estimated({ id, directives, numNodes, partition }) {
+  const nodes = nodesOf[partition];
+  if (nodes === undefined) {
+    writeSync(2, `sbatch: error: invalid partition specified: ${partition}\n`);
+    fail('allocation failure: Invalid partition name specified');
+  }
+  if (numNodes > nodes.length || Number.parseInt(directives.mem ?? '0', 10) > memoryMegabytes)
+    fail('allocation failure: Requested node configuration is not available');
+  const at = new Date(settings().startsAt ?? Date.now()).toISOString().slice(0, 19);
+  const names = nodes.slice(0, numNodes).join(',');
+  writeSync(
+    2,
+    `sbatch: Job ${id} to start at ${at} using ${numNodes} processors on nodes ${names} in partition ${partition}\n`,
+  );
 }
 
 function squeue() {

@@ -2,7 +2,8 @@
 import type { SpooledReport } from '../../src/api/spool.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import type { Machine } from '../../src/server/context.ts';
-import type { QueueQuestion, SlurmAnswer, SlurmCommands } from '../../src/slurm/commands.ts';
+import type { SlurmAnswer } from '../../src/slurm/answers.ts';
+import type { QueueQuestion, SlurmCommands } from '../../src/slurm/commands.ts';
 import type { AccountedJob, Parsed, QueuedJob, ShownJob } from '../../src/slurm/parse.ts';
 import { parseState } from '../../src/slurm/states.ts';
 

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { answered, isOutcomeUnknown, systemSlurm } from '../../src/slurm/commands.ts';
+import { answered } from '../../src/slurm/answers.ts';
+import { systemSlurm } from '../../src/slurm/commands.ts';
 import { ownWords, submittedId } from '../../src/slurm/replies.ts';
 import type { RunCommand, RunOptions, RunResult } from '../../src/slurm/run.ts';
+import { isOutcomeUnknown } from '../../src/slurm/submit-errors.ts';
 import { overridingVariables, queryVariables, submitVariables } from '../../src/slurm/variables.ts';
 
 const script = '#!/bin/bash\n#SBATCH --job-name=w1\n#SBATCH --partition=main\n';

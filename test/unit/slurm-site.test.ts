@@ -24,53 +24,47 @@ describe.each(versions)('the words of Slurm %s', (version) => {
   it('are understood as a whole and fit into what is stored', () => {
     expect(numUnparsed).toBe(0);
     expect(siteProfile().parse(site)).toEqual(site);
-    expect(site?.cluster).toBe('kite');
+    expect(site?.cluster).toBe('torc');
     expect(site?.slurm_version).toMatch(version);
-    expect(site?.partitions.map(({ name }) => name)).toEqual(['short', 'standard', 'gpu', 'retired']);
+    expect(site?.partitions.map(({ name }) => name)).toEqual(['main', 'gpu', 'short', 'whole', 'shared', 'retired']);
   });
 
   it('say the limits of partitions', () => {
-    expect(partition('short')).toMatchObject({
+    expect(partition('main')).toMatchObject({
       is_default: true,
       is_up: true,
-      max_time_seconds: 4 * 3600,
-      default_time_seconds: 3600,
-      max_nodes: 4,
+      max_time_seconds: null,
+      default_time_seconds: null,
+      max_nodes: null,
       gives_whole_nodes: false,
       qos: null,
       allowed_accounts: null,
+      allowed_qos: null,
+      max_cpus_per_node: null,
+      max_memory_bytes_per_node: null,
     });
-    expect(partition('standard')).toMatchObject({
+    expect(partition('short')).toMatchObject({
       is_default: false,
-      max_time_seconds: 2 * 86_400,
-      default_time_seconds: null,
-      max_nodes: null,
-      gives_whole_nodes: true,
+      max_time_seconds: 4 * 3600,
+      default_time_seconds: 3600,
+      max_nodes: 2,
     });
-    expect(partition('gpu')).toMatchObject({
-      qos: 'gpu_limits',
-      allowed_accounts: ['vision', 'ml'],
-      allowed_qos: ['normal', 'high'],
-      max_cpus_per_node: 120,
-      max_memory_bytes_per_node: 900_000 * mib,
+    expect(partition('whole')).toMatchObject({ max_time_seconds: 2 * 86_400, gives_whole_nodes: true });
+    expect(partition('shared')).toMatchObject({
+      allowed_accounts: ['lab', 'vision'],
+      allowed_qos: ['normal'],
+      max_cpus_per_node: 3,
+      max_memory_bytes_per_node: 1500 * mib,
     });
-    expect(partition('retired')).toMatchObject({ is_up: false, max_time_seconds: null });
+    expect(partition('retired')).toMatchObject({ is_up: false });
   });
 
   it('count nodes by kind: those that can be used, and those that are idle', () => {
-    const small = { num_cpus: 104, memory_bytes: 254_250 * mib, gpus: [], sockets: 2, cores_per_socket: 52 };
-    expect(partition('standard')?.nodes).toMatchObject([
-      { ...small, num_nodes: 6, num_usable: 4, num_idle: 1 },
-      { num_nodes: 2, num_usable: 2, num_idle: 2, memory_bytes: 1_030_000 * mib },
-    ]);
-    expect(partition('short')?.nodes).toMatchObject([{ ...small, num_nodes: 6, num_usable: 4, num_idle: 1 }]);
-  });
-
-  it('count GPUs by type, also of nodes that are powered down until they are needed', () => {
-    expect(partition('gpu')?.nodes).toMatchObject([
-      { num_nodes: 2, num_usable: 2, num_idle: 2, threads_per_core: 2, gpus: [{ type: 'h100', count: 4 }] },
-    ]);
-    expect(partition('retired')?.nodes).toMatchObject([{ num_usable: 0, gpus: [{ type: null, count: 2 }] }]);
+    const small = { num_cpus: 4, memory_bytes: 2000 * mib, gpus: [], sockets: 4, cores_per_socket: 1, num_nodes: 2 };
+    const fake = { ...small, gpus: [{ type: 'fake', count: 2 }], num_usable: 2, num_idle: 2 };
+    // one of the small ones is drained
+    expect(partition('main')?.nodes).toMatchObject([{ ...small, num_usable: 1, num_idle: 1 }, fake]);
+    expect(partition('gpu')?.nodes).toMatchObject([fake]);
   });
 });
 
@@ -79,13 +73,22 @@ describe('odd words', () => {
     const nodes = `slurm_load_node: something\nNodeName=x State=IDLE\n${text('22.05', 'nodes')}`;
     const { site, numUnparsed } = parsed('22.05', { nodes });
     expect(numUnparsed).toBe(2);
-    expect(site?.partitions[1]?.nodes[0]?.num_nodes).toBe(6);
+    expect(site?.partitions[0]?.nodes[0]?.num_nodes).toBe(2);
+  });
+
+  it('of nodes that are powered down until they are needed, and of some that nobody can use', () => {
+    const node = 'CPUTot=8 Gres=gpu:2 RealMemory=4096 ThreadsPerCore=2 Partitions=short';
+    const states = ['IDLE+CLOUD+POWERED_DOWN', 'ALLOCATED+CLOUD', 'DOWN*+NOT_RESPONDING', 'IDLE+MAINT+RESERVED'];
+    const nodes = states.map((state, at) => `NodeName=n${at} State=${state} ${node}\n`).join('');
+    const kind = parsed('22.05', { nodes }).site?.partitions.find(({ name }) => name === 'short')?.nodes[0];
+    expect(kind).toMatchObject({ num_nodes: 4, num_usable: 3, num_idle: 1, threads_per_core: 2 });
+    expect(kind?.gpus).toEqual([{ type: null, count: 2 }]);
   });
 
   it('of a node that has several kinds of GPUs, and memory for jobs only after the site has taken its part', () => {
     const nodes =
       'NodeName=a CPUTot=8 Gres=gpu:a100:2(S:0),gpu:t4:1(S:1),mps:200 RealMemory=4096 MemSpecLimit=1024 State=MIXED Partitions=short';
-    const kind = parsed('22.05', { nodes }).site?.partitions[0]?.nodes[0];
+    const kind = parsed('22.05', { nodes }).site?.partitions.find(({ name }) => name === 'short')?.nodes[0];
     expect(kind).toMatchObject({ num_cpus: 8, memory_bytes: 3 * gib, num_usable: 1, num_idle: 0 });
     expect(kind?.gpus).toEqual([
       { type: 'a100', count: 2 },

@@ -10,7 +10,7 @@ import { readWorkflow } from '../documents/read-spec.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
 import { noteReplacements } from '../plans/node-plan-notes.ts';
-import { type ConfigChoices, specParts } from '../plans/node-plan-parts.ts';
+import { configChoices, specParts } from '../plans/node-plan-parts.ts';
 import { type NodePlanOptions, planOfWorkflow } from './slurm-plan.ts';
 
 export interface GenerateOptions extends NodePlanOptions {
@@ -48,15 +48,6 @@ export async function generateSpec(context: Context, path: string, options: Gene
     const what = counted(plan.allocations.length, 'Slurm config');
     return `wrote ${cellText(options.output)} with ${what}: ${plan.node_hours} node-hours\n  run it:  torc submit ${cellText(options.output)}\n`;
   });
-}
-
-/** What was typed, else what the configuration files say. */
-export function configChoices(
-  { settings, env }: Context,
-  { account, qos }: Pick<GenerateOptions, 'account' | 'qos'>,
-): ConfigChoices {
-  const chosenQos = qos ?? settings.qos ?? null;
-  return { account: account ?? settings.account ?? env.SBATCH_ACCOUNT ?? '', qos: chosenQos === '' ? null : chosenQos };
 }
 
 function refuseKey(path: string): void {

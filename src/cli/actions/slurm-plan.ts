@@ -14,6 +14,7 @@ import { currentSite } from '../input/site.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
 import { type NodePlan, nodePlan } from '../plans/node-plan.ts';
+import { withEstimates } from '../plans/node-plan-estimates.ts';
 import { nodePlanText } from '../plans/node-plan-text.ts';
 
 export interface NodePlanOptions {
@@ -23,6 +24,8 @@ export interface NodePlanOptions {
   /** In Slurm's format. */
   walltime?: string;
   maxParallelJobs?: number;
+  /** Asks Slurm when it could start each kind of allocation. */
+  testOnly?: boolean;
 }
 
 export function planOptions(options: NodePlanOptions): PlanOptions {
@@ -38,7 +41,8 @@ export function planOptions(options: NodePlanOptions): PlanOptions {
 
 /** `what`: a file or a workflow; null for that of -k. */
 export async function planNodes(context: Context, what: string | null, options: NodePlanOptions): Promise<void> {
-  const plan = await plannedNodes(context, what, options);
+  const planned = await plannedNodes(context, what, options);
+  const plan = options.testOnly === true ? await withEstimates(context, planned) : planned;
   await printResult(context, plan, () => nodePlanText(context, plan));
 }
 

@@ -6,9 +6,8 @@ import type { Context } from '../context/context.ts';
 import { confirm } from '../input/ask.ts';
 import { cellText } from '../output/table.ts';
 import { noteReplacements } from '../plans/node-plan-notes.ts';
-import { withPlan } from '../plans/node-plan-parts.ts';
+import { configChoices, withPlan } from '../plans/node-plan-parts.ts';
 import { nodePlanText } from '../plans/node-plan-text.ts';
-import { configChoices } from './slurm-generate.ts';
 import { planOfWorkflow } from './slurm-plan.ts';
 
 interface Consent {

@@ -15,17 +15,24 @@ export function declareSlurmPlanning(group: Command, act: Act): void {
       .command('plan')
       .description('show which allocations a workflow needs: partition, number, nodes, walltime, and when')
       .argument('[workflow]', 'specification or commands file, or key or name of a stored workflow (default: -k)'),
-  ).addHelpText(
-    'after',
-    `
+  )
+    .option(
+      '--test-only',
+      'ask Slurm when it could start each kind of allocation (sbatch --test-only; submits nothing)',
+    )
+    .addHelpText(
+      'after',
+      `
 The plan is found by packing the jobs into the nodes of this cluster over a simulated clock. It takes the soonest end that
-costs at most a quarter more node-hours than the cheapest number of allocations. Time in the queue does not count.
+costs at most a quarter more node-hours than the cheapest number of allocations. Time in the queue does not count: --test-only
+says when Slurm could start one allocation of each line, if nothing else were submitted.
 ${examples(
   'torc hpc slurm plan workflow.yaml',
   'torc hpc slurm plan workflow.yaml -p short -t 1:00:00 --max-nodes 10',
+  'torc hpc slurm plan workflow.yaml --test-only',
   'torc -F json hpc slurm plan 7 | jq .node_hours',
 ).trimStart()}`,
-  );
+    );
   act(plan, async ([what], self) => {
     const { planNodes } = await import('../actions/slurm-plan.ts');
     return (context) => planNodes(context, what ?? null, self.opts<NodePlanOptions>());

@@ -1,6 +1,7 @@
 /** The Slurm configs and actions that a plan of allocations means. */
 import type { ExpandedAction, ExpandedScheduler, ExpandedWorkflow } from '../../model/expanded.ts';
 import { formatWalltime } from '../../slurm/script.ts';
+import type { Context } from '../context/context.ts';
 import type { AllocationRecord, NodePlan } from './node-plan.ts';
 
 /** What a plan does not say. */
@@ -8,6 +9,15 @@ export interface ConfigChoices {
   /** Empty for the default account of the person. */
   account: string;
   qos: string | null;
+}
+
+/** What was typed, else what the configuration files say. */
+export function configChoices(
+  { settings, env }: Context,
+  { account, qos }: { account?: string; qos?: string },
+): ConfigChoices {
+  const chosenQos = qos ?? settings.qos ?? null;
+  return { account: account ?? settings.account ?? env.SBATCH_ACCOUNT ?? '', qos: chosenQos === '' ? null : chosenQos };
 }
 
 /** Whole nodes of the planned kind: those that have as much memory. */

@@ -18,7 +18,7 @@ export function nodePlanText(context: Context, plan: NodePlan): string {
   const table = cutTable(context, columns, plan.allocations.map(row));
   const idle = `CPUs ${Math.round(plan.idle_share * 100)} % idle`;
   const sums = `ends ${formatDuration(plan.end_seconds)} after the start; ${plan.node_hours} node-hours, at most ${plan.node_hours_asked}; ${idle}\n`;
-  return `${head}${table}${sums}${later(plan)}${notes}${misfitLines(plan)}\n${gantt(plan, widthOf(context))}`;
+  return `${head}${table}${sums}${estimates(plan)}${later(plan)}${notes}${misfitLines(plan)}\n${gantt(plan, widthOf(context))}`;
 }
 
 function widthOf({ terminal }: Context): number {
@@ -36,6 +36,20 @@ function row(each: AllocationRecord): Record<string, unknown> {
     at_once: each.jobs_at_once,
     node_hours: each.node_hours,
   };
+}
+
+/** What Slurm says of one allocation of each kind, where it was asked. */
+function estimates({ allocations }: NodePlan): string {
+  return allocations
+    .flatMap(({ partition, num_nodes, walltime_seconds, estimate }) => {
+      if (estimate === null) return [];
+      const { start_time, wait_seconds, refusal } = estimate;
+      const what = `${cellText(partition)}, ${counted(num_nodes, 'node')} for ${formatWalltime(walltime_seconds)}`;
+      if (refusal !== null) return [`Slurm refuses ${what}: ${cellText(refusal)}\n`];
+      const when = (wait_seconds ?? 0) === 0 ? 'now' : `in ${formatDuration(wait_seconds ?? 0)}, at ${start_time}`;
+      return [`Slurm could start ${what} ${when}\n`];
+    })
+    .join('');
 }
 
 function later({ allocations }: NodePlan): string {

@@ -41,6 +41,15 @@ export interface AllocationRecord {
   start_seconds: number | null;
   end_seconds: number | null;
   node_hours: number;
+  /** When Slurm could start one of them now; null where it was not asked. */
+  estimate: EstimateRecord | null;
+}
+
+/** What sbatch --test-only says: an instant, or why Slurm would refuse it. */
+export interface EstimateRecord {
+  start_time: string | null;
+  wait_seconds: number | null;
+  refusal: string | null;
 }
 
 /** Null `start_seconds`: none of its jobs starts. */
@@ -147,6 +156,7 @@ function allocationRecord(
     start_seconds: each.startMs === null ? null : Math.round(each.startMs / 1000),
     end_seconds: each.startMs === null ? null : Math.round(each.endMs / 1000),
     node_hours: hours(each.nodeMs),
+    estimate: null,
   };
 }
 

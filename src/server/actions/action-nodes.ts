@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { ListRecord } from '../../api/contract.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
-import { isOutcomeUnknown } from '../../slurm/commands.ts';
+import { isOutcomeUnknown } from '../../slurm/submit-errors.ts';
 import { recordAllocations } from '../../storage/authoring/allocations.ts';
 import { exceededMaximum } from '../../storage/authoring/autoscaling.ts';
 import type { Firing } from '../../storage/running/actions.ts';

@@ -9,8 +9,9 @@ import { claimOutputs } from '../../base/output-owner.ts';
 import { programPath } from '../../base/program.ts';
 import { makeFolders } from '../../base/trusted/folders.ts';
 import { makePrivateFolder, replacePrivateFile } from '../../base/trusted/private.ts';
-import { isOutcomeUnknown, type SlurmCommands } from '../../slurm/commands.ts';
+import type { SlurmCommands } from '../../slurm/commands.ts';
 import { allocationScript, type SlurmConfig, slurmOutputDirectory } from '../../slurm/script.ts';
+import { isOutcomeUnknown } from '../../slurm/submit-errors.ts';
 
 import type { ServerContext } from '../context.ts';
 
