@@ -2,7 +2,7 @@
 import type { ExchangeReply, Request } from '../../src/api/contract.ts';
 import { untilLatestEndMs } from '../../src/model/decide/time-left.ts';
 import { buildGraph } from '../../src/model/graph/graph.ts';
-import { noLabels } from '../../src/model/labels.ts';
+import { labelsIn, noLabels } from '../../src/model/labels.ts';
 import { groupsOf, type JobGroup, type PlannedShape } from '../../src/model/plan/groups.ts';
 import { offerOf } from '../../src/model/plan/places.ts';
 import type { AllocationPlan, PlannedAllocations } from '../../src/model/plan/plan.ts';
@@ -23,11 +23,15 @@ export interface Workload {
   trueMs: number[];
 }
 
-export function shapeWith(job: { cpus: number; memory: number }, statedMs: number, usualMs: number): PlannedShape {
+export function shapeWith(
+  job: { cpus: number; memory: number; gpuThousandths?: number },
+  statedMs: number,
+  usualMs: number,
+): PlannedShape {
   const need = {
     numCpus: job.cpus,
     memoryBytes: job.memory,
-    gpuThousandths: 0,
+    gpuThousandths: job.gpuThousandths ?? 0,
     numNodes: 1,
     runtimeMs: statedMs,
     isMemoryStated: true,
@@ -67,6 +71,8 @@ export class Run {
   numDone = 0;
   numPresent = 0;
   readonly beganMs = this.clock.now();
+  /** Of each kind of allocations: when the first came and the last left. */
+  readonly spans = new Map<PlannedAllocations, { fromMs: number; toMs: number }>();
 
   constructor(work: Workload, groups: JobGroup[], plan: AllocationPlan) {
     this.work = work;
@@ -117,7 +123,10 @@ export class Run {
     const { segment, walltimeMs } = planned;
     const offer = offerOf(segment.place, segment.numNodes, null, segment.withGpus);
     const capacity = { cpus: offer.numCpus, memory: offer.memoryBytes, gpus: offer.numGpus, nodes: offer.numNodes };
-    const hello = { walltime_seconds: walltimeMs / seconds };
+    const hello = {
+      walltime_seconds: walltimeMs / seconds,
+      ...(segment.labels === noLabels ? {} : { labels: labelsIn(segment.labels) }),
+    };
     const startMs = this.clock.now();
     const worker = await TestWorker.join(this.service, this.#key, capacity, null, hello);
     let hasLeft = false;
@@ -128,6 +137,8 @@ export class Run {
       hasLeft = true;
       cancelIdle();
       this.nodeMs += (this.clock.now() - startMs) * segment.numNodes;
+      const fromMs = Math.min(startMs, this.spans.get(planned)?.fromMs ?? startMs);
+      this.spans.set(planned, { fromMs, toMs: this.clock.now() });
       this.numPresent -= 1;
       void worker.exchange({ leaving: true });
       this.#ask.delete(askAgain);
