@@ -16,6 +16,7 @@ import { latency } from './cases/latency.mjs';
 import { limits } from './cases/limits.mjs';
 import { memory } from './cases/memory.mjs';
 import { noop } from './cases/noop.mjs';
+import { packaged } from './cases/package.mjs';
 import { planning } from './cases/planning.mjs';
 import { restart } from './cases/restart.mjs';
 import { server } from './cases/server.mjs';
@@ -42,6 +43,7 @@ const cases = {
   memory,
   idle,
   allocation,
+  package: packaged,
   'slurm-calls': slurmCalls,
 };
 const usualRuns = { small: 3, full: 5 };

@@ -1,0 +1,108 @@
+// Workers of many allocations that start at once from one unpacked package, as on a file system that all nodes share: what
+// each opens there, and when it runs its first job. `npm run package` makes the package. Here all of them share the
+// processors of one machine, which as many starts of node with nothing to do show as the baseline.
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { workerNodeOptions } from '../../dist/base/program.js';
+import { row, skipped } from '../report.mjs';
+import { inDirectory, progress, repeat, root, secondsOf, start, startServer, time, until } from '../support.mjs';
+
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const name = `torc-${version}-linux-${process.arch}`;
+
+export async function packaged({ isFull, runs }) {
+  const numWorkers = isFull ? 200 : 20;
+  const archive = join(root, 'release', `${name}.tar.gz`);
+  if (!existsSync(archive)) return [skipped('workers that start from the package', `there is no ${archive}`)];
+  return await inDirectory(async (directory) => {
+    await time('tar', ['-xzf', archive, '-C', directory]);
+    const tree = join(directory, name);
+    const node = join(tree, 'libexec', 'node');
+    const starts = async () => await secondsOf(() => together(numWorkers, () => start(node, ['-e', '0'])));
+    const baseline = { what: `${numWorkers} x node -e 0`, samples: await repeat(runs, starts) };
+    const measured = await repeat(runs, (run) => measure(join(directory, `run${run}`), tree, numWorkers));
+    const of = (key) => measured.map((each) => each[key]);
+    const what = `${numWorkers} workers started together from the package`;
+    return [
+      row(`${what}: first job of the first`, of('first'), 's'),
+      row(`${what}: first job of the last`, of('last'), 's', { baseline }),
+      await openedRow(join(directory, 'traced'), tree),
+    ];
+  });
+}
+
+/** Seconds until the first and until the last of these workers runs a job; each gets one and keeps it. */
+async function measure(directory, tree, numWorkers) {
+  progress(`${numWorkers} workers`);
+  return await withAllocations(directory, tree, numWorkers, async (workerOf) => {
+    const begin = Date.now() / 1000;
+    const started = () => readdirSync(directory).filter((file) => file.startsWith('started_'));
+    const done = together(numWorkers, (index) => workerOf(index, []));
+    await until('each worker has a job', () => started().length === numWorkers, 600);
+    const instants = started().map((file) => Number(readFileSync(join(directory, file), 'utf8').replace(',', '.')));
+    writeFileSync(join(directory, 'go'), '');
+    await done;
+    return { first: Math.min(...instants) - begin, last: Math.max(...instants) - begin };
+  });
+}
+
+/** How many files of the package one worker opens or executes until it has run a job. */
+async function openedRow(directory, tree) {
+  const what = 'files of the package that a worker in an allocation opens';
+  if (spawnSync('strace', ['--version']).status !== 0) return skipped(what, 'there is no strace');
+  const log = join(directory, 'opened');
+  await withAllocations(directory, tree, 1, async (workerOf) => {
+    writeFileSync(join(directory, 'go'), '');
+    await together(1, (index) => workerOf(index, ['strace', '-f', '-z', '-e', 'trace=open,openat,execve', '-o', log]));
+  });
+  const opened = [...readFileSync(log, 'utf8').matchAll(/\b(?:open|openat|execve)\([^"]*"([^"]+)"/g)].map(
+    ([, path]) => path,
+  );
+  return row(what, [new Set(opened.filter((path) => path.startsWith(`${tree}/`))).size], 'files');
+}
+
+/**
+ * A workflow with a job for each allocation, and allocations that a stand-in for sbatch takes. `work` gets a function that
+ * starts the worker of one, behind the words of another program.
+ */
+async function withAllocations(directory, tree, numAllocations, work) {
+  const bin = join(directory, 'bin');
+  mkdirSync(bin, { recursive: true });
+  const count = join(directory, 'count');
+  const sbatch = `cat >/dev/null; echo >>'${count}'; wc -l <'${count}'`;
+  writeFileSync(join(bin, 'sbatch'), `#!/bin/sh\n${sbatch}\n`, { mode: 0o755 });
+  const server = join(directory, 'server');
+  const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}`, TORC_DIR: server };
+  const torc = (...words) => time(join(tree, 'bin', 'torc'), words, { cwd: directory, env });
+  const held = await startServer(server);
+  try {
+    const command = `date +%s.%6N >started_$TORC_JOB_KEY.new; mv started_$TORC_JOB_KEY.new started_$TORC_JOB_KEY; while [ ! -e go ]; do sleep 1; done`;
+    const jobs = Array.from({ length: numAllocations }, (_, index) => ({ name: `job_${index}`, command }));
+    const spec = join(directory, 'spec.json');
+    writeFileSync(spec, JSON.stringify({ name: 'package', jobs }));
+    await torc('workflows', 'create', spec);
+    await torc('workflows', 'start', '1');
+    await torc('hpc', 'slurm', 'add-config', '-k', '1', '-N', 'short', '-a', 'a', '-w', '01:00:00');
+    await torc('hpc', 'slurm', 'schedule-nodes', '-k', '1', '-n', String(numAllocations));
+    return await work((index, before) => {
+      const run = ['hpc', 'slurm', 'run-jobs', '1', '--allocation', String(index + 1), '--walltime', '3600'];
+      const program = [...workerNodeOptions, join(tree, 'dist', 'cli', 'main.js'), ...run, '--output', 'out'];
+      const [command, ...words] = [...before, join(tree, 'libexec', 'node'), ...program];
+      const slurm = { SLURM_JOB_ID: String(index + 1), SLURM_CPUS_ON_NODE: '1', SLURM_MEM_PER_NODE: '1000' };
+      const nodes = { SLURM_JOB_NUM_NODES: '1', SLURM_JOB_NODELIST: `n${index}`, SLURMD_NODENAME: `n${index}` };
+      return start(command, words, { cwd: directory, stdio: 'ignore', env: { ...env, ...slurm, ...nodes } });
+    });
+  } finally {
+    await held.stop();
+  }
+}
+
+/** Starts processes and waits until all have ended with 0. */
+async function together(number, startOne) {
+  const children = Array.from({ length: number }, (_, index) => startOne(index));
+  const codes = await Promise.all(children.map(async (child) => (await once(child, 'exit'))[0]));
+  const failed = codes.filter((code) => code !== 0);
+  if (failed.length > 0) throw new Error(`${failed.length} of ${number} processes failed, one with ${failed[0]}`);
+}
