@@ -48,7 +48,7 @@ export class Person {
     this.#numAllocations += 1;
     const name = `sim_${this.#numAllocations}`;
     const numNodes = workflow.widest > 1 ? workflow.widest : random.int(1, Math.min(2, this.#world.nodes.length));
-    const paths = { script_path: `/nowhere/${name}`, output_directory: '/nowhere' };
+    const paths = { script_path: `/nowhere/${name}`, output_directory: `${this.#world.directory}/out` };
     const recorded = await this.#type('allocations_record', {
       workflow_key: workflowKey,
       slurm_config_key: '1',

@@ -73,7 +73,8 @@ export class Receiver {
   #brokenEnds(db: Database, workflowKey: string): string[] {
     const stored = db.all<{ told: string; status: ToldFacts['event'] }>(
       `SELECT 'run ' || (data ->> 'run_id') || ' ' || (data ->> 'status') AS told, data ->> 'status' AS status
-       FROM events WHERE workflow_key = ? AND type = 'workflow_ended'`,
+       FROM events e WHERE workflow_key = ? AND type = 'workflow_ended' AND NOT (${follows('recovery_planned')}
+         AND NOT ${follows('recovery_ended')})`,
       workflowKey,
     );
     const due = new Set(stored.filter(({ status }) => isEnd(status)).map(({ told }) => told));
@@ -116,4 +117,11 @@ export class Receiver {
     );
     return [...again, ...untold.map(({ job_key }) => `nobody was told that job ${job_key} has failed`)];
   }
+}
+
+/** Whether an event of this type comes after the event `e` and before the next run begins, as SQL. */
+function follows(type: string): string {
+  return `EXISTS (SELECT 1 FROM events r WHERE r.workflow_key = e.workflow_key AND r.type = '${type}'
+    AND r.event_key > e.event_key AND r.event_key < coalesce((SELECT min(n.event_key) FROM events n
+      WHERE n.workflow_key = e.workflow_key AND n.type = 'workflow_restarted' AND n.event_key > e.event_key), 1e15))`;
 }

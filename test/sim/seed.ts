@@ -157,7 +157,7 @@ function isComplete({ service, workflowKey }: World): boolean {
   const left = service?.db.get(
     `SELECT (SELECT count(*) FROM jobs j WHERE j.workflow_key = w.workflow_key
          AND (j.status NOT IN ('done', 'canceled') OR ${isCanceledByPerson}))
-       + (phase <> 'started') AS n FROM workflows w WHERE workflow_key = ?`,
+       + (SELECT count(*) FROM recoveries WHERE next_at IS NOT NULL) + (phase <> 'started') AS n FROM workflows w WHERE workflow_key = ?`,
     workflowKey,
   );
   return left?.n === 0;

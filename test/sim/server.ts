@@ -8,6 +8,7 @@ import { workerPaths } from '../../src/base/paths.ts';
 import { ActionRunner } from '../../src/server/actions/action-runner.ts';
 import { Autoscaler } from '../../src/server/actions/autoscaler.ts';
 import { MessageSender } from '../../src/server/actions/message-sender.ts';
+import { Recoverer } from '../../src/server/actions/recoverer.ts';
 import { ScheduleRunner } from '../../src/server/actions/schedule-runner.ts';
 import { systemMachine } from '../../src/server/evidence/machine.ts';
 import { Reconciler } from '../../src/server/evidence/reconcile.ts';
@@ -34,6 +35,7 @@ export class SimServer {
   #schedules: ScheduleRunner | null = null;
   #messages: MessageSender | null = null;
   #autoscaler: Autoscaler | null = null;
+  #recoverer: Recoverer | null = null;
   #actions: ActionRunner | null = null;
   /** Strikes after `countdown` statements or replies. */
   #armed: { fault: Fault; countdown: number } | null = null;
@@ -93,6 +95,8 @@ export class SimServer {
     server.#schedules.start();
     server.#autoscaler = new Autoscaler(service);
     server.#autoscaler.start();
+    server.#recoverer = new Recoverer(service);
+    server.#recoverer.start();
     server.#actions = new ActionRunner(service);
     server.#actions.start();
     if (world.receiver.rules.length > 0) {
@@ -153,7 +157,10 @@ export class SimServer {
       this.#strike('before_commit');
       const result = run(sql);
       this.#world.check.committed();
-      if (!this.isSuperseded) this.#world.scalingCheck.committed(db);
+      if (!this.isSuperseded) {
+        this.#world.scalingCheck.committed(db);
+        this.#world.recoveryCheck.committed(db);
+      }
       this.#strike('after_commit');
       return result;
     };
@@ -193,6 +200,7 @@ export class SimServer {
     void this.#schedules?.close();
     void this.#messages?.close();
     void this.#autoscaler?.close();
+    void this.#recoverer?.close();
     void this.#actions?.close();
     this.#world.serverGone(this, () => {
       if (!this.isSuperseded) {
@@ -212,6 +220,7 @@ export class SimServer {
     await this.#schedules?.close();
     await this.#messages?.close();
     await this.#autoscaler?.close();
+    await this.#recoverer?.close();
     await this.#actions?.close();
     await this.service.close();
     if (!this.process.isAlive) return;

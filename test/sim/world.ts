@@ -14,6 +14,7 @@ import { Machine, Machines } from './machines.ts';
 import { Network } from './network.ts';
 import { Random } from './random.ts';
 import { Receiver } from './receiver.ts';
+import { RecoveryCheck, randomRecovery, withFewerRetries } from './recoveries.ts';
 import { randomScaling, ScalingCheck, siteOf } from './scaling.ts';
 import { ScheduleCheck, schedulesOf } from './schedules.ts';
 import { SimServer } from './server.ts';
@@ -57,6 +58,7 @@ export class World {
   readonly holdCheck: HoldCheck;
   readonly allocationCheck: AllocationCheck;
   readonly scalingCheck: ScalingCheck;
+  readonly recoveryCheck: RecoveryCheck;
   readonly scheduleCheck: ScheduleCheck;
   readonly receiver: Receiver;
   readonly leaseMs: number;
@@ -77,6 +79,7 @@ export class World {
   readonly #togetherness: number;
   readonly #schedules: ReturnType<typeof schedulesOf>;
   readonly #scaling: ReturnType<typeof randomScaling>;
+  readonly #recovery: ReturnType<typeof randomRecovery>;
   #starting: Promise<void> | null = null;
 
   constructor(seed: number, directory: string) {
@@ -104,6 +107,8 @@ export class World {
     this.#scaling = randomScaling(seed, this.workflow.widest, directory);
     this.slurm.refusedForMs = this.#scaling.refusedForMs;
     this.scalingCheck = new ScalingCheck(this.#scaling, this.slurm, this.check);
+    this.#recovery = randomRecovery(seed);
+    this.recoveryCheck = new RecoveryCheck(this.#recovery, this.check);
     this.leaseMs = random.pick([20_000, 20_000, 60_000, 120_000]);
     this.#togetherness = random.pick([0, 0.5, 0.9]);
   }
@@ -130,7 +135,7 @@ export class World {
     const { rules: notifications } = this.receiver;
     const options = {
       numBarriers,
-      failureHandlers,
+      failureHandlers: withFewerRetries(failureHandlers, this.#recovery),
       notifications,
       slurmConfigs: [{ name: 'c', labels, also_unlabelled }],
     };
@@ -148,6 +153,9 @@ export class World {
     // not one more than there are to add: a call that is repeated counts once
     const changes = { max_losses: maxLosses, ...limits, max_dynamic_jobs: countAdded(this.workflow.adding) };
     await service.call('workflow_modify', { workflow_key: this.workflowKey, changes });
+    const { settings: recovery } = this.#recovery;
+    if (recovery !== null)
+      await service.call('workflow_modify', { workflow_key: this.workflowKey, changes: { recovery } });
     const { settings, longestSeconds } = this.#scaling;
     if (longestSeconds !== null) await service.call('site_put', { site: siteOf(longestSeconds, this.nodes.length) });
     if (settings !== null)
