@@ -10,7 +10,8 @@ export function firstAwaited(awaited: Awaited): readonly [count: number, one: st
     [awaited.num_allocations, 'allocation'],
     [awaited.num_schedules, 'schedule'],
     [awaited.num_autoscaled, 'autoscaler'],
-    [awaited.num_recovering, 'failed workflow'],
+    // without a server in the background, whoever watches recovers them
+    [awaited.lasting === null ? 0 : awaited.num_recovering, 'failed workflow'],
     [awaited.num_messages, 'notification'],
   ] as const;
   return kinds.find(([count]) => count > 0) ?? [0, 'worker'];

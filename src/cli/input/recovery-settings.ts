@@ -25,7 +25,13 @@ export function recoverySettings(options: RecoveryOptions): RecoverySettings | n
     ...(runtimeMultiplier === undefined ? [] : ['--runtime-multiplier']),
     ...(retryUnknown === undefined ? [] : ['--retry-unknown']),
   ];
-  if (recover !== true && given.length > 0) throw new TorcError('usage', `${given[0]} is for --recover`);
+  if (recover !== true && given.length > 0) {
+    throw new TorcError(
+      'usage',
+      `${given[0]} is for --recover`,
+      'Add --recover: then failed runs recover by themselves.',
+    );
+  }
   if (recover !== true) return null;
   return {
     ...(maxRecoveries === undefined ? {} : { max_recoveries: maxRecoveries }),

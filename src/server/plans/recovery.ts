@@ -58,7 +58,8 @@ export function noteAutomatic(
     giveUpRecovery(tx, due, 'nothing is left that a larger request or another node would fix');
     return;
   }
-  const why = report.groups.map(({ kind, num_jobs }) => failureWords(kind, num_jobs)).join(', ');
+  const back = report.groups.filter(({ num_recovered }) => num_recovered > 0);
+  const why = back.map(({ kind, num_recovered }) => failureWords(kind, num_recovered)).join(', ');
   const { groups, scaled, num_scaled } = report;
   const named = scaled.slice(0, namedScaled).map(({ job_key, job_name, why }) => ({ job_key, job_name, why }));
   noteRecovered(tx, due, { run_id, why, groups, num_scaled, scaled: named, num_ready, num_blocked });

@@ -3,6 +3,7 @@
  * due; until then the end of the run is no end for people: their messages and actions wait for the last run.
  */
 import { isoInstant } from '../../base/clock.ts';
+import { counted } from '../../base/text.ts';
 import { recoveryDelayMs } from '../../model/decide/recovery.ts';
 import type { WorkflowStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -23,7 +24,7 @@ export function recoverAfterEnd(tx: Transaction, workflowKey: number, status: Wo
   if (status !== 'failed' || workflow === null || workflow.hasFailedOut) return false;
   if (!hasCurable(tx, recovery)) return false;
   if (recovery.numRecoveries >= recovery.maxRecoveries) {
-    endRecoveries(tx, recovery, `it has recovered ${recovery.maxRecoveries} times, which is its maximum`);
+    endRecoveries(tx, recovery, `it has recovered ${counted(recovery.maxRecoveries, 'time')}, which is its maximum`);
     return false;
   }
   const hasGained = recovery.numRecoveries === 0 || countSucceeded(tx, workflowKey) > recovery.numSucceeded;
@@ -91,7 +92,7 @@ export function noteRecoveryFailed(tx: Transaction, workflowKey: number, why: st
   const data = { number: numRecoveries, max_recoveries: recovery.maxRecoveries, why };
   tx.event({ workflowKey, type: 'recovery_failed', data });
   if (numRecoveries < recovery.maxRecoveries) planNext(tx, recovery, recovery.numWithoutGain + 1);
-  else giveUpRecovery(tx, recovery, `it has tried ${recovery.maxRecoveries} times, which is its maximum`);
+  else giveUpRecovery(tx, recovery, `it has tried ${counted(recovery.maxRecoveries, 'time')}, which is its maximum`);
 }
 
 /** None follows: the end of the run is told now. */
