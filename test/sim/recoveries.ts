@@ -13,13 +13,16 @@ interface SimRecovery {
   settings: { max_recoveries: number } | null;
   /** How often jobs that run out of something are tried again in their run; null for as often as they need. */
   maxRetries: number | null;
+  /** Lost jobs wait for the recovery: what they ask for then shows whether it takes victims for culprits. */
+  leavesLost: boolean;
 }
 
 /** Null settings for a world without any; other random numbers of the world stay as they are. */
 export function randomRecovery(seed: number): SimRecovery {
   const random = new Random(seed ^ 0x5ec0);
-  if (!random.chance(0.35)) return { settings: null, maxRetries: null };
-  return { settings: { max_recoveries: random.int(1, 4) }, maxRetries: random.pick([0, 0, 1, null]) };
+  if (!random.chance(0.35)) return { settings: null, maxRetries: null, leavesLost: false };
+  const settings = { max_recoveries: random.int(1, 4) };
+  return { settings, maxRetries: random.pick([0, 0, 1, null]), leavesLost: random.chance(0.5) };
 }
 
 /** The last handler is that of the jobs that run out of something. */

@@ -151,7 +151,12 @@ export class World {
     }
     this.workflowKey = await createWorkflow(service, jobs, edges, options);
     // not one more than there are to add: a call that is repeated counts once
-    const changes = { max_losses: maxLosses, ...limits, max_dynamic_jobs: countAdded(this.workflow.adding) };
+    const { leavesLost } = this.#recovery;
+    const changes = {
+      max_losses: leavesLost ? 0 : maxLosses,
+      ...limits,
+      max_dynamic_jobs: countAdded(this.workflow.adding),
+    };
     await service.call('workflow_modify', { workflow_key: this.workflowKey, changes });
     const { settings: recovery } = this.#recovery;
     if (recovery !== null)
