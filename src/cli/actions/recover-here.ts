@@ -2,6 +2,7 @@
 import type { RestartPlan, StatusReply } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { startOwnServer } from '../connection/action-server.ts';
+import { pause } from '../connection/follow-status.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { submitRecoveryNodes } from './recover-nodes.ts';
@@ -14,7 +15,7 @@ export async function recoverHere(context: Context, reply: StatusReply, signal: 
   );
   const [next] = due.toSorted((a, b) => a.at - b.at);
   if (next === undefined || reply.is_served) return;
-  await wait(context, next.at - context.clock.now(), signal);
+  await pause(context, Math.max(0, next.at - context.clock.now()), signal);
   if (!signal.aborted) await recoverOne(context, next.key);
 }
 
@@ -36,17 +37,4 @@ function recoverNow(context: Context, key: string): Promise<RestartPlan> {
   return withConnection(context, ({ api }) =>
     api.call('workflow_restart', { ...request, dry_run: false, expected_state: null, skip: 0 }),
   );
-}
-
-function wait({ clock }: Context, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted || ms <= 0) return resolve();
-    const end = (): void => {
-      cancel();
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const cancel = clock.after(ms, end);
-    signal.addEventListener('abort', end);
-  });
 }

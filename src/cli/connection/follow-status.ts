@@ -116,7 +116,7 @@ function fileMark(directory: string): string {
 }
 
 /** Ends early when the signal fires. */
-function pause({ clock }: Context, ms: number, signal: AbortSignal): Promise<void> {
+export function pause({ clock }: Context, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
     const end = (): void => {
