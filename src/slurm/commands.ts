@@ -194,7 +194,8 @@ class SystemSlurm implements SlurmCommands, SiteQueries {
       workingDirectory: null,
     });
     const estimate = result.kind === 'ended' ? startEstimateIn(result.stderr) : null;
-    return estimate === null ? failure('sbatch --test-only', result) : { kind: 'ok', value: estimate };
+    const command = result.kind === 'missing' ? 'sbatch' : 'sbatch --test-only';
+    return estimate === null ? failure(command, result) : { kind: 'ok', value: estimate };
   }
 
   /** The output of a command. An exit code other than 0 is a failure unless every error line is `harmless`. */

@@ -38,6 +38,14 @@ it('words around them do not matter, and a Slurm that is away refuses nothing', 
   expect(startEstimateIn('')).toBeNull();
 });
 
+it('a machine without sbatch is named as such', async () => {
+  const slurm = systemSlurm({}, async () => ({ kind: 'missing' }));
+  expect(await slurm.startEstimate('#!/bin/bash\n')).toMatchObject({
+    kind: 'failed',
+    reason: 'The command sbatch was not found on this machine.',
+  });
+});
+
 it('sbatch is asked with the script on its input, in English and UTC, and its failure is no refusal', async () => {
   const calls: Parameters<RunCommand>[] = [];
   const slurm = systemSlurm(
