@@ -122,6 +122,9 @@ it('hours of allocations and of workflows, running ones until now', async () => 
   const csv = (await place.torc('-F', 'csv', 'reports', 'usage', '1')).stdout.trimEnd().split('\n');
   expect(csv).toHaveLength(2);
   expect(csv[0]).toMatch(/^workflow_key,allocation_key,slurm_job_id,hostname,num_nodes,.*,idle_share,efficiency,/);
+  const chosen = ['reports', 'usage', '1', '--columns', 'num_attempts,hostname'];
+  expect((await place.torc(...chosen)).stdout).toMatch(/^num_attempts +hostname\n +5 +\S+\n$/);
+  expect((await place.torc('-F', 'csv', ...chosen)).stdout).toMatch(/^num_attempts,hostname\n5,\S+\n$/);
   const wrong = await place.torc('reports', 'usage', '1', '--sort-by', 'node_hour');
   expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('did you mean "node_hours"')]);
 });

@@ -4,13 +4,15 @@ import { totalHours } from '../../model/decide/node-hours.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { listPages } from '../input/list.ts';
-import { chosenRecords, type RecordOptions } from '../input/record-list.ts';
+import { chosenRecords, columnOf, type RecordOptions } from '../input/record-list.ts';
 import { chooseWorkflows } from '../input/workflow-key.ts';
 import { printResult, textTable } from '../output/output.ts';
 import { printCsv } from '../plans/output.ts';
 
 export interface UsageOptions extends RecordOptions {
   by: 'allocation' | 'workflow';
+  /** Of text and CSV, in this order. */
+  columns?: readonly string[];
 }
 
 type AllocationRow = AllocationUsage & { workflow_key: string };
@@ -26,10 +28,14 @@ type Row = AllocationRow | WorkflowRow;
 export async function reportUsage(context: Context, words: readonly string[], options: UsageOptions): Promise<void> {
   const read = options.by === 'workflow' ? workflowRows : allocationRows;
   const rows = await withConnection<Row[]>(context, ({ api }) => read(context, api, words));
-  const usage = chosenRecords({ name: `rows of each ${options.by}`, columns: fieldsOf(options.by) }, rows, options);
+  const list = { name: `rows of each ${options.by}`, columns: fieldsOf(options.by) };
+  const columns = options.columns?.map((column) => columnOf(list, column)) ?? null;
+  const usage = chosenRecords(list, rows, options);
   const total = totalHours(usage);
-  if (context.format === 'csv') await printCsv<ListRecord>(context, fieldsOf(options.by), usage);
-  else await printResult(context, { by: options.by, usage, total }, () => usageText(context, options.by, usage, total));
+  if (context.format === 'csv') return printCsv<ListRecord>(context, columns ?? list.columns, usage);
+  await printResult(context, { by: options.by, usage, total }, () =>
+    columns === null ? usageText(context, options.by, usage, total) : textTable(context, columns, usage),
+  );
 }
 
 async function allocationRows(context: Context, api: Api, words: readonly string[]): Promise<AllocationRow[]> {

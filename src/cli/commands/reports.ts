@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import type { CorrectOptions } from '../actions/resource-use.ts';
 import type { UsageOptions } from '../actions/usage-hours.ts';
+import { parseColumns } from '../input/filters.ts';
 import { filters, wholeNumber } from '../input/options.ts';
 import { keyArgument } from './arguments.ts';
 import { type Act, examples } from './declare.ts';
@@ -34,6 +35,7 @@ function declareUsage(group: Command, act: Act): void {
     .option('-l, --limit <n>', 'show at most this many rows (default: all)', wholeNumber('the limit', 1))
     .option('--sort-by <column>', 'sort by this column (default: by start, or by key)')
     .option('--reverse-sort', 'sort in descending order')
+    .option('--columns <a,b,c>', 'columns of text and csv, in this order, instead of the usual ones', parseColumns)
     .addHelpText(
       'after',
       `

@@ -70,7 +70,8 @@ export function chosenRecords<R extends ListRecord>(
   return found.slice(skip, limit === undefined ? undefined : skip + limit);
 }
 
-function columnOf({ name, columns }: RecordColumns, typed: string): string {
+/** The column that is typed, by its name or heading. Throws TorcError 'usage' for one that the list does not have. */
+export function columnOf({ name, columns }: RecordColumns, typed: string): string {
   const found = namesOfHeading(typed).find((each) => columns.includes(each));
   if (found !== undefined) return found;
   const message = `${name} have no column '${typed}'${didYouMean(typed, columns)}`;
