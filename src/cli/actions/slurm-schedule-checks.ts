@@ -5,6 +5,7 @@ import type { StoredSite } from '../../api/sites.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { formatDuration } from '../../base/units.ts';
+import { defaultRequirements } from '../../model/job.ts';
 import { longestOfPartitions } from '../../model/plan/config-places.ts';
 import type { Unfit } from '../../model/plan/unfit.ts';
 import { type Context, note } from '../context/context.ts';
@@ -30,11 +31,13 @@ export interface CheckedSchedule {
 
 /** Throws TorcError 'usage' when the allocations could run none of the jobs that they are for. */
 export async function checkedSchedule(context: Context, api: Api, given: ScheduleOptions): Promise<CheckedSchedule> {
-  const schedule = await planSchedule(context, api, given);
-  const { config, workflow } = schedule;
+  const planned = await planSchedule(context, api, given);
+  const { workflow } = planned;
   const site = await siteIfKnown(context, api);
   const { demand } = await api.call('demand', { workflow_key: workflow.workflow_key });
-  const rows = demand.filter((row) => row.status !== 'uninitialized' && isForConfig(config, row));
+  const rows = demand.filter((row) => row.status !== 'uninitialized' && isForConfig(planned.config, row));
+  const config = given.mem === undefined ? planned.config : { ...planned.config, mem: memoryFor(given.mem, rows) };
+  const schedule = { ...planned, config };
   const options = { ...given, startOneWorkerPerNode: given.startOneWorkerPerNode ?? areNodesApart(config, rows) };
   const mostNodes = options.startOneWorkerPerNode ? 1 : Number(config.num_nodes);
   const judged = judgedConfig(config, mostNodes);
@@ -52,6 +55,16 @@ export async function checkedSchedule(context: Context, api: Api, given: Schedul
     throw new TorcError('usage', text, hint);
   }
   return { schedule, options, site, rows, unfit };
+}
+
+/** For each node: as typed, or what the largest of the jobs needs that can start now, else later. */
+function memoryFor(mem: string, rows: readonly DemandRow[]): string {
+  if (mem !== 'fit') return mem;
+  const ready = rows.filter(({ status }) => status === 'ready');
+  const bytes = Math.max(0, ...(ready.length > 0 ? ready : rows).map(({ memory_bytes }) => memory_bytes));
+  if (bytes > defaultRequirements.memoryBytes) return `${Math.ceil(bytes / 1024 ** 2)}M`;
+  const text = rows.length === 0 ? 'no job is waiting' : 'no waiting job states its memory';
+  throw new TorcError('usage', `--mem fit: ${text}`, 'Give a size, such as --mem 16G, or leave it out.');
 }
 
 /** Whether each node needs a worker to be used: none of the jobs uses several nodes together. */

@@ -1,9 +1,10 @@
 /** `torc hpc slurm ..`, also typed `torc slurm ..`: settings for sbatch, allocations, and the worker inside one. */
 import type { Command } from 'commander';
+import { parseMemory } from '../../base/units.ts';
 import type { ConfigOptions } from '../actions/slurm-configs.ts';
 import type { AllocationWorkerOptions } from '../actions/slurm-run-jobs.ts';
 import { namedResources } from '../input/named-resources.ts';
-import { collect, decimalNumber, givenLabels, wholeNumber, yesOrNo } from '../input/options.ts';
+import { collect, decimalNumber, givenLabels, readable, wholeNumber, yesOrNo } from '../input/options.ts';
 import type { ScheduleOptions } from '../workers/allocation-plan.ts';
 import { type Act, examples } from './declare.ts';
 import { declareList } from './lists.ts';
@@ -121,6 +122,11 @@ function declareSchedule(group: Command, act: Act): void {
       'start one worker on each node (default if no waiting job needs several nodes)',
     )
     .option('--no-start-one-worker-per-node', 'start one worker for the whole allocation')
+    .option(
+      '--mem <size>',
+      'memory of each node instead of the Slurm config; fit: what the largest ready job needs',
+      readable((text) => text === 'fit' || parseMemory(text)),
+    )
     .option('--force', 'submit even allocations that can run none of the waiting jobs')
     .option('--dry-run', 'print the scripts and the plan without submitting anything')
     .option('--no-server', 'do not start a server on this host if none answers')
@@ -129,6 +135,7 @@ function declareSchedule(group: Command, act: Act): void {
       examples(
         'torc hpc slurm schedule-nodes -n 2',
         'torc hpc slurm schedule-nodes -n 1 --dry-run',
+        'torc hpc slurm schedule-nodes -n 1 --mem fit',
         'torc --workflow-key 7 hpc slurm schedule-nodes -n 10 -s 3 -o /scratch/me/output',
       ),
     );

@@ -19,6 +19,8 @@ export interface ScheduleOptions {
   output?: string;
   pollInterval?: number;
   startOneWorkerPerNode?: boolean;
+  /** Instead of that of the Slurm config; `fit` for what the largest job needs that is ready. */
+  mem?: string;
   dryRun?: boolean;
   /** Also allocations that can run none of the jobs that wait. */
   force?: boolean;
