@@ -123,10 +123,7 @@ function noteUnusedNodes(
   if (numNodes < 2 || stated === true || rows.length === 0) return;
   const numSingle = rows.reduce((sum, { num_nodes, num_jobs }) => sum + (num_nodes === 1 ? num_jobs : 0), 0);
   if (areNodesApart(config, rows) && stated === null) {
-    note(
-      context,
-      `no job that waits needs several nodes: a worker starts on each of the ${numNodes} nodes, as with -S`,
-    );
+    note(context, `no waiting job needs several nodes: a worker starts on each of the ${numNodes} nodes, as with -S`);
   } else if (numSingle > 0) {
     const runs = numSingle === 1 ? '1 job of one node runs' : `${numSingle} jobs of one node run`;
     const command = `${context.torc} hpc slurm add-config -N one-node -n 1 ..`;
