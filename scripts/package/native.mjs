@@ -55,9 +55,13 @@ export function compileModule(root, arch, node, zig) {
   const nodeGyp = join(root, 'node_modules', '.bin', 'node-gyp');
   if (!process.env.npm_config_node_gyp) throw new PackagingError('npm did not say where node-gyp is: npm run package');
   const source = join(root, 'node_modules', 'better-sqlite3');
-  const recipe = ['packaging/zig-compiler', 'packaging/module.map', 'packaging/zig.txt'].map((name) =>
-    join(root, name),
-  );
+  const recipe = [
+    'packaging/zig-compiler',
+    'packaging/module.map',
+    'packaging/zig.txt',
+    'scripts/node-gyp/node-gyp.cjs',
+    'scripts/node-gyp/object-wrap.h',
+  ].map((name) => join(root, name));
   const version = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8')).version;
   const name = `better-sqlite3-${version}-node-${nodeVersion}-${arch}-glibc-${glibc.join('.')}-${digest(recipe)}`;
   const folder = once(join(root, '.package', name), (fresh) => {
