@@ -42,9 +42,10 @@ async function makePackage(arch) {
   const zig = native.provideZig(root);
   copyFile(join(node, 'bin', 'node'), join(tree, 'libexec', 'node'), 0o755);
   await addModule(tree, native.compileModule(root, arch, node, zig));
-  const starter = join(tree, 'dist', 'native', arch, 'torc-start-jobs');
-  mkdirSync(dirname(starter), { recursive: true });
-  native.compileJobStarter(root, arch, zig, starter);
+  const programs = join(tree, 'dist', 'native', arch);
+  mkdirSync(programs, { recursive: true });
+  for (const each of ['torc-start-jobs', 'torc-run-step'])
+    native.compileStatic(root, arch, zig, each, join(programs, each));
   const { files, packages } = readJson(join(dist, 'bundle.json'));
   addProgram(tree, files);
   addShellFiles(tree);

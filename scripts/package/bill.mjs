@@ -59,7 +59,10 @@ export function licenceTexts(root, folders, node, zig) {
   parts.push(
     [`node ${nodeVersion}, and what it contains`, readFileSync(join(node, 'LICENSE'), 'utf8').trim()],
     ['SQLite, in better-sqlite3', 'The author disclaims copyright to this source code.'],
-    ['musl, in torc-start-jobs', readFileSync(join(zigFiles, 'libc', 'musl', 'COPYRIGHT'), 'utf8').trim()],
+    [
+      'musl, in torc-start-jobs and torc-run-step',
+      readFileSync(join(zigFiles, 'libc', 'musl', 'COPYRIGHT'), 'utf8').trim(),
+    ],
     ['libc++, in better-sqlite3', readFileSync(join(zigFiles, 'libcxx', 'LICENSE.TXT'), 'utf8').trim()],
   );
   const line = '='.repeat(100);

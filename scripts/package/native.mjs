@@ -83,9 +83,9 @@ export function compileModule(root, arch, node, zig) {
   return join(folder, 'better_sqlite3.node');
 }
 
-/** Compiles the program that starts jobs, static, with the C library musl: it needs nothing of the machine. */
-export function compileJobStarter(root, arch, zig, to) {
-  const source = join(root, 'src', 'worker', 'processes', 'start-jobs.c');
+/** Compiles a program of `src/worker/processes`, static, with the C library musl: it needs nothing of the machine. */
+export function compileStatic(root, arch, zig, name, to) {
+  const source = join(root, 'src', 'worker', 'processes', `${name.slice('torc-'.length)}.c`);
   const words = ['-std=c11', '-O2', '-Wall', '-Wextra', '-pthread', '-s', '-static', '-o', to, source];
   const env = { ...process.env, ...zigEnvironment(root, zig) };
   run(zig, ['cc', '-target', `${machines[arch]}-linux-musl`, ...words], { env });
