@@ -1,6 +1,7 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { findingOf } from '../../src/cli/actions/doctor-checks.ts';
 import { type CheckName, mountOf } from '../../src/cli/actions/doctor-findings.ts';
@@ -36,6 +37,30 @@ it('a database that is none, and a directory of others, are failures with advice
   expect(await find('database')).toMatchObject({ status: 'failed', advice: expect.stringContaining('server check') });
   chmodSync(directory(), 0o777);
   expect(await find('directory')).toMatchObject({ status: 'failed', advice: expect.stringMatching(/^chmod go-w/) });
+});
+
+it('only the header of a large database is read, which shows a newer version and a file that is cut off', async () => {
+  mkdirSync(directory());
+  const path = join(directory(), 'torc.db');
+  const store = (sql: string) => {
+    const database = new Sqlite(path);
+    database.exec(sql);
+    database.close();
+  };
+  store(
+    'CREATE TABLE large (content BLOB); INSERT INTO large VALUES (zeroblob(17 * 1024 * 1024)); PRAGMA user_version = 1',
+  );
+  const sound = await find('database');
+  expect(sound).toMatchObject({
+    status: 'ok',
+    found: expect.stringMatching(/^17\S*, schema version 1, .*server check$/),
+  });
+  store('PRAGMA user_version = 100000');
+  expect(await find('database')).toMatchObject({ status: 'failed', advice: expect.stringContaining('newer torc') });
+  truncateSync(path, 17 * 1024 * 1024);
+  expect(await find('database')).toMatchObject({ status: 'failed', found: expect.stringContaining('shorter') });
+  writeFileSync(path, 'this is no database '.repeat(1024 * 1024));
+  expect(await find('database')).toMatchObject({ status: 'failed', found: expect.stringContaining('no SQLite') });
 });
 
 it('a mistake in a configuration file is a failure', async () => {

@@ -171,14 +171,14 @@ async function checkDatabase({ directory, torc }: Context): Promise<Finding> {
     if (look === null) return ok('none yet; the first workflow creates it');
     const size = formatMemory(look.sizeBytes);
     if (look.problem !== null) return failed(`${size}, damaged: ${look.problem}`, restore);
-    if (look.unread === 'large') return ok(`${size}; not read for its size: ${torc} server check`);
     if (look.unread === 'in use') {
       const holder = presentHolder(directory);
       const who = holder === null ? '' : ` by '${holder.command}' on ${holder.hostname} (pid ${holder.pid})`;
       return ok(`${size}, in use${who}; not read: ${torc} server check`);
     }
     const newest = Math.max(...readdirSync(schemaDirectory()).map((name) => Number.parseInt(name, 10) || 0));
-    const found = `${size}, schema version ${look.schemaVersion}, pages are sound`;
+    const pages = look.unread === null ? 'pages are sound' : `pages not read for its size: ${torc} server check`;
+    const found = `${size}, schema version ${look.schemaVersion}, ${pages}`;
     if ((look.schemaVersion ?? 0) <= newest) return ok(found);
     return failed(found, 'A newer torc wrote it: use that one, or choose another directory with --dir.');
   } catch (error) {

@@ -57,11 +57,12 @@ function countFrom0(count: number): number[] {
 
 /** Whether a job with these requirements fits now. */
 export function fits(free: FreeNode, need: Requirements): boolean {
-  return (
-    free.slots > 0 &&
-    fitsTime(free.timeLeftMs, need) &&
-    (need.numNodes === 1 ? fitsOwnNode(free, need) : fitsWholeNodes(free, need))
-  );
+  return fitsTime(free.timeLeftMs, need) && hasRoom(free, need);
+}
+
+/** The same without the time that is left. */
+export function hasRoom(free: FreeNode, need: Requirements): boolean {
+  return free.slots > 0 && (need.numNodes === 1 ? fitsOwnNode(free, need) : fitsWholeNodes(free, need));
 }
 
 function fitsOwnNode(free: FreeNode, need: Requirements): boolean {
@@ -139,7 +140,8 @@ function takeOfOwnNode(free: FreeNode, need: Requirements): Share {
   free.numCpus -= need.numCpus;
   free.memoryBytes -= need.memoryBytes;
   if (need.resources !== undefined) withdrawNamed(free, need.resources);
-  withdrawNodes(free, [0]);
+  // most of its jobs find another one there
+  if (free.idleNodes[0] === 0) free.idleNodes = free.idleNodes.slice(1);
   return { gpuIndices, nodeIndices: [0] };
 }
 

@@ -24,6 +24,11 @@ export class EventQueue<E> {
     heap[place] = entry;
   }
 
+  /** The next one; null when there is none. */
+  first(): { at: number; event: E } | null {
+    return this.#heap[0] ?? null;
+  }
+
   /** Removes the next one; null when there is none. */
   take(): { at: number; event: E } | null {
     const heap = this.#heap;

@@ -84,8 +84,9 @@ export function choosePlace(
   if (places.length === 0) return { code: 'no_nodes' };
   const { need } = group;
   const nodes = (place: Place) => Math.min(place.mostNodes, mostNodes ?? place.mostNodes);
+  // more nodes than it needs would only be listed
   const large = places.filter((place) =>
-    fits(idleWorker(offerOf(place, nodes(place), null, true), null), needOf(group)),
+    fits(idleWorker(offerOf(place, Math.min(nodes(place), need.numNodes), null, true), null), needOf(group)),
   );
   if (large.length === 0 && need.resources !== undefined) {
     return { code: 'needs_named_resources', resources: amountsIn(need.resources) };

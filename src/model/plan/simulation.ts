@@ -7,6 +7,7 @@ import { mayTake, type Pool } from '../decide/pools.ts';
 import { longestRuntimeMs } from '../decide/time-left.ts';
 import { EventQueue } from './events.ts';
 import type { JobGroup } from './groups.ts';
+import { PresentWorkers } from './present.ts';
 import { GroupProgress, type ReadyGroup } from './progress.ts';
 import { isIdle, startWorker, type Worker } from './workers.ts';
 
@@ -68,8 +69,9 @@ export function simulate(
   groups: readonly JobGroup[],
   planned: readonly PlannedWorkers[],
   rules: WorkerRules,
+  present = new PresentWorkers(),
 ): Simulated {
-  return new Simulation(groups, planned, rules).run();
+  return new Simulation(groups, planned, rules, present).run();
 }
 
 class Simulation {
@@ -78,12 +80,18 @@ class Simulation {
   readonly #rules: WorkerRules;
   readonly #events = new EventQueue<Event>();
   readonly #progress: GroupProgress;
-  readonly #present = new Set<Worker>();
+  readonly #present: PresentWorkers;
   readonly #result: Simulated;
   readonly #hasCome: boolean[];
   #now = 0;
 
-  constructor(groups: readonly JobGroup[], planned: readonly PlannedWorkers[], rules: WorkerRules) {
+  constructor(
+    groups: readonly JobGroup[],
+    planned: readonly PlannedWorkers[],
+    rules: WorkerRules,
+    present: PresentWorkers,
+  ) {
+    this.#present = present;
     this.#groups = groups;
     this.#planned = planned;
     this.#rules = rules;
@@ -182,25 +190,18 @@ class Simulation {
       if (batch.need.numNodes === 1) worker.numOnOwnNode -= 1;
       giveBack(worker.free, batch.need, share, batch.need.numNodes === 1 && worker.numOnOwnNode === 0);
     }
+    this.#present.hasMoreRoom(worker);
     const newlyReady = this.#progress.ended(batch.group, batch.shares.length);
     this.#offer(worker);
     if (newlyReady.length > 0) {
       this.#bring();
-      this.#wake(newlyReady);
+      this.#present.offerTo(newlyReady, (each) => this.#offer(each));
     }
-    if (this.#progress.isDone()) for (const each of [...this.#present]) this.#leaves(each);
-  }
-
-  /** Others may have room for the jobs that have become ready. */
-  #wake(newlyReady: readonly ReadyGroup[]): void {
-    for (const worker of this.#present) {
-      if (newlyReady.every(({ available }) => available() === 0)) return;
-      if (newlyReady.some((group) => worker.hasRoomFor(group.need))) this.#offer(worker);
-    }
+    if (this.#progress.isDone()) for (const each of this.#present.all()) this.#leaves(each);
   }
 
   #leaves(worker: Worker): void {
-    if (!this.#present.delete(worker)) return;
+    if (!this.#present.remove(worker)) return;
     const planned = this.#planned[worker.planned] as PlannedWorkers;
     const stats = this.#result.workers[worker.planned] as SimulatedWorkers;
     stats.presentMs += this.#now - worker.startMs;

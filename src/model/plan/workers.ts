@@ -1,5 +1,5 @@
 /** A worker of the simulation: what is free on it, and what runs. */
-import { type FreeNode, fits, idleWorker, type Offer, type Share } from '../decide/packing.ts';
+import { type FreeNode, hasRoom, idleWorker, type Offer, type Share } from '../decide/packing.ts';
 import type { Requirements } from '../job.ts';
 
 /** Jobs of a group that started at the same instant. */
@@ -61,7 +61,7 @@ export class Worker {
 
   /** Whether a job may fit, as far as it is known without the time that is left. */
   hasRoomFor(need: Requirements): boolean {
-    return fits({ ...this.free, timeLeftMs: null }, need);
+    return hasRoom(this.free, need);
   }
 }
 

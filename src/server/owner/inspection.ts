@@ -2,20 +2,20 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { copyToScratch, makeScratchFolder, removeScratchFolder } from '../../base/trusted/scratch.ts';
-import { quickCheck } from '../../storage/database/backup-copy.ts';
+import { quickCheck, readHeader } from '../../storage/database/backup-copy.ts';
 import { holdLock, isLocked, sqliteVersion } from '../../storage/database/lock-probe.ts';
 import { presentHolder } from './ownership.ts';
 
 export { isLocked, presentHolder, sqliteVersion };
 
-/** A larger database is not copied for a look at it. */
-const mostCopiedBytes = 256 * 1024 * 1024;
+/** Of a larger database only the header is read: the look shall take no longer than other short commands. */
+const mostCopiedBytes = 16 * 1024 * 1024;
 
 export interface DatabaseLook {
   sizeBytes: number;
-  /** Null when it was not read. */
+  /** Null when nothing was read. */
   schemaVersion: number | null;
-  /** What is wrong with its pages; null when nothing is, or they were not read. */
+  /** What is wrong; null when nothing is found. */
   problem: string | null;
   /** Why its pages were not read; null when they were. */
   unread: 'in use' | 'large' | null;
@@ -28,7 +28,7 @@ export function lookAtDatabase(directory: string): DatabaseLook | null {
   if (before === null) return null;
   const look = { sizeBytes: before.sizeBytes, schemaVersion: null, problem: null };
   if (presentHolder(directory) !== null) return { ...look, unread: 'in use' };
-  if (before.sizeBytes > mostCopiedBytes) return { ...look, unread: 'large' };
+  if (before.sizeBytes > mostCopiedBytes) return { ...look, ...lookAtHeader(path), unread: 'large' };
   const scratch = makeScratchFolder('torc-doctor-');
   try {
     const copy = join(scratch, 'torc.db');
@@ -42,6 +42,16 @@ export function lookAtDatabase(directory: string): DatabaseLook | null {
   } finally {
     removeScratchFolder(scratch);
   }
+}
+
+function lookAtHeader(path: string): Pick<DatabaseLook, 'schemaVersion' | 'problem'> {
+  const header = readHeader(path);
+  if (header === null) return { schemaVersion: null, problem: 'it is no SQLite database' };
+  const { schemaVersion, sizeBytes } = header;
+  // pages may still be only in the log
+  const hasLog = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  const isShort = !hasLog && statSync(path).size < sizeBytes;
+  return { schemaVersion, problem: isShort ? 'the file is shorter than its header says' : null };
 }
 
 function stateOf(path: string): { sizeBytes: number; stamp: string } | null {

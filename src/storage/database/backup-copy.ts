@@ -48,12 +48,16 @@ export function originOf(path: string): { identity: number | null; copiedAt: num
   }
 }
 
-function isSqlite(path: string): boolean {
-  const header = Buffer.alloc(16);
+/** What the file itself says, without its log: null for one that is no database. Throws the system's error. */
+export function readHeader(path: string): { schemaVersion: number; sizeBytes: number } | null {
+  const header = Buffer.alloc(100);
   const file = openPrivateFile(path, constants.O_RDONLY);
   readSync(file, header, 0, header.length, 0);
   closeSync(file);
-  return header.toString('latin1') === 'SQLite format 3\0';
+  if (header.toString('latin1', 0, 16) !== 'SQLite format 3\0') return null;
+  // 65536 has no place in two bytes
+  const pageBytes = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16);
+  return { schemaVersion: header.readUInt32BE(60), sizeBytes: pageBytes * header.readUInt32BE(28) };
 }
 
 /**
@@ -62,7 +66,7 @@ function isSqlite(path: string): boolean {
  */
 export function takeInLog(path: string): (CopyContent & { identity: number | null }) | null {
   // SQLite would remove the log of a file that it does not know
-  if (!isSqlite(path)) return null;
+  if (readHeader(path) === null) return null;
   const sqlite = new Sqlite(path, { timeout: 0, fileMustExist: true });
   try {
     sqlite.pragma('locking_mode = EXCLUSIVE');
