@@ -167,12 +167,20 @@ describe('a workflow that recovers by itself', () => {
 });
 
 describe('on a terminal', () => {
-  function typed(...args: string[]): { child: ChildProcess; seen(): string; code: Promise<number | null> } {
+  interface Typed {
+    child: ChildProcess;
+    seen(): string;
+    code: Promise<number | null>;
+  }
+
+  const typed = (...args: string[]): Typed => typedWith({ NO_COLOR: '1' }, ...args);
+
+  function typedWith(env: Record<string, string | undefined>, ...args: string[]): Typed {
     const quoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
     const words = [process.execPath, mainJs, '--dir', place.dir, ...args].map(quoted).join(' ');
     const child = spawn('script', ['-qec', `stty cols 120; ${words}`, '/dev/null'], {
       cwd: place.path,
-      env: { ...process.env, TERM: 'xterm', NO_COLOR: '1', SHELL: '/bin/sh' },
+      env: { ...process.env, TERM: 'xterm', SHELL: '/bin/sh', ...env },
     });
     let seen = '';
     child.stdout.on('data', (bytes) => (seen += bytes));
@@ -204,6 +212,21 @@ describe('on a terminal', () => {
     expect(await yes.code).toBe(0);
     expect(yes.seen()).toContain('started run 2 of workflow 1: 2 jobs ready, 0 blocked');
     expect(await statuses()).toEqual({ slow: 'ready', wrong: 'ready' });
+  });
+
+  it('each answer is echoed once, and the plan has the colors of the terminal', async () => {
+    await place.torc('run', study());
+    const colored = typedWith({ NO_COLOR: undefined }, 'recover', '1');
+    await expect.poll(colored.seen, waiting).toContain('or n to leave it [1.5]');
+    colored.child.stdin?.write('60\n');
+    await expect.poll(colored.seen, waiting).toContain('Run it again as before? [y/N]');
+    colored.child.stdin?.write('no\n');
+    await expect.poll(colored.seen, waiting).toContain('Apply this plan? [y/N]');
+    colored.child.stdin?.write('never\n');
+    expect(await colored.code).toBe(130);
+    expect(colored.seen()).toMatch(/60\r+\n[^]*no\r+\n[^]*never\r+\n/);
+    expect(colored.seen()).toContain('\x1b[32mdone');
+    expect(colored.seen()).not.toContain('u001b');
   });
 
   it('it does not ask with --yes', async () => {

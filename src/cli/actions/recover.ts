@@ -106,7 +106,7 @@ async function askFor(
   const plan = await withConnection(context, ({ api }) => {
     return planRecovery(context, api, key, { ...options, dryRun: true }, answered, true);
   });
-  context.terminal.err(`\n${recoveryText(context, plan, [])}`);
+  context.terminal.err(`\n${recoveryText(context, plan, [])}`, 'colors');
   // where nothing would change there is nothing to agree to
   const changes = plan.begins_run || (plan.recovered?.nodes.length ?? 0) > 0;
   if (!changes || (await confirm(context, 'Apply this plan?'))) return { plan, choice: answered };

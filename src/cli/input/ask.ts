@@ -7,9 +7,10 @@ import type { Context } from '../context/context.ts';
 export async function ask(context: Context, question: string): Promise<string> {
   const { createInterface } = await import('node:readline');
   const reader = createInterface({ input: process.stdin, output: process.stderr });
+  let stop = (): void => {};
   try {
     return await new Promise<string>((resolve, reject) => {
-      const stop = () => {
+      stop = () => {
         context.terminal.err('\n');
         reject(new TorcError('interrupted', 'no answer was given; nothing was done'));
       };
@@ -18,7 +19,8 @@ export async function ask(context: Context, question: string): Promise<string> {
       reader.question(harmless(question, 'lines'), (answer) => resolve(answer.trim()));
     });
   } finally {
-    reader.removeAllListeners('close');
+    // the reader itself listens too: without that, it would go on echoing what the next one reads
+    reader.off('close', stop);
     reader.close();
   }
 }
