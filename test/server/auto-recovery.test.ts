@@ -239,6 +239,16 @@ describe('what a person does meanwhile', () => {
     expect(await show(key)).toMatchObject({ run_id: 2, recovery: null });
   });
 
+  it('setting it so that nothing is left that it cures tells the end of the run', async () => {
+    const key = await created([hungry], { retry_unknown: true });
+    await work(key, { hungry: 'exit_code' });
+    await work(key, { hungry: 'exit_code' });
+    expect(await line(key)).toMatchObject({ has_ended: false, recovers_at: expect.any(String) });
+    await set(key, { retry_unknown: false });
+    expect(await line(key)).toMatchObject({ has_ended: true, recovers_at: null });
+    expect(firings()).toBe(1);
+  });
+
   it('recovering it now takes the place of what was due', async () => {
     const key = await pending();
     await restart(key, { recover: { memory_factor: 2, runtime_factor: 2, retry_unknown: false } });
@@ -328,6 +338,15 @@ describe('nodes for what has recovered', () => {
     expect(recorded).toEqual([{ name: slurm.submitted[0], output_directory: join(directory, 'out') }]);
     await clock.advance(600_000);
     expect(slurm.submitted).toHaveLength(1);
+  });
+
+  it('are asked for although a person has set the recoveries again meanwhile', async () => {
+    const key = await allocated();
+    await work(key, { hungry: 'oom' });
+    await set(key, { max_recoveries: 4 });
+    await clock.advance(21_000);
+    expect(slurm.submitted).toHaveLength(1);
+    expect(await show(key)).toMatchObject({ recovery: { max_recoveries: 4, num_recoveries: 0 } });
   });
 
   it('are not asked for when a worker has taken the jobs', async () => {

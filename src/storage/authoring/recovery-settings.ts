@@ -4,9 +4,9 @@ import { isoInstant } from '../../base/clock.ts';
 import { defaultFactor, defaultMaxRecoveries } from '../../model/decide/recovery.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { removeDue } from '../running/due.ts';
-import { findRecovery } from '../running/recoveries.ts';
+import { findRecovery, isRecovering } from '../running/recoveries.ts';
 import { getWorkflow, statusOf } from '../running/workflows.ts';
-import { giveUpRecovery, recoverAfterEnd } from '../runs/auto-recovery.ts';
+import { giveUpRecovery, recoverAfterEnd, tellCompletion } from '../runs/auto-recovery.ts';
 
 type Settings = NonNullable<Request<'workflow_modify'>['changes']['recovery']>;
 type Whole = { [K in keyof Settings]-?: NonNullable<Settings[K]> };
@@ -17,9 +17,14 @@ export function setRecovery(tx: Transaction, workflowKey: number, changes: Setti
   const after = changes === null ? null : { ...defaults, ...before, ...stated(changes) };
   const change = { field: 'recovery', old_value: before, new_value: after };
   if (after === null) return before === null ? [] : turnOff(tx, workflowKey, change);
+  const wasDue = isRecovering(tx, workflowKey);
+  // what is due stays due
   tx.db.run(
-    `INSERT OR REPLACE INTO recoveries (workflow_key, max_recoveries, memory_factor, runtime_factor, retry_unknown,
-       num_recoveries, num_succeeded, num_without_gain) VALUES (?, ?, ?, ?, ?, 0, 0, 0)`,
+    `INSERT INTO recoveries (workflow_key, max_recoveries, memory_factor, runtime_factor, retry_unknown,
+       num_recoveries, num_succeeded, num_without_gain) VALUES (?, ?, ?, ?, ?, 0, 0, 0)
+     ON CONFLICT (workflow_key) DO UPDATE SET max_recoveries = excluded.max_recoveries,
+       memory_factor = excluded.memory_factor, runtime_factor = excluded.runtime_factor,
+       retry_unknown = excluded.retry_unknown, num_recoveries = 0, num_succeeded = 0, num_without_gain = 0`,
     workflowKey,
     after.max_recoveries,
     after.memory_factor,
@@ -28,7 +33,11 @@ export function setRecovery(tx: Transaction, workflowKey: number, changes: Setti
   );
   tx.flushCounts();
   const workflow = getWorkflow(tx, workflowKey);
-  if (workflow.hasEnded) recoverAfterEnd(tx, workflowKey, statusOf(tx, workflow));
+  if (workflow.hasEnded) {
+    const status = statusOf(tx, workflow);
+    // whoever waits for the end of the run learns of it if no recovery follows any more
+    if (!recoverAfterEnd(tx, workflowKey, status) && wasDue) tellCompletion(tx, workflowKey, status);
+  }
   return JSON.stringify(before) === JSON.stringify(after) ? [] : [change];
 }
 
