@@ -100,20 +100,25 @@ export const fitRules = {
 } as const satisfies Record<string, FitRule>;
 
 /**
- * What to ask for: above nearly all uses, and never less than the largest. `requested`: null for nothing. `hasRunOut`:
- * attempts were stopped for want of more, so that to have used all of the request is to have exceeded it.
+ * What to ask for: above nearly all uses, and never less than the largest. `requested`: null for nothing. `numRunOut`:
+ * so many attempts were stopped for want of more, so that to have used all of the request is to have exceeded it, and
+ * what they used was not enough.
  */
-export function fitOf(sketch: Sketch, requested: number | null, rule: FitRule, hasRunOut: boolean): Fit {
+export function fitOf(sketch: Sketch, requested: number | null, rule: FitRule, numRunOut: number): Fit {
   const { unit, least, margin, noise } = rule;
   const p95 = quantile(sketch, 0.95);
   if (p95 === null || sketch.max === 0) return { proposed: null, finding: null };
   const largest = sketch.max / noise;
   const whole = (value: number): number => Math.max(least, Math.ceil(value / unit) * unit);
-  const proposed = whole(Math.max((p95 / noise) * margin, largest));
+  const afterRunOut = whole(largest * margin);
+  const proposed = numRunOut > 0 ? afterRunOut : whole(Math.max((p95 / noise) * margin, largest));
   if (requested === null) return { proposed, finding: null };
-  if (largest > requested || (hasRunOut && largest === requested))
-    return { proposed: whole(largest * margin), finding: 'exceeded' };
-  return { proposed, finding: largest < requested / 2 && proposed < requested ? 'under_half' : null };
+  if (largest > requested || (numRunOut > 0 && largest === requested)) {
+    return { proposed: afterRunOut, finding: 'exceeded' };
+  }
+  // where none had enough, nobody knows how much is too much
+  const isTooMuch = largest < requested / 2 && proposed < requested && numRunOut < sketch.n;
+  return { proposed, finding: isTooMuch ? 'under_half' : null };
 }
 
 /** The least and the most that jobs ask for. */
@@ -123,8 +128,8 @@ export interface Requested {
 }
 
 /** The same for jobs that do not all ask for the same: too little for one of them is found first. */
-export function fitOfAll(sketch: Sketch, requested: Requested | null, rule: FitRule, hasRunOut: boolean): Fit {
-  if (requested === null) return fitOf(sketch, null, rule, hasRunOut);
-  const ofLeast = fitOf(sketch, requested.least, rule, hasRunOut);
-  return ofLeast.finding === 'exceeded' ? ofLeast : fitOf(sketch, requested.most, rule, hasRunOut);
+export function fitOfAll(sketch: Sketch, requested: Requested | null, rule: FitRule, numRunOut: number): Fit {
+  if (requested === null) return fitOf(sketch, null, rule, numRunOut);
+  const ofLeast = fitOf(sketch, requested.least, rule, numRunOut);
+  return ofLeast.finding === 'exceeded' ? ofLeast : fitOf(sketch, requested.most, rule, numRunOut);
 }

@@ -58,8 +58,8 @@ it('a million values take as little as their spread', () => {
 
 it('proposes more than nearly all used and never less than the largest; flags what is far off', () => {
   const rule = { unit: 10, least: 10, margin: 1.2, noise: 1 };
-  const fitting = (values: readonly number[], requested: number | null, hasRunOut = false) =>
-    fitOf(sketchOf(values), requested, rule, hasRunOut);
+  const fitting = (values: readonly number[], requested: number | null, numRunOut = 0) =>
+    fitOf(sketchOf(values), requested, rule, numRunOut);
   const even = Array.from({ length: 100 }, () => 100);
   expect(fitting(even, 1000)).toEqual({ proposed: 120, finding: 'under_half' });
   expect(fitting(even, 150)).toEqual({ proposed: 120, finding: null });
@@ -71,34 +71,37 @@ it('proposes more than nearly all used and never less than the largest; flags wh
   expect(fitting([], 1000)).toEqual({ proposed: null, finding: null });
   // all of the request was used: that was not enough only if an attempt ran out of it
   expect(fitting(one, 400)).toEqual({ proposed: 400, finding: null });
-  expect(fitting(one, 400, true)).toEqual({ proposed: 480, finding: 'exceeded' });
-  expect(fitting(one, 1000, true)).toEqual({ proposed: 400, finding: 'under_half' });
+  expect(fitting(one, 400, 1)).toEqual({ proposed: 480, finding: 'exceeded' });
+  // what it used may be what was not enough; where none had enough, nothing is known to be too much
+  expect(fitting(one, 1000, 1)).toEqual({ proposed: 480, finding: 'under_half' });
+  expect(fitting(one, 1000, 99)).toEqual({ proposed: 480, finding: 'under_half' });
+  expect(fitting(one, 1000, 100)).toEqual({ proposed: 480, finding: null });
 });
 
 it('of jobs that ask for different things, too little for one is found before too much for another', () => {
   const rule = { unit: 10, least: 10, margin: 1.2, noise: 1 };
   const sketch = sketchOf([100, 100]);
-  const finding = (least: number, most: number) => fitOfAll(sketch, { least, most }, rule, false).finding;
+  const finding = (least: number, most: number) => fitOfAll(sketch, { least, most }, rule, 0).finding;
   expect([finding(90, 1000), finding(150, 1000), finding(150, 160)]).toEqual(['exceeded', 'under_half', null]);
-  expect(fitOfAll(sketch, null, rule, false)).toEqual({ proposed: 120, finding: null });
+  expect(fitOfAll(sketch, null, rule, 0)).toEqual({ proposed: 120, finding: null });
 });
 
 it('what is too small to be measured well is not worth less than 64M or a minute', () => {
   const mebibyte = 1024 ** 2;
   const small = sketchOf([2 * mebibyte, 3 * mebibyte]);
   const least = 64 * mebibyte;
-  expect(fitOf(small, 1024 * mebibyte, fitRules.memory, false)).toEqual({ proposed: least, finding: 'under_half' });
-  expect(fitOf(small, least, fitRules.memory, false)).toEqual({ proposed: least, finding: null });
-  expect(fitOf(sketchOf([5, 900]), 3_600_000, fitRules.runtime, false)).toEqual({
+  expect(fitOf(small, 1024 * mebibyte, fitRules.memory, 0)).toEqual({ proposed: least, finding: 'under_half' });
+  expect(fitOf(small, least, fitRules.memory, 0)).toEqual({ proposed: least, finding: null });
+  expect(fitOf(sketchOf([5, 900]), 3_600_000, fitRules.runtime, 0)).toEqual({
     proposed: 60_000,
     finding: 'under_half',
   });
 });
 
 it('a CPU that is in use all the time is one CPU, whatever its clock says', () => {
-  expect(fitOf(sketchOf([980, 1020]), 1000, fitRules.cpus, false)).toEqual({ proposed: 1000, finding: null });
-  expect(fitOf(sketchOf([1020, 1100]), 1000, fitRules.cpus, false)).toEqual({ proposed: 2000, finding: 'exceeded' });
-  expect(fitOf(sketchOf([3900, 4100]), 16_000, fitRules.cpus, false)).toEqual({
+  expect(fitOf(sketchOf([980, 1020]), 1000, fitRules.cpus, 0)).toEqual({ proposed: 1000, finding: null });
+  expect(fitOf(sketchOf([1020, 1100]), 1000, fitRules.cpus, 0)).toEqual({ proposed: 2000, finding: 'exceeded' });
+  expect(fitOf(sketchOf([3900, 4100]), 16_000, fitRules.cpus, 0)).toEqual({
     proposed: 4000,
     finding: 'under_half',
   });

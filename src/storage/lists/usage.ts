@@ -54,17 +54,17 @@ export function readUsage(tx: Transaction, workflowKey: number, shapes: ShapesOf
         memory_bytes: measureOf(readSketch(row.memory), fitRules.memory, {
           requested: requested((need) => (need.isMemoryStated ? need.memoryBytes : null)),
           scale: 1,
-          hasRunOut: row.num_oom > 0,
+          numRunOut: row.num_oom,
         }),
         num_cpus: measureOf(readSketch(row.cpus), fitRules.cpus, {
           requested: requested((need) => need.numCpus * 1000),
           scale: 1000,
-          hasRunOut: false,
+          numRunOut: 0,
         }),
         runtime_seconds: measureOf(runtime, fitRules.runtime, {
           requested: requested((need) => (need.isRuntimeStated ? need.runtimeMs : null)),
           scale: 1000,
-          hasRunOut: row.num_timeouts > 0,
+          numRunOut: row.num_timeouts,
         }),
       };
     }),
@@ -109,7 +109,7 @@ export function addShapesOfStems(
 function measureOf(
   sketch: Sketch,
   rule: FitRule,
-  { requested, scale, hasRunOut }: { requested: Requested | null; scale: number; hasRunOut: boolean },
+  { requested, scale, numRunOut }: { requested: Requested | null; scale: number; numRunOut: number },
 ) {
   const shown = (value: number | null): number | null => (value === null ? null : Math.round(value) / scale);
   return {
@@ -119,7 +119,7 @@ function measureOf(
     median: shown(quantile(sketch, 0.5)),
     p95: shown(quantile(sketch, 0.95)),
     max: sketch.n === 0 ? null : shown(sketch.max),
-    ...shownFit(fitOfAll(sketch, requested, rule, hasRunOut), shown),
+    ...shownFit(fitOfAll(sketch, requested, rule, numRunOut), shown),
   };
 }
 
@@ -133,7 +133,7 @@ const mostEarlier = 10;
 interface Earlier {
   memory: Sketch;
   runtime: Sketch;
-  hasRunOut: Record<'memory' | 'runtime', boolean>;
+  numRunOut: Record<'memory' | 'runtime', number>;
 }
 
 /** What jobs have used in earlier workflows of a name and user, or in one workflow, merged by the forms of their names. */
@@ -160,27 +160,27 @@ export function earlierUsage(
     const sum = stems.get(row.stem) ?? {
       memory: emptySketch(),
       runtime: emptySketch(),
-      hasRunOut: { memory: false, runtime: false },
+      numRunOut: { memory: 0, runtime: 0 },
     };
     stems.set(row.stem, sum);
     mergeSketch(sum.memory, readSketch(row.memory));
     mergeSketch(sum.runtime, readSketch(row.runtime));
-    sum.hasRunOut.memory ||= row.num_oom > 0;
-    sum.hasRunOut.runtime ||= row.num_timeouts > 0;
+    sum.numRunOut.memory += row.num_oom;
+    sum.numRunOut.runtime += row.num_timeouts;
   }
   return {
     workflow_keys: keys.map(String),
     usage: [...stems].map(([stem, sum]) => ({
       stem,
-      memory: measuredBefore(sum.memory, fitRules.memory, sum.hasRunOut.memory),
-      runtime: measuredBefore(sum.runtime, fitRules.runtime, sum.hasRunOut.runtime),
+      memory: measuredBefore(sum.memory, fitRules.memory, sum.numRunOut.memory),
+      runtime: measuredBefore(sum.runtime, fitRules.runtime, sum.numRunOut.runtime),
     })),
   };
 }
 
 /** If attempts ran out, the largest use may be one of theirs, which was not enough. */
-function measuredBefore(sketch: Sketch, rule: FitRule, hasRunOut: boolean) {
-  const { proposed } = fitOf(sketch, sketch.max, rule, hasRunOut);
+function measuredBefore(sketch: Sketch, rule: FitRule, numRunOut: number) {
+  const { proposed } = fitOf(sketch, sketch.max, rule, numRunOut);
   const p95 = quantile(sketch, 0.95);
   return proposed === null || p95 === null ? null : { n: sketch.n, p95: Math.round(p95), max: sketch.max, proposed };
 }
