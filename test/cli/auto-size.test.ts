@@ -1,4 +1,6 @@
 /** New workflows that ask for what earlier ones have used. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { openService } from '../../src/server/open.ts';
@@ -66,6 +68,7 @@ it('create shows each request, what was measured and the new request, and stores
   const file = place.file('w.json', spec());
   const nothing = await place.torc('create', file, '--auto-size', '--dry-run');
   expect(nothing.stderr).toContain('you have no earlier workflow w with measured jobs; requests stay as they are');
+  expect(existsSync(join(place.dir, 'torc.db'))).toBe(false);
   await measured();
   const planned = await place.json<Sized>(['create', file, '--auto-size', '--dry-run']);
   expect(planned.auto_size).toMatchObject({

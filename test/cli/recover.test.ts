@@ -224,7 +224,7 @@ describe('on a terminal', () => {
     await expect.poll(colored.seen, waiting).toContain('Apply this plan? [y/N]');
     colored.child.stdin?.write('never\n');
     expect(await colored.code).toBe(130);
-    expect(colored.seen()).toMatch(/60\r+\n[^]*no\r+\n[^]*never\r+\n/);
+    expect(colored.seen()).toMatch(/60\r+\n.*no\r+\n.*never\r+\n/s);
     expect(colored.seen()).toContain('\x1b[32mdone');
     expect(colored.seen()).not.toContain('u001b');
   });

@@ -1,7 +1,7 @@
 /** `--auto-size`: a new workflow asks for what its jobs have used before. */
 import type { Api, Reply } from '../../api/contract.ts';
 import type { StoredSite } from '../../api/sites.ts';
-import { TorcError } from '../../base/errors.ts';
+import { asTorcError, TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { formatDuration, formatMemory, slurmMemoryBytes } from '../../base/units.ts';
 import type { AutoSize, JobSize, SizedField, SizeNote } from '../../model/auto-size.ts';
@@ -11,7 +11,7 @@ import { placeOf } from '../../model/plan/places.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import type { AutoSizeOptions } from '../input/auto-size-options.ts';
-
+import { storedSite } from '../input/site.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { textTable } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
@@ -34,8 +34,12 @@ export async function withAutoSize(
       earlier: await askEarlier(context, api, workflow, autoSizeFrom ?? null),
       site: await storedSite(api),
     }),
-    { creates: true, leavesServer: true },
-  );
+    { leavesServer: true },
+  ).catch((error: unknown) => {
+    // a dry run makes no database; where there is none, nothing has been measured
+    if (autoSizeFrom !== undefined || asTorcError(error).code !== 'not_found') throw error;
+    return nothingEarlier;
+  });
   if (earlier.workflow_keys.length === 0 && autoSizeFrom !== undefined) {
     throw new TorcError(
       'usage',
@@ -54,6 +58,8 @@ export function sizeValue({ autoSize }: ExpandedWorkflow): { auto_size?: AutoSiz
   return autoSize === undefined ? {} : { auto_size: autoSize };
 }
 
+const nothingEarlier = { earlier: { workflow_keys: [], usage: [] }, site: null };
+
 async function askEarlier(
   context: Context,
   api: Api,
@@ -63,12 +69,6 @@ async function askEarlier(
   const workflow_key =
     from === null ? null : await chooseWorkflow({ ...context, workflowKey: null }, api, from, 'reads');
   return api.call('usage_earlier', { name, workflow_key });
-}
-
-/** The profile of the only cluster that is known. */
-async function storedSite(api: Api): Promise<StoredSite | null> {
-  const [site, another] = (await api.call('sites_list', {})).sites;
-  return another === undefined ? (site ?? null) : null;
 }
 
 // ------------------------------------------------------------------ the most that jobs can have
@@ -126,7 +126,7 @@ function showSizes(
   const columns = ['jobs', 'earlier', 'measure', 'requested', 'p95', 'max', 'new', 'note'];
   const more = sizes.length - mostShown;
   const lines = [
-    ...(more > 0 ? [`and ${counted(more, 'more row')} (-F json has them)\n`] : []),
+    ...(more > 0 ? [`and ${counted(more, 'more form')} of names (-F json has them)\n`] : []),
     ...(num_unlisted > 0 ? [`and ${counted(num_unlisted, 'job')} with names of other forms, not measured\n`] : []),
   ];
   const head = `auto-size: requests by what jobs of ${of} have used\n`;
