@@ -16,8 +16,10 @@ type Settings = NonNullable<Request<'workflow_autoscale'>['settings']>;
 interface Scaling {
   settings: Settings | null;
   refusedForMs: number;
-  /** How many allocations an action of the workflow asks for besides, whenever a run starts; null for no action. */
+  /** How many allocations an action of the workflow asks for besides; null for no action. */
   actionAllocations: number | null;
+  /** The number of the job, from 0, whose readiness sets it off; null for the start of a run. */
+  actionJob: number | null;
   /** The longest walltime of the only partition, as the stored profile says; null for a world without a profile. */
   longestSeconds: number | null;
 }
@@ -25,7 +27,8 @@ interface Scaling {
 /** Null for a world without one; other random numbers of the world stay as they are. */
 export function randomScaling(seed: number, widest: number, directory: string): Scaling {
   const random = new Random(seed ^ 0x5ca1e);
-  if (!random.chance(0.4)) return { settings: null, refusedForMs: 0, actionAllocations: null, longestSeconds: null };
+  const none = { settings: null, refusedForMs: 0, actionAllocations: null, actionJob: null, longestSeconds: null };
+  if (!random.chance(0.4)) return none;
   const isChain = widest === 1 && random.chance(0.2);
   const max_nodes = Math.max(widest, isChain ? 2 : 1, random.int(1, 4));
   const settings = {
@@ -38,8 +41,10 @@ export function randomScaling(seed: number, widest: number, directory: string): 
   };
   const refusedForMs = random.chance(0.5) ? random.spread(20_000, 500_000) : 0;
   const actionAllocations = random.chance(0.5) ? random.int(1, 3) : null;
+  const firstJobs = random.int(0, 2);
   const longestSeconds = random.chance(0.5) ? 60 * random.int(5, 40) : null;
-  return { settings, refusedForMs, actionAllocations, longestSeconds };
+  const actionJob = random.chance(0.5) ? firstJobs : null;
+  return { settings, refusedForMs, actionAllocations, actionJob, longestSeconds };
 }
 
 /** A cluster of one partition that gives whole nodes. */

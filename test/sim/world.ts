@@ -139,10 +139,11 @@ export class World {
       notifications,
       slurmConfigs: [{ name: 'c', labels, also_unlabelled }],
     };
-    const { actionAllocations: allocations } = this.#scaling;
+    const { actionAllocations: allocations, actionJob } = this.#scaling;
     if (allocations !== null) {
-      const wanted = { trigger: 'on_workflow_start' as const, scheduler: 'c', allocations };
-      Object.assign(options, { actions: [wanted], directory: this.directory });
+      const trigger = actionJob === null ? 'on_workflow_start' : 'on_jobs_ready';
+      const jobs = actionJob === null ? [] : [actionJob];
+      Object.assign(options, { actions: [{ trigger, jobs, scheduler: 'c', allocations }], directory: this.directory });
     }
     if (concurrency !== null) {
       const { licence = 0, own = 0 } = concurrency.limits;
