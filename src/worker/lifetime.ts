@@ -1,5 +1,6 @@
 /** Decides when a worker ends its jobs, leaves, and ends itself: a pure function of its state and the clock. */
 import type { WorkerSettings } from '../api/contract.ts';
+import type { Offer } from './exchange/exchanger.ts';
 
 /**
  * `working`: takes jobs. `draining`: takes none and lets running ones end. `ending`: stops its jobs. `leaving`: has no
@@ -21,6 +22,7 @@ export interface LifeState {
   /** When a job that is held back can run, by what the server said last. */
   heldUntilMs: number | null;
   lostSinceMs: number | null;
+  offer: Offer;
   /** Null before the server has greeted the worker. */
   settings: WorkerSettings | null;
   /** Overrides the workflow's own setting. */
@@ -31,6 +33,8 @@ export interface LifeState {
 
 export type Decision =
   | { step: 'wait'; untilMs: number }
+  /** The server has not answered yet whether it has jobs: make it. */
+  | { step: 'ask' }
   /** The time is nearly over: stop the jobs that write a checkpoint, and take no more. */
   | { step: 'warn_jobs' }
   /** The time is over: stop all jobs. */
@@ -41,7 +45,7 @@ export type Decision =
 
 /** A server that is slow at that moment gives the job out a little later. */
 const holdGraceMs = 10_000;
-/** Even a worker that may not wait for jobs leaves the server's first answer time to arrive. */
+/** Even a worker that may not wait for jobs leaves others time to make some ready. */
 const shortestIdleMs = 1_000;
 const defaultHealthyMinutes = 20;
 
@@ -96,7 +100,10 @@ function decideIdleness(state: LifeState, nowMs: number): Decision {
   const seconds = state.waitForNewJobsSeconds ?? settings.wait_for_new_jobs_seconds;
   const idleMs = state.idleSinceMs + Math.max(shortestIdleMs, seconds * 1000);
   const untilMs = Math.max(idleMs, staysForHold(state));
-  return nowMs >= untilMs ? { step: 'leave', reason: 'idle' } : { step: 'wait', untilMs };
+  if (nowMs < untilMs) return { step: 'wait', untilMs };
+  // a slow server may be about to give it the first jobs
+  if (state.offer === 'known') return { step: 'leave', reason: 'idle' };
+  return state.offer === 'asked' ? { step: 'wait', untilMs: Number.POSITIVE_INFINITY } : { step: 'ask' };
 }
 
 /** A worker stays for a job that is held back, unless its own end comes first. */

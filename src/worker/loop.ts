@@ -82,7 +82,6 @@ export class WorkerLoop {
   #openJobs(): WorkerJobs {
     const { clock, effects } = this.#deps;
     const { capacity, maxParallelJobs, outputDirectory } = this.#options;
-    const session = this.#session;
     const events: WorkerJobsEvents = {
       // while the commands of its start run, the node is not ready
       isReady: () => !this.#commands.isRunning,
@@ -94,10 +93,10 @@ export class WorkerLoop {
       unstarted: () => this.#look(),
       short: (text) => this.#deps.warn(text),
     };
-    const isEndOpen = (attempt: number): boolean => session.isEndOpen(attempt);
+    const isEndOpen = (attempt: number): boolean => this.#session.isEndOpen(attempt);
     return new WorkerJobs(events, {
       clock,
-      session,
+      session: this.#session,
       capacity: { ...capacity, maxParallelJobs },
       openRunner: (runnerEvents) =>
         openRunnerChain(runnerEvents, { ...this.#deps, effects, outputDirectory, isEndOpen }),
@@ -149,15 +148,14 @@ export class WorkerLoop {
   // ---------------------------------------------------------------- what happens
 
   #onGreeted(reply: HelloReply): void {
-    const { expiration_buffer_seconds, sigterm_lead_seconds } = reply.settings;
-    this.#settings = reply.settings;
-    this.#jobs.configure(reply.settings);
-    this.#deadline.keepBuffer(expiration_buffer_seconds, sigterm_lead_seconds);
+    const { settings, compute_node_key, epoch } = reply;
+    this.#settings = settings;
+    this.#jobs.configure(settings);
+    this.#deadline.keepBuffer(settings.expiration_buffer_seconds, settings.sigterm_lead_seconds);
     this.#idleSinceMs = this.#nowMs();
     this.#deps.effects.credentials.greeted(reply.credential_key);
     this.#commands.add(reply.actions ?? []);
     this.#commands.begin('start');
-    const { compute_node_key, epoch } = reply;
     this.#deps.log.info({ compute_node_key, epoch }, 'the server accepted this worker');
     this.#look();
   }
@@ -252,6 +250,7 @@ export class WorkerLoop {
     while (decision.step !== 'wait') {
       if (decision.step === 'end_jobs') this.#ending.begin('deadline', 'walltime');
       else if (decision.step === 'warn_jobs') this.#ending.warn();
+      else if (decision.step === 'ask') this.#exchanger.ask();
       else if (this.#startLastCommands(decision)) this.#ending.drain(decision.reason);
       else if (decision.step === 'finish') this.#finish(decision.reason);
       else this.#ending.leave(decision.reason);
@@ -274,7 +273,7 @@ export class WorkerLoop {
   }
 
   /** Starts the commands that run before the worker ends; false when there are none. */
-  #startLastCommands({ step, reason }: Exclude<Decision, { step: 'wait' | 'warn_jobs' | 'end_jobs' }>): boolean {
+  #startLastCommands({ step, reason }: Exclude<Decision, { step: 'wait' | 'ask' | 'warn_jobs' | 'end_jobs' }>): boolean {
     const isEnd = step === 'leave' || reason === 'complete';
     return this.#ending.isCalm && isEnd && this.#commands.begin('complete');
   }
@@ -291,6 +290,7 @@ export class WorkerLoop {
       idleSinceMs: this.#idleSinceMs,
       heldUntilMs: this.#heldUntilMs,
       lostSinceMs: this.#exchanger.lostSinceMs,
+      offer: this.#ending.takesNoMore ? 'known' : this.#exchanger.offer,
       settings: this.#settings,
       waitForNewJobsSeconds: this.#options.waitForNewJobsSeconds,
       giveUpMs: this.#ending.giveUpMs,

@@ -239,6 +239,7 @@ describe('the life of a worker', () => {
     idleSinceMs: 1_000,
     heldUntilMs: null,
     lostSinceMs: null,
+    offer: 'known',
     settings: defaultSettings,
     waitForNewJobsSeconds: null,
     giveUpMs: Number.POSITIVE_INFINITY,
@@ -289,6 +290,13 @@ describe('the life of a worker', () => {
     expect(decide({ ...idle, waitForNewJobsSeconds: 0 }, 1_500)).toEqual(wait(2_000));
     expect(decide({ ...idle, settings: null }, 10 ** 9)).toEqual(wait(Number.POSITIVE_INFINITY));
     expect(decide({ ...idle, latestEndMs: 30_000 }, 20_000)).toEqual(wait(30_000));
+  });
+
+  it('leaves only when the server has answered that it has no job', () => {
+    expect(decide({ ...idle, offer: 'unknown' }, 60_999)).toEqual(wait(61_000));
+    expect(decide({ ...idle, offer: 'unknown' }, 61_000)).toEqual({ step: 'ask' });
+    expect(decide({ ...idle, offer: 'asked' }, 10 ** 9)).toEqual(wait(Number.POSITIVE_INFINITY));
+    expect(decide({ ...idle, offer: 'asked', latestEndMs: 500_000 }, 500_000)).toEqual({ step: 'end_jobs' });
   });
 
   it('gives up a lost server after the time set, only when idle', () => {

@@ -67,6 +67,10 @@ export class FakeServer implements Api {
   /** Whether workers are told to leave when nothing is left. */
   completes = true;
   hasLeft = false;
+  /** Whether it reads no exchange, as a server that stands still for some seconds. */
+  isStopped = false;
+  /** Exchanges that have come, read or not. */
+  numArrived = 0;
   /** Whether jobs that come back unstarted are given out again. */
   givesAgain = false;
   #queue: JobSpec[] = [];
@@ -130,6 +134,8 @@ export class FakeServer implements Api {
     if (this.isDown) throw this.downError;
     const parsed = endpoints[endpoint].request.parse(structuredClone(request));
     if (endpoint === 'worker_hello') return this.#hello(parsed as Request<'worker_hello'>) as Reply<N>;
+    this.numArrived += 1;
+    while (this.isStopped) await new Promise((resolve) => setTimeout(resolve, 5));
     const reply = await this.#exchange(parsed as ExchangeRequest, options);
     if (this.repliesToLose > 0) {
       this.repliesToLose -= 1;

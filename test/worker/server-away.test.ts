@@ -238,6 +238,17 @@ describe('a worker that is not needed', () => {
     expect(server.seen.at(-1)).toMatchObject({ leaving: true, draining: true, held: [] });
   });
 
+  it('does not leave before the server, which stands still for longer, has answered whether there is work', async () => {
+    const server = new FakeServer();
+    server.isStopped = true;
+    server.add({ command: 'exit 0' });
+    const worker = startWorker(server, { waitForNewJobsSeconds: 0 });
+    // the second one says that it leaves, or asks for an answer
+    await until(() => server.numArrived === 2);
+    server.isStopped = false;
+    expect(await worker.exit).toMatchObject({ reason: 'complete', numJobs: 1 });
+  });
+
   it('stops its jobs when it is cut off and finds that it was given up', async () => {
     const worker = startWorker();
     const { server } = worker;

@@ -46,6 +46,12 @@ export interface ExchangerDependencies {
   random: () => number;
 }
 
+/**
+ * Whether the server has answered since its greeting what it has to do. It answers at once only if there is something; a
+ * later request makes it answer in any case.
+ */
+export type Offer = 'unknown' | 'asked' | 'known';
+
 /** Codes of a server that is not the one of this worker. */
 const strange = new Set(['incompatible', 'other_database']);
 const hopeless = new Set(['not_found', 'usage', 'invalid_spec']);
@@ -65,6 +71,7 @@ export class Exchanger {
   #paceMs = 0;
   #pacedUntilMs = 0;
   #mustSend = false;
+  #offer: Offer = 'unknown';
   #timeoutMs = Number.POSITIVE_INFINITY;
   #isPumpQueued = false;
   #cancelTimer: () => void = () => {};
@@ -84,6 +91,16 @@ export class Exchanger {
 
   get lastContactMs(): number {
     return this.#lastContactMs;
+  }
+
+  get offer(): Offer {
+    return this.#offer;
+  }
+
+  /** Makes the server answer whether there is anything to do. */
+  ask(): void {
+    this.#offer = 'asked';
+    this.sendNow();
   }
 
   /** An instant of the worker's monotonic clock as milliseconds since 1970 on the server's clock, as far as known. */
@@ -157,6 +174,7 @@ export class Exchanger {
       this.#session.noteDatabase(reply.database);
       this.#reached();
       this.#state = 'greeted';
+      this.#offer = 'unknown';
       if (reply.answer === 'gone') this.#events.refused(null);
       else this.#events.greeted(reply);
     } catch (error) {
@@ -220,6 +238,7 @@ export class Exchanger {
     if (Number.isFinite(serverNowMs)) this.#serverOffsetMs = serverNowMs - nowMs;
     this.#reached();
     const { taken } = received;
+    if (taken.wasOffer) this.#offer = 'known';
     this.#pace(taken, nowMs, sentAtMs, carriesReports(request));
     if (taken.unknownWorker) {
       this.#deps.log.warn({}, 'the server does not know this worker: registering again');
@@ -255,6 +274,7 @@ export class Exchanger {
   #failed(error: TorcError): void {
     const nowMs = this.#deps.clock.monotonic();
     this.#numFailures += 1;
+    if (this.#offer === 'asked') this.#offer = 'unknown';
     const longestMs = this.#timeoutMs < Number.POSITIVE_INFINITY ? hurriedRetryMs : longestRetryMs;
     const ceilingMs = Math.min(longestMs, 2 * shortestRetryMs * 2 ** Math.min(this.#numFailures, 10));
     this.#notBeforeMs = nowMs + shortestRetryMs + this.#deps.random() * (ceilingMs - shortestRetryMs);

@@ -40,6 +40,8 @@ export interface Taken {
   unknownWorker: boolean;
   /** The reply answers a request that said `leaving`. */
   wasLeaving: boolean;
+  /** The reply answers a request that asked for jobs. */
+  wasOffer: boolean;
 }
 
 /** `stale`: a newer reply was taken already, or the request was given up. `old_epoch`: an outdated server spoke. */
@@ -49,6 +51,7 @@ interface Outstanding {
   sentAtMs: number;
   carriesReports: boolean;
   leaving: boolean;
+  draining: boolean;
 }
 
 export class Session {
@@ -178,7 +181,7 @@ export class Session {
     for (const action of this.#actions.values()) action.carriedBy = this.#seq;
     const actions = [...this.#actions.values()].map(({ report }) => report);
     const leaving = facts.leaving && held.length === 0;
-    this.#outstanding.set(this.#seq, { sentAtMs: nowMs, carriesReports, leaving });
+    this.#outstanding.set(this.#seq, { sentAtMs: nowMs, carriesReports, leaving, draining: facts.draining });
     return {
       protocol: protocolVersion,
       ...this.database,
@@ -224,7 +227,9 @@ export class Session {
     const { leave, unknown_worker: unknownWorker } = reply;
     const numAnswered = reply.reports.length;
     const holdMs = reply.hold_ms ?? null;
-    return { taken: { jobs, stop, numAnswered, leave, holdMs, unknownWorker, wasLeaving: request.leaving } };
+    const { leaving: wasLeaving, draining } = request;
+    const wasOffer = !draining && !unknownWorker;
+    return { taken: { jobs, stop, numAnswered, leave, holdMs, unknownWorker, wasLeaving, wasOffer } };
   }
 
   #takeStops(stops: ExchangeReply['stop'], nowMs: number): ExchangeReply['stop'] {
