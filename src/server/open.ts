@@ -12,6 +12,7 @@ import { deleteStep, leftoverWorkflows } from '../storage/authoring/workflow-del
 import { Database, replaceByCopy } from '../storage/database/database.ts';
 import { databaseIdentity, isRestored, passRestored } from '../storage/database/epoch.ts';
 import { forgetLastingServer } from '../storage/database/lasting-server.ts';
+import { requireSqlite } from '../storage/database/sqlite.ts';
 import { takeInSpools } from './evidence/spool-intake.ts';
 import { seenEpoch } from './owner/epoch-file.ts';
 import { heldBy, Ownership } from './owner/ownership.ts';
@@ -29,6 +30,7 @@ export async function openService(
   command: string,
   log: Log = silentLog,
 ): Promise<Service> {
+  requireSqlite();
   const ownership = await takeDirectory(directory, clock, command);
   let db: Database;
   try {

@@ -273,7 +273,7 @@ export class WorkerLoop {
   }
 
   /** Starts the commands that run before the worker ends; false when there are none. */
-  #startLastCommands({ step, reason }: Exclude<Decision, { step: 'wait' | 'ask' | 'warn_jobs' | 'end_jobs' }>): boolean {
+  #startLastCommands({ step, reason }: Extract<Decision, { step: 'leave' | 'finish' }>): boolean {
     const isEnd = step === 'leave' || reason === 'complete';
     return this.#ending.isCalm && isEnd && this.#commands.begin('complete');
   }

@@ -62,3 +62,34 @@ it('tells what it cannot give: GPUs that were not found, more jobs at a time tha
   );
   expect(run(`${text} --cpus 2 -m 2`).stderr).not.toContain('warning');
 });
+
+it.each([
+  {
+    kind: 'of another Node',
+    code: 'ERR_DLOPEN_FAILED',
+    says: 'was compiled against a different Node.js version using\\nNODE_MODULE_VERSION 72. This version of Node.js requires\\nNODE_MODULE_VERSION 115. Please',
+    message: `error: better-sqlite3 was compiled for another version of Node (ABI 72), and this is Node ${process.versions.node} (ABI 115)`,
+  },
+  {
+    kind: 'that is missing',
+    code: 'MODULE_NOT_FOUND',
+    says: 'Cannot find module',
+    message: 'error: better-sqlite3 cannot be loaded: its compiled module is missing',
+  },
+  {
+    kind: 'of another system',
+    code: 'ERR_DLOPEN_FAILED',
+    says: 'better_sqlite3.node: invalid ELF header',
+    message: 'error: better-sqlite3 cannot be loaded: better_sqlite3.node: invalid ELF header',
+  },
+])('says what to do about a compiled module $kind, and leaves no database', ({ code, says, message }) => {
+  // in the process itself: other tests use the module that is installed
+  const refuse = `process.dlopen = () => { throw Object.assign(new Error('${says}'), { code: '${code}' }); };`;
+  const preload = `cat > refuse.cjs <<'END'\n${refuse}\nEND\nexport NODE_OPTIONS="--require $PWD/refuse.cjs"\n`;
+  const ended = run(`${preload} echo true > c.txt; torc --dir T run c.txt; echo $?; ls -A T`);
+  expect(ended.stdout).toBe('5\n');
+  expect(ended.stderr).toContain(`${message}\nhint: `);
+  expect(ended.stderr).toContain('npm rebuild better-sqlite3');
+  const doctor = run(`${preload} torc --dir T doctor`);
+  expect(doctor.stdout).toContain(message.replace('error: ', '').slice(0, 60));
+});

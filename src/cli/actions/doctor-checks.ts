@@ -79,11 +79,8 @@ async function checkSqlite(): Promise<Finding> {
     const { sqliteVersion } = await import('../../server/owner/inspection.ts');
     return ok(`version ${sqliteVersion()}`);
   } catch (error) {
-    const [first = ''] = asTorcError(error).message.split('\n');
-    return failed(
-      `better-sqlite3 cannot be loaded: ${first}`,
-      'Install torc again; in a checkout: npm rebuild better-sqlite3',
-    );
+    const { message, hint } = asTorcError(error);
+    return failed(message, hint ?? '');
   }
 }
 

@@ -1,8 +1,9 @@
 /** Databases that no process has open: copies, and one that is about to be replaced. */
 import { closeSync, constants, readSync } from 'node:fs';
-import Sqlite from 'better-sqlite3';
+import type Sqlite from 'better-sqlite3';
 import { systemCode, TorcError } from '../../base/errors.ts';
 import { openPrivateFile } from '../../base/trusted/private.ts';
+import { openSqlite } from './sqlite.ts';
 
 export interface CopyContent {
   schema_version: number;
@@ -12,7 +13,7 @@ export interface CopyContent {
 
 /** Checks a backup as a whole and returns what is in it. Throws the database's own error, or TorcError 'unusable'. */
 export function readCopy(path: string): CopyContent {
-  const copy = new Sqlite(path, { readonly: true, fileMustExist: true });
+  const copy = openSqlite(path, { readonly: true, fileMustExist: true });
   try {
     const found = copy.pragma('integrity_check', { simple: true });
     if (found !== 'ok') {
@@ -39,7 +40,7 @@ function contentOf(copy: Sqlite.Database): CopyContent {
 
 /** Which database a copy is one of, and when it was made; null where it does not say. */
 export function originOf(path: string): { identity: number | null; copiedAt: number | null } {
-  const copy = new Sqlite(path, { readonly: true, fileMustExist: true });
+  const copy = openSqlite(path, { readonly: true, fileMustExist: true });
   try {
     const meta = (name: string) => copy.prepare('SELECT value FROM meta WHERE name = ?').pluck().get(name);
     return { identity: (meta('identity') as number) ?? null, copiedAt: (meta('copied_at') as number) ?? null };
@@ -67,7 +68,7 @@ export function readHeader(path: string): { schemaVersion: number; sizeBytes: nu
 export function takeInLog(path: string): (CopyContent & { identity: number | null }) | null {
   // SQLite would remove the log of a file that it does not know
   if (readHeader(path) === null) return null;
-  const sqlite = new Sqlite(path, { timeout: 0, fileMustExist: true });
+  const sqlite = openSqlite(path, { timeout: 0, fileMustExist: true });
   try {
     sqlite.pragma('locking_mode = EXCLUSIVE');
     sqlite.exec('BEGIN EXCLUSIVE; COMMIT');
@@ -83,7 +84,7 @@ export function takeInLog(path: string): (CopyContent & { identity: number | nul
 
 /** Marks a copy as one, so that torc knows a restored backup, and leaves it as one file without a log. */
 export function markAsCopy(path: string, now: number): void {
-  const copy = new Sqlite(path, { timeout: 0 });
+  const copy = openSqlite(path, { timeout: 0 });
   try {
     copy.pragma('locking_mode = EXCLUSIVE');
     copy.prepare(`INSERT OR REPLACE INTO meta (name, value) VALUES ('copied_at', ?)`).run(now);
@@ -95,7 +96,7 @@ export function markAsCopy(path: string, now: number): void {
 
 /** What a copy with its write-ahead log has, after a check of its pages: 'ok', or what is wrong. Changes the copy. */
 export function quickCheck(path: string): { found: string; schema_version: number } {
-  const copy = new Sqlite(path, { fileMustExist: true });
+  const copy = openSqlite(path, { fileMustExist: true });
   try {
     return {
       found: String(copy.pragma('quick_check(1)', { simple: true })),

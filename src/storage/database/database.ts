@@ -7,7 +7,7 @@
  */
 import { closeSync, constants, existsSync, lstatSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
-import Sqlite from 'better-sqlite3';
+import type Sqlite from 'better-sqlite3';
 import { systemClock } from '../../base/clock.ts';
 import { systemCode, TorcError } from '../../base/errors.ts';
 import { schemaDirectory } from '../../base/program.ts';
@@ -23,6 +23,7 @@ import {
 import { markAsCopy } from './backup-copy.ts';
 import { migrate, refuseForeignSchema, type Upgrade, unusable } from './migrations.ts';
 import { Mirrors } from './mirrors.ts';
+import { openSqlite, requireSqlite } from './sqlite.ts';
 
 export type Statement = Sqlite.Statement<unknown[], unknown>;
 
@@ -51,6 +52,7 @@ export class Database {
    * 'conflict' when other users could change it.
    */
   static open(path: string, schema = schemaDirectory(), now = systemClock.now()): Database {
+    requireSqlite();
     makeFolders(dirname(path), 0o700);
     refuseSharedFolder(dirname(path));
     makePrivate(path);
@@ -190,7 +192,7 @@ function openExclusive(path: string, schema: string): Sqlite.Database {
   let sqlite: Sqlite.Database | undefined;
   try {
     dropStrayLog(path);
-    sqlite = new Sqlite(path, { timeout: 0 });
+    sqlite = openSqlite(path, { timeout: 0 });
     sqlite.pragma('locking_mode = EXCLUSIVE');
     // before anything is written: another program's file stays as it is
     refuseForeignSchema(sqlite, path, schema);

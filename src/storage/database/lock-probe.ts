@@ -1,17 +1,17 @@
 /** Whether a file system keeps the locks by which SQLite keeps two processes apart. */
-import Sqlite from 'better-sqlite3';
 import { systemCode } from '../../base/errors.ts';
+import { openSqlite } from './sqlite.ts';
 
 /** Makes a database and locks it until the returned function is called. Throws the database's error. */
 export function holdLock(path: string): () => void {
-  const held = new Sqlite(path, { timeout: 0 });
+  const held = openSqlite(path, { timeout: 0 });
   held.exec('CREATE TABLE t (x); BEGIN EXCLUSIVE');
   return () => held.close();
 }
 
 /** Whether another process holds the lock of this database. Throws the database's error for anything else. */
 export function isLocked(path: string): boolean {
-  const probe = new Sqlite(path, { timeout: 0, fileMustExist: true });
+  const probe = openSqlite(path, { timeout: 0, fileMustExist: true });
   try {
     probe.exec('BEGIN EXCLUSIVE');
     return false;
@@ -24,7 +24,7 @@ export function isLocked(path: string): boolean {
 }
 
 export function sqliteVersion(): string {
-  const memory = new Sqlite(':memory:');
+  const memory = openSqlite(':memory:');
   try {
     return String(memory.prepare('SELECT sqlite_version()').pluck().get());
   } finally {

@@ -1,9 +1,10 @@
 /** The schema of the database, from version to version. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import Sqlite from 'better-sqlite3';
+import type Sqlite from 'better-sqlite3';
 import { TorcError } from '../../base/errors.ts';
 import { shellWord } from '../../base/text.ts';
+import { openSqlite } from './sqlite.ts';
 import { copyBeforeUpgrade, newestCopyFor } from './upgrade-copy.ts';
 
 interface Migration {
@@ -45,7 +46,7 @@ export function refuseForeignSchema(sqlite: Sqlite.Database, path: string, schem
  * through updates that are not made for it.
  */
 function refuseOtherParts(sqlite: Sqlite.Database, path: string, version: number, all: readonly Migration[]): void {
-  const model = new Sqlite(':memory:');
+  const model = openSqlite(':memory:');
   try {
     for (const { sql } of all.filter((each) => each.version <= version)) model.exec(sql);
     const [found, expected] = [partsOf(sqlite), partsOf(model)];
