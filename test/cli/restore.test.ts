@@ -1,5 +1,15 @@
 /** `torc server restore`: a plan, refusals, and a kill at each change of a file. */
-import { copyFileSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -130,8 +140,11 @@ describe('a restore', () => {
     const bytes = readFileSync(join(place.path, 'b.db'));
     const half = Math.floor(bytes.length / 8192) * 4096;
     writeFileSync(damaged, bytes.fill(0xa5, half, half + 4096));
+    symlinkSync('loop.db', join(place.path, 'loop.db'));
     for (const [file, code, words] of [
       ['nothing.db', 3, 'there is no file'],
+      ['text.db/inside', 2, 'text.db/inside (ENOTDIR)'],
+      ['loop.db', 2, 'loop.db (ELOOP)'],
       ['.', 2, 'is not a file'],
       [database(), 2, 'is the database itself'],
       [text, 5, 'is not a sound copy of a torc database'],
@@ -143,6 +156,14 @@ describe('a restore', () => {
       expect({ code: ended.code, stdout: ended.stdout }, file).toEqual({ code, stdout: '' });
       expect(ended.stderr).toContain(words);
     }
+    expect(await place.torc('--dir', text, 'server', 'restore', 'b.db')).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining(`cannot use the server directory ${text} (ENOTDIR)`),
+    });
+    expect(await place.torc('server', 'backup', 'text.db/inside')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('text.db/inside (ENOTDIR)'),
+    });
     expect(await names()).toEqual(before);
     expect(kept()).toEqual([]);
     expect(readdirSync(place.dir).filter((name) => name.startsWith('torc.db.'))).toEqual([]);

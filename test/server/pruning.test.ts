@@ -97,7 +97,9 @@ it('removes replaced results and events of earlier runs, and keeps the newest of
   const kept = await rows(service, 'events', key);
   expect(kept.filter(isOfLastRun).filter(({ type }) => type !== 'workflow_pruned')).toEqual(events.filter(isOfLastRun));
   expect(kept.filter((event) => !isOfLastRun(event)).map(({ type }) => type)).toEqual(['workflow_created']);
-  expect(kept.filter(({ type }) => type === 'workflow_pruned')).toHaveLength(2);
+  const pruned = kept.filter(({ type }) => type === 'workflow_pruned').map(({ data }) => data);
+  expect(pruned).toHaveLength(2);
+  expect(pruned[0]).toEqual({ before: planned.before, num_events: planned.num_events, num_attempts: 2 });
   expect(kept.every((event) => event.type !== 'job_status' || event.job_key !== null)).toBe(true);
   expect({ jobs: await rows(service, 'jobs', key), statuses: await statuses(service, key) }).toEqual(before);
   await restart(key);

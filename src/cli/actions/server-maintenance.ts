@@ -1,9 +1,9 @@
 /** `torc server backup|check`: through the running server, or with the database opened here; `restore`: without either. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, rmSync, statSync } from 'node:fs';
+import { existsSync, rmSync, type Stats, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { exitCodes, TorcError } from '../../base/errors.ts';
+import { exitCodes, systemCode, TorcError } from '../../base/errors.ts';
 import { counted, visible } from '../../base/text.ts';
 import { moveIntoPlace } from '../../base/trusted/named.ts';
 import type { Restored } from '../../server/owner/restore.ts';
@@ -50,7 +50,7 @@ export async function backUp(context: Context, file: string, isForced: boolean):
 }
 
 function refuseTarget(context: Context, path: string, isForced: boolean): void {
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = targetStats(path);
   if (found === undefined) return;
   const database = statSync(join(context.directory, 'torc.db'), { throwIfNoEntry: false });
   if (found.ino === database?.ino && found.dev === database.dev) {
@@ -59,6 +59,16 @@ function refuseTarget(context: Context, path: string, isForced: boolean): void {
   if (!found.isFile()) throw new TorcError('usage', `${path} is not a file`, 'Name the file for the backup.');
   if (isForced) return;
   throw new TorcError('conflict', `${path} already exists`, 'Choose another name, or replace it with --force.');
+}
+
+function targetStats(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw new TorcError('usage', `cannot write ${path} (${systemCode(error)})`, 'Choose another name for the backup.', {
+      cause: error,
+    });
+  }
 }
 
 /** Replaces the database by a backup, while nothing uses it; `--dry-run` says what would be replaced. */

@@ -3,7 +3,7 @@
  * backup is copied and checked beside the database, the database is copied to where it is kept, and then one rename
  * replaces it. The next opening finds the mark of a copy, and goes on above everything that the replaced one gave out.
  */
-import { existsSync, lstatSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, lstatSync, rmSync, type Stats, statfsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type Clock, isoInstant } from '../../base/clock.ts';
 import { asTorcError, systemCode, TorcError } from '../../base/errors.ts';
@@ -64,7 +64,7 @@ export interface Restored {
 export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
   const { directory, backup, dryRun, clock, command } = options;
   const path = join(directory, 'torc.db');
-  refuseOther(backup, path);
+  refuseOther(backup, readableBackup(backup), directory);
   if (dryRun && !existsSync(directory)) return planInScratch(options);
   let ownership: Ownership;
   try {
@@ -199,11 +199,27 @@ function copyAs(from: string, to: string): void {
   }
 }
 
-function refuseOther(backup: string, path: string): void {
-  const found = statSync(backup, { throwIfNoEntry: false });
-  if (found === undefined) throw new TorcError('not_found', `there is no file ${backup}`, 'Name a backup.');
-  if (!found.isFile()) throw new TorcError('usage', `${backup} is not a file`, 'Name a backup.');
-  const database = statSync(path, { throwIfNoEntry: false });
+function readableBackup(backup: string): Stats {
+  try {
+    const found = statSync(backup);
+    if (!found.isFile()) throw new TorcError('usage', `${backup} is not a file`, 'Name a backup.');
+    accessSync(backup, constants.R_OK);
+    return found;
+  } catch (error) {
+    const code = systemCode(error);
+    if (error instanceof TorcError || code === null) throw error;
+    if (code === 'ENOENT') throw new TorcError('not_found', `there is no file ${backup}`, 'Name a backup.');
+    throw new TorcError('usage', `cannot read ${backup} (${code})`, 'Name a backup.', { cause: error });
+  }
+}
+
+function refuseOther(backup: string, found: Stats, directory: string): void {
+  let database: Stats | undefined;
+  try {
+    database = statSync(join(directory, 'torc.db'), { throwIfNoEntry: false });
+  } catch (error) {
+    throw explainDirectory(error, directory);
+  }
   if (found.ino === database?.ino && found.dev === database.dev) {
     throw new TorcError('usage', `${backup} is the database itself`, 'Name a backup.');
   }

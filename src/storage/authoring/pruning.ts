@@ -2,6 +2,7 @@
  * Removes what earlier runs have left behind: events, and attempts that have a later result. Nothing of the last run of a
  * workflow is touched, nothing while a run goes on, and the newest result of each job stays, whatever run it is of.
  */
+import { isoInstant } from '../../base/clock.ts';
 import type { Transaction } from '../database/transaction.ts';
 
 export interface PrunedCounts {
@@ -121,7 +122,7 @@ function forgetMoves(tx: Transaction, values: Record<string, number>): void {
 /** Who removed what is kept, and each run says that it has lost something. */
 function recordPrune(tx: Transaction, { workflowKey, runId, cut }: Scope, counts: PrunedCounts, before: number): void {
   const { numEvents: num_events, numAttempts: num_attempts } = counts;
-  tx.event({ workflowKey, type: 'workflow_pruned', data: { before, num_events, num_attempts } });
+  tx.event({ workflowKey, type: 'workflow_pruned', data: { before: isoInstant(before), num_events, num_attempts } });
   const sql = `UPDATE runs SET pruned_at = ? WHERE workflow_key = ? AND run_id < ? AND started_at < ?`;
   tx.db.run(sql, tx.now, workflowKey, runId, cut);
 }
