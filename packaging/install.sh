@@ -22,6 +22,14 @@ fail() {
   exit "${3:-1}"
 }
 
+# For a line that a person types: quoted where a shell needs that.
+word() {
+  case $1 in
+    *[!A-Za-z0-9_./+:@%=-]*) printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")" ;;
+    *) printf '%s' "$1" ;;
+  esac
+}
+
 here=$(CDPATH='' cd -P "$(dirname "$0")" && pwd)
 version=$(cat "$here/VERSION") || fail "$here is not a folder of torc" "Run install.sh where the tarball was unpacked."
 prefix=
@@ -45,7 +53,10 @@ if [ -z "$prefix" ]; then
     *) prefix=${HOME:?HOME is not set; say --prefix DIR}/.local ;;
   esac
 fi
+# a shell leaves the tilde of --prefix=~/DIR as it is
+case $prefix in '~' | '~/'*) prefix=${HOME:?HOME is not set}${prefix#'~'} ;; esac
 case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
+case $prefix in ?*/) prefix=${prefix%/} ;; esac
 tree=$prefix/lib/torc/$version
 
 # Each line: a folder below PREFIX, how a link there leads back to PREFIX, and a file of the package to link there.
@@ -63,21 +74,29 @@ is_ours() {
   case $(readlink "$1") in *../lib/torc/*) ;; *) return 1 ;; esac
 }
 
+# On NFS a file that is open stays until it is closed, and so does its folder: then the next installation removes it.
+remove_tree() {
+  [ ! -e "$tree" ] || mv "$tree" "$prefix/lib/torc/.old-$$"
+  rm -rf "$prefix"/lib/torc/.old-* 2>/dev/null || true
+}
+
 if [ "$uninstall" = yes ]; then
   [ -d "$tree" ] || fail "torc $version is not installed in $prefix" "sh install.sh --uninstall --prefix DIR removes it from DIR."
+  # not from the file itself, which would keep its folder: see remove_tree
+  case ${0##*/} in install.sh) exec sh -c "$(cat "$0")" "$here/install" --uninstall --prefix "$prefix" ;; esac
   links "$tree" | while read -r folder up file; do
     link=$prefix/$folder/${file##*/}
     [ -L "$link" ] && [ "$(readlink "$link")" = "$up/lib/torc/$version/$file" ] || continue
     rm -f "$link"
   done
-  rm -rf "$tree"
+  remove_tree
   # only folders that are empty now
   for folder in lib/torc share/man/man1 share/bash-completion/completions share/zsh/site-functions share/fish/vendor_completions.d; do
     rmdir "$prefix/$folder" 2>/dev/null || true
   done
   echo "removed torc $version from $prefix"
   for other in "$prefix"/lib/torc/*/install.sh; do
-    [ ! -e "$other" ] || [ -e "$prefix/bin/torc" ] || echo "To use an older version again: sh $other"
+    [ ! -e "$other" ] || [ -e "$prefix/bin/torc" ] || echo "To use an older version again: sh $(word "$other")"
   done
   exit
 fi
@@ -104,7 +123,7 @@ if [ "$here" != "$(CDPATH='' cd -P "$tree" 2>/dev/null && pwd)" ]; then
   for part in bin dist docs examples libexec node_modules share slurm install.sh package.json VERSION LICENSE *.md *.txt *.json; do
     [ -e "$fresh/$part" ] || cp -R "$part" "$fresh/"
   done
-  rm -rf "$tree"
+  remove_tree
   mv "$fresh" "$tree"
 fi
 links "$tree" | while read -r folder up file; do
@@ -115,7 +134,7 @@ done
 echo "torc $version is installed: $prefix/bin/torc"
 case :$PATH: in
   *:"$prefix/bin":*) echo "Try it: torc --version" ;;
-  *) echo "Put it on your PATH, in ~/.bashrc or ~/.zshrc: export PATH=\"$prefix/bin:\$PATH\"" ;;
+  *) echo "Put it on your PATH, in ~/.bashrc or ~/.zshrc: export PATH=$(word "$prefix/bin"):\$PATH" ;;
 esac
 echo "Completion: source <(torc completion bash), or zsh, in the same file; torc completion --help has fish too."
-echo "To remove it: sh $tree/install.sh --uninstall"
+echo "To remove it: sh $(word "$tree/install.sh") --uninstall"
