@@ -38,12 +38,16 @@ describe('schedule-nodes --mem', () => {
   });
 
   it('fit: is refused where no job says what it needs', async () => {
-    const jobs = [{ name: 'a', command: 'true' }];
-    await place.json(['workflows', 'create', place.file('spec.json', JSON.stringify({ name: 'w', jobs }))]);
+    const jobs = [
+      { name: 'a', command: 'true' },
+      { name: 'later', command: 'true', depends_on: ['a'], resource_requirements: 'other' },
+    ];
+    const stated = { name: 'w', resource_requirements: [other], jobs };
+    await place.json(['workflows', 'create', place.file('spec.json', JSON.stringify(stated))]);
     await place.torc('workflows', 'start', '1');
     await place.json(['hpc', 'slurm', 'add-config', '-a', 'a']);
     const refused = await place.torc('hpc', 'slurm', 'schedule-nodes', '-n', '1', '--mem', 'fit');
     expect(refused).toMatchObject({ code: 2, stdout: '' });
-    expect(refused.stderr).toContain('--mem fit: no waiting job states its memory');
+    expect(refused.stderr).toContain('--mem fit: no ready job states its memory');
   });
 });

@@ -61,9 +61,10 @@ export async function checkedSchedule(context: Context, api: Api, given: Schedul
 function memoryFor(mem: string, rows: readonly DemandRow[]): string {
   if (mem !== 'fit') return mem;
   const ready = rows.filter(({ status }) => status === 'ready');
-  const bytes = Math.max(0, ...(ready.length > 0 ? ready : rows).map(({ memory_bytes }) => memory_bytes));
+  const [wanted, which] = ready.length > 0 ? [ready, 'ready'] : [rows, 'waiting'];
+  const bytes = Math.max(0, ...wanted.map(({ memory_bytes }) => memory_bytes));
   if (bytes > defaultRequirements.memoryBytes) return `${Math.ceil(bytes / 1024 ** 2)}M`;
-  const text = rows.length === 0 ? 'no job is waiting' : 'no waiting job states its memory';
+  const text = rows.length === 0 ? 'no job is waiting' : `no ${which} job states its memory`;
   throw new TorcError('usage', `--mem fit: ${text}`, 'Give a size, such as --mem 16G, or leave it out.');
 }
 
