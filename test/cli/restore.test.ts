@@ -169,6 +169,22 @@ describe('a restore', () => {
     expect(readdirSync(place.dir).filter((name) => name.startsWith('torc.db.'))).toEqual([]);
   });
 
+  it('is refused while torc run serves, which torc server stop does not end', async () => {
+    await backupAndMore();
+    const spec = { name: 'w', jobs: [{ name: 'a', command: 'touch begun; until [ -e go ]; do sleep 0.1; done' }] };
+    const ended = place.torc('run', place.file('w.json', JSON.stringify(spec)));
+    while (!existsSync(join(place.path, 'begun'))) await new Promise((resolve) => setTimeout(resolve, 50));
+    const refused = await place.torc('server', 'restore', 'b.db');
+    const stopped = await place.torc('server', 'stop');
+    place.file('go', '');
+    expect(refused).toMatchObject({
+      code: 5,
+      stderr: expect.stringMatching(/^error: '.*run .*w\.json.* on .* is using/),
+    });
+    expect(stopped).toMatchObject({ code: 4, stderr: expect.stringMatching(/ is not a server, but .*\nhint: Wait/) });
+    expect(await ended).toMatchObject({ code: 0 });
+  });
+
   it('that is killed leaves the old database or the backup, whenever it is', { timeout: 300_000 }, async () => {
     await backupAndMore();
     const old = await names();

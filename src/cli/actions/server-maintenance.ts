@@ -76,6 +76,10 @@ export async function restore(context: Context, file: string, dryRun: boolean): 
   const { directory, torc } = context;
   const running = await askServer(directory);
   if (running !== null) {
+    const { heldBy, presentHolder } = await import('../../server/owner/ownership.ts');
+    const holder = presentHolder(directory);
+    // a torc run serves too, and ends in its own way
+    if (holder?.pid === running.pid && !/ server start( |$)/.test(holder.command)) throw heldBy(directory);
     throw new TorcError(
       'busy',
       `a server is running on ${running.hostname} (pid ${running.pid}) for ${directory}`,

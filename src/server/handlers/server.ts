@@ -54,7 +54,7 @@ export function stopServer(
   _: Request<'server_stop'>,
   { info, lastHeard, onStop }: ServerContext,
 ): Reply<'server_stop'> {
-  if (onStop === null && lastHeard.isServing) throw notServing();
+  if (onStop === null && lastHeard.isServing) throw notServing(info);
   forgetLastingServer(tx);
   onStop?.();
   return { pid: info.pid };
@@ -64,11 +64,15 @@ export function rotateToken(
   { info, onRotateToken }: ServerContext,
   { grace_seconds }: Request<'server_rotate_token'>,
 ): Reply<'server_rotate_token'> {
-  if (onRotateToken === null) throw notServing();
+  if (onRotateToken === null) throw notServing(info);
   onRotateToken(grace_seconds);
   return { pid: info.pid, hostname: info.hostname };
 }
 
-function notServing(): TorcError {
-  return new TorcError('conflict', 'this process is not a server');
+function notServing({ hostname, pid }: ServerContext['info']): TorcError {
+  return new TorcError(
+    'conflict',
+    `process ${pid} on ${hostname} is not a server, but a command such as torc run, which serves while it runs`,
+    'Wait until it ends, or press Ctrl-C where it runs.',
+  );
 }
