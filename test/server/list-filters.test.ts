@@ -124,24 +124,48 @@ describe('filters of a list', () => {
     expect(names('blocked,ready')).toEqual(['cut', 'held', 'ready', 'late']);
   });
 
-  it('pages of jobs by status are parts of the whole order', async () => {
-    const workflow_key = await mixedWorkflow('c1');
-    await mixedWorkflow('c2');
-    const all = read({ list: 'jobs', workflow_key, filters: [] });
+  /** Every page of a sorted list has the rows at its place in the whole list, which `place` orders. */
+  function expectPages(asked: Asked, sort_by: string, place: (row: ListRecord) => string): void {
     const names = (rows: readonly ListRecord[]): unknown[] => rows.map(({ name }) => name);
+    const all = read(asked);
     for (const reverse of [false, true]) {
-      const place = ({ status, job_key }: ListRecord): string => `${status} ${String(job_key).padStart(9)}`;
       const sorted = all.toSorted((a, b) => (place(a) < place(b) ? -1 : 1));
       if (reverse) sorted.reverse();
       for (const limit of [1, 2, 5, all.length]) {
         for (let skip = 0; skip <= all.length; skip++) {
-          const request = { list: 'jobs', workflow_key, filters: [], sort_by: 'status', reverse, limit, skip } as const;
-          const page = readList(service.db, { ...request, filters: [] });
+          const page = readList(service.db, { ...asked, sort_by, reverse, limit, skip });
           expect(names(page.records)).toEqual(names(sorted.slice(skip, skip + limit)));
           expect(page.more).toBe(skip + limit < all.length);
         }
       }
     }
+  }
+
+  const keyOf = ({ job_key }: ListRecord): string => String(job_key).padStart(9);
+
+  it('pages of jobs by status are parts of the whole order', async () => {
+    const workflow_key = await mixedWorkflow('c1');
+    await mixedWorkflow('c2');
+    expectPages({ list: 'jobs', workflow_key, filters: [] }, 'status', (job) => `${job.status} ${keyOf(job)}`);
+  });
+
+  it('pages of ready jobs by priority are parts of the whole order', async () => {
+    const priorities = [2, 1, 3, 1, 2, 3, 3, 1, 2, 1];
+    const jobs = priorities.map((priority, index) => ({
+      name: `${index % 3 === 0 ? 'some' : 'other'}_${index}`,
+      priority,
+      hold: index === 4,
+    }));
+    const workflow_key = await createWorkflow(service, jobs);
+    await createWorkflow(service, jobs);
+    const place = (job: ListRecord) => `${job.priority} ${keyOf(job)}`;
+    const ready = { column: 'status', value: 'ready' };
+    expect(read({ list: 'jobs', workflow_key, filters: [ready] })).toHaveLength(9);
+    expectPages({ list: 'jobs', workflow_key, filters: [ready] }, 'priority', place);
+    const some = [ready, { column: 'name', value: 'some_*' }];
+    expect(read({ list: 'jobs', workflow_key, filters: some })).toHaveLength(4);
+    expectPages({ list: 'jobs', workflow_key, filters: some }, 'priority', place);
+    expectPages({ list: 'jobs', workflow_key, filters: [] }, 'priority', place);
   });
 
   it('rows that share moves are no type of their own', async () => {

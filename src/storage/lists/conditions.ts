@@ -95,12 +95,27 @@ export function cannotMatch(db: Database, { list, workflow_key, filters }: ListR
 }
 
 /**
- * Of jobs that are sorted by their status alone, those that a page can hold, by the stored counts: without it, all jobs
- * would be sorted. Null where nothing is known.
+ * Of sorted jobs, those that a page can hold, by the stored counts or an index that has all that is asked for: without it,
+ * all jobs would be read and sorted. Null where nothing is known.
  */
-export function statusesOfPage(db: Database, request: ListRequest): Condition | null {
-  const { list, workflow_key, filters, sort_by, reverse, skip, limit } = request;
-  if (list !== 'jobs' || sort_by !== 'status' || workflow_key === null || filters.length > 0) return null;
+export function jobsOfPage(db: Database, request: ListRequest): Condition | null {
+  const { list, workflow_key, filters, sort_by } = request;
+  if (list !== 'jobs' || workflow_key === null) return null;
+  if (sort_by === 'status' && filters.length === 0) return statusesOfPage(db, request);
+  const [filter, ...others] = filters;
+  const isReady = filter?.column === 'status' && filter.value === 'ready' && others.length === 0;
+  return sort_by === 'priority' && isReady ? readyOfPage(request) : null;
+}
+
+function readyOfPage({ workflow_key, reverse, skip, limit }: ListRequest): Condition {
+  const direction = reverse ? 'DESC' : 'ASC';
+  const sql = `SELECT job_key FROM jobs INDEXED BY jobs_ready WHERE workflow_key = ? AND status = 'ready'
+    ORDER BY priority ${direction}, job_key ${direction} LIMIT ?`;
+  // one row more tells whether there is another page
+  return { sql: `j.job_key IN (${sql})`, values: [Number(workflow_key), skip + limit + 1] };
+}
+
+function statusesOfPage(db: Database, { workflow_key, reverse, skip, limit }: ListRequest): Condition {
   const counted = db.allRows<[JobStatus, number]>(
     `SELECT status, sum(n) FROM job_counts WHERE workflow_key = ? AND n > 0 GROUP BY status ORDER BY status`,
     Number(workflow_key),

@@ -5,7 +5,7 @@ import { parseJson } from '../../base/exact-json.ts';
 import { type JobStatus, jobStatuses } from '../../model/status.ts';
 import type { Database } from '../database/database.ts';
 import { type Column, type Kind, type ListDefinition, sqlOf } from './columns.ts';
-import { cannotMatch, conditionsOf, findColumn, statusesOfPage } from './conditions.ts';
+import { cannotMatch, conditionsOf, findColumn, jobsOfPage } from './conditions.ts';
 import { definitions } from './list-definitions.ts';
 
 /**
@@ -14,7 +14,7 @@ import { definitions } from './list-definitions.ts';
  */
 export function readList(db: Database, request: Request<'list'>, mostFound?: number): Reply<'list'> {
   const definition = definitions[request.list];
-  const found = [conditionsOf(db, request, mostFound), statusesOfPage(db, request)].filter((each) => each !== null);
+  const found = [conditionsOf(db, request, mostFound), jobsOfPage(db, request)].filter((each) => each !== null);
   const [conditions, values] = [found.map(({ sql }) => sql).join(' AND '), found.flatMap((each) => each.values)];
   const sort = request.sort_by === null ? null : findColumn(request.list, request.sort_by);
   const order = orderOf(definition, sort && (sort.order ?? sqlOf(sort)), request.reverse ? 'DESC' : 'ASC');
