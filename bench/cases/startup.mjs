@@ -57,7 +57,12 @@ const readings = [
 ];
 
 /** The cost grows with the jobs. */
-const wholes = ['graphs plot KEY --format dot'];
+const wholes = [
+  'graphs plot KEY --format dot',
+  'hpc slurm recommend-nodes -c 36 -k KEY',
+  'reports usage -k KEY',
+  'logs analyze KEY',
+];
 
 /** What a server is asked over HTTPS. */
 const asked = ['status KEY', 'jobs list -k KEY -l 10', 'results list -k KEY -l 10', 'jobs list -k KEY -l 10 --running'];

@@ -18,8 +18,11 @@ export function workerTimes(
   return { workers, numNodes: new Map(db.rows<[number, number]>(sql, workflowKey)) };
 }
 
-/** How many attempts one step sums: in a few milliseconds. */
+/** How many attempts one step sums at most: in a few milliseconds. */
 const attemptsAtATime = 20_000;
+
+/** Few attempts have not ended: a join would look at the worker of each. */
+const endOfWorker = '(SELECT n.ended_at FROM compute_nodes n WHERE n.compute_node_key = a.compute_node_key)';
 
 /**
  * Adds a part of the attempts to `sums`, by their workers; returns from where on the next part begins, or null after the
@@ -30,25 +33,24 @@ export function addJobTimes(
   workflowKey: number,
   { sums, after, now }: { sums: Map<number, JobTime>; after: number; now: number },
 ): number | null {
-  const last = db.row<[number | null]>(
-    `SELECT max(attempt_key) FROM
-       (SELECT attempt_key FROM attempts WHERE workflow_key = ? AND attempt_key > ? ORDER BY attempt_key LIMIT ?)`,
+  const first = db.row<[number]>(
+    'SELECT attempt_key FROM attempts WHERE workflow_key = ? AND attempt_key > ? ORDER BY attempt_key LIMIT 1',
     workflowKey,
     after,
-    attemptsAtATime,
   )?.[0];
-  if (last == null) return null;
+  if (first === undefined) return null;
+  const last = first + attemptsAtATime - 1;
   for (const [worker, numAttempts, hadMs, usedMs] of db.rows<[number, number, number, number]>(
     `SELECT a.compute_node_key, count(*),
-       sum(a.num_cpus * a.num_nodes * max(0, coalesce(a.ended_at, n.ended_at, ?) - a.started_at)),
+       sum(a.num_cpus * a.num_nodes * max(0, coalesce(a.ended_at, ${endOfWorker}, ?) - a.started_at)),
        sum(coalesce(a.cpu_ms, 0))
-     FROM attempts a JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key
-     WHERE a.workflow_key = ? AND a.attempt_key > ? AND a.attempt_key <= ? AND a.started_at IS NOT NULL
+     FROM attempts a
+     WHERE a.workflow_key = ? AND a.attempt_key BETWEEN ? AND ? AND a.started_at IS NOT NULL
        AND a.inherited_from IS NULL
      GROUP BY a.compute_node_key`,
     now,
     workflowKey,
-    after,
+    first,
     last,
   )) {
     const sum = sums.get(worker) ?? { numAttempts: 0, hadMs: 0, usedMs: 0 };
