@@ -193,7 +193,10 @@ class SystemSlurm implements SlurmCommands, SiteQueries {
       seconds: commandTimeLimits.query,
       workingDirectory: null,
     });
-    const estimate = result.kind === 'ended' ? startEstimateIn(result.stderr) : null;
+    const said = result.kind === 'ended' ? startEstimateIn(result.stderr) : null;
+    // what succeeds refuses nothing, whatever it says
+    const isOdd = said?.kind === 'refused' && result.kind === 'ended' && result.exitCode === 0;
+    const estimate = isOdd ? null : said;
     const command = result.kind === 'missing' ? 'sbatch' : 'sbatch --test-only';
     return estimate === null ? failure(command, result) : { kind: 'ok', value: estimate };
   }

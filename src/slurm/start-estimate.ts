@@ -1,5 +1,5 @@
 /** Reads what `sbatch --test-only` says: when an allocation could start, or why Slurm would refuse it. */
-import { parseCount, parseInstant } from './fields.ts';
+import { parseCount, parseInstant, presentText } from './fields.ts';
 import { ownWords } from './replies.ts';
 
 export type StartEstimate =
@@ -8,7 +8,7 @@ export type StartEstimate =
 
 /** `Job 26 to start at 2026-11-20T17:45:45 using 2 processors on nodes c[1-2] in partition main`. */
 const start =
-  /^(?:sbatch: )?Job \d+ to start at (\S+)(?: a)?(?: using (\d+) processors)?(?: on(?: nodes)? (\S+))?(?: in partition (\S+))?\s*$/m;
+  /^(?:sbatch: )?Job \d+ to start at (\S+)(?: a)?(?: using (\d+) processors)?(?: on(?: nodes)? (\S*))?(?: in partition (\S+))?(?:\s|$)/m;
 
 /** Words before Slurm's own reason. */
 const beforeReason = /^(?:Batch job submission failed|allocation failure): /;
@@ -21,8 +21,8 @@ export function startEstimateIn(stderr: string): StartEstimate | null {
   const found = start.exec(stderr);
   const startMs = parseInstant(found?.[1]);
   if (found !== null && startMs !== null) {
-    const [, , cpus, nodes = null, partition = null] = found;
-    return { kind: 'starts', startMs, nodes, partition, numCpus: parseCount(cpus) };
+    const [, , cpus, nodes, partition = null] = found;
+    return { kind: 'starts', startMs, nodes: presentText(nodes), partition, numCpus: parseCount(cpus) };
   }
   const words = ownWords(stderr);
   if (words === null || isAway.test(words)) return null;

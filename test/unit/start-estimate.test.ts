@@ -31,11 +31,23 @@ it('words around them do not matter, and a Slurm that is away refuses nothing', 
     nodes: 'n1',
   });
   expect(startEstimateIn('Job 7 to start at 2026-11-20T17:45:45\n')).toMatchObject({ nodes: null, partition: null });
+  expect(startEstimateIn(job.replace('\n', ' on cluster east\n'))).toMatchObject({ nodes: 'n1', partition: 'p' });
+  expect(startEstimateIn(job.replace('n1', ''))).toMatchObject({ kind: 'starts', nodes: null, partition: 'p' });
   expect(startEstimateIn('allocation failure: Unable to contact slurm controller (connect failure)\n')).toBeNull();
   expect(
     startEstimateIn('sbatch: error: Batch job submission failed: Socket timed out on send/recv operation\n'),
   ).toBeNull();
   expect(startEstimateIn('')).toBeNull();
+});
+
+it('words of a call that succeeded are no refusal', async () => {
+  const saying = (exitCode: number) =>
+    systemSlurm({}, async () => ({ kind: 'ended', exitCode, stdout: '', stderr: 'sbatch: lua: hello\n' }));
+  expect(await saying(0).startEstimate('#!/bin/bash\n')).toMatchObject({
+    kind: 'failed',
+    reason: 'sbatch --test-only: lua: hello.',
+  });
+  expect(await saying(1).startEstimate('#!/bin/bash\n')).toMatchObject({ kind: 'ok', value: { kind: 'refused' } });
 });
 
 it('a machine without sbatch is named as such', async () => {
