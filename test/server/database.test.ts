@@ -4,6 +4,7 @@ import {
   closeSync,
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -123,6 +124,19 @@ describe('the database', () => {
     expect(() => Database.open(path, schema)).toThrow(
       expect.objectContaining({ code: 'unusable', message: expect.stringContaining(message), hint }),
     );
+  });
+
+  it('of an older version is upgraded although older copies cannot be removed', () => {
+    Database.open(path).close();
+    const schema = join(directory, 'schema');
+    cpSync(new URL('../../src/storage/schema/', import.meta.url), schema, { recursive: true });
+    const version = Number(readdirSync(schema).toSorted().at(-1)?.slice(0, 3));
+    writeFileSync(join(schema, `${String(version + 1).padStart(3, '0')}_new.sql`), 'CREATE TABLE added (x);');
+    for (const day of ['01', '02', '03'])
+      mkdirSync(join(directory, 'backups', `schema_1_197001${day}T000000000Z.db`), { recursive: true, mode: 0o700 });
+    const db = Database.open(path, schema);
+    expect(db.upgrade).toMatchObject({ from: version, to: version + 1 });
+    db.close();
   });
 
   it('of an older version that is damaged is neither copied nor upgraded', () => {

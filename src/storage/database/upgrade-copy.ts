@@ -86,7 +86,13 @@ function isFull(error: unknown): boolean {
 }
 
 function removeOlder(folder: string): void {
-  for (const { name } of upgradeCopies(folder).slice(numKept)) rmSync(join(folder, name), { force: true });
+  for (const { name } of upgradeCopies(folder).slice(numKept)) {
+    try {
+      rmSync(join(folder, name), { force: true });
+    } catch {
+      // what cannot be removed is no reason not to upgrade
+    }
+  }
 }
 
 /** The newest first. */
