@@ -178,6 +178,13 @@ describe('mistakes', () => {
     expect(misspelt.stderr).toMatch(
       /^error: status cannot be "redy"; did you mean "ready"\?\nhint: .*blocked, ready, /,
     );
+    const loud = await place.torc('jobs', 'list', '-f', 'status=READY');
+    expect(loud.stderr).toMatch(/^error: status cannot be "READY"; did you mean "ready"\?\n/);
+    const other = await place.torc('jobs', 'list', '-f', 'status=faild');
+    expect(other).toMatchObject({ code: 2, stdout: '' });
+    expect(other.stderr).toMatch(
+      /^error: status cannot be "faild"; did you mean "failed"\?\nhint: To list these: torc .*jobs list --failed\n$/,
+    );
     for (const [list, word, command] of [
       ['jobs', 'failed', 'jobs list --failed'],
       ['jobs', 'COMPLETED', 'jobs list -f outcome=success'],

@@ -3,7 +3,7 @@ import type { ListName, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { isPattern } from '../../model/pattern.ts';
 import { attributeName, attributeNameRule } from '../../model/spec/attributes.ts';
-import { didYouMean, quoted } from '../../model/spec/names.ts';
+import { didYouMean, nearestName, quoted } from '../../model/spec/names.ts';
 import { type JobStatus, jobStatuses } from '../../model/status.ts';
 import type { Database } from '../database/database.ts';
 import { type Column, type Condition, type ListDefinition, sqlOf } from './columns.ts';
@@ -164,9 +164,12 @@ function attributeColumn(column: string, attributes: string): Column {
 
 function unknownWord({ name, otherWords = {} }: Column, values: readonly string[], value: string): TorcError {
   const lower = value.toLowerCase();
-  const command = Object.hasOwn(otherWords, lower) ? otherWords[lower] : undefined;
+  const isOther = (word: string): boolean => Object.hasOwn(otherWords, word);
+  const near = isOther(lower) ? null : nearestName(value, [...values, ...Object.keys(otherWords)]);
+  const word = near ?? lower;
+  const command = isOther(word) ? otherWords[word] : undefined;
   const hint = command === undefined ? `Possible values: ${values.join(', ')}.` : `To list these: ${command}`;
-  const meant = command === undefined ? didYouMean(lower, values) : '';
+  const meant = near === null ? '' : `; did you mean ${quoted(near)}?`;
   return new TorcError('usage', `${name} cannot be ${quoted(value)}${meant}`, hint);
 }
 
