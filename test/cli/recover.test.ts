@@ -47,6 +47,8 @@ const statuses = async (): Promise<Record<string, string>> => {
 describe('torc recover', () => {
   it('gives more time to what ran out of it; its dry run prints the same plan and changes nothing', async () => {
     expect((await place.torc('run', study())).code).toBe(1);
+    const next = async (): Promise<string> => (await place.torc('status', '1')).stdout.split('\nnext:\n')[1] ?? '';
+    expect(await next()).toMatch(/^ {2}torc .* recover 1 --dry-run\n {2}torc .* rerun-failed 1 --dry-run\n$/);
     const words = ['recover', '1', '--runtime-multiplier', '60'];
     const planned = await place.json<Recovered>([...words, '--dry-run']);
     expect(await statuses()).toEqual({ slow: 'failed', wrong: 'failed' });
@@ -58,6 +60,7 @@ describe('torc recover', () => {
     expect(await place.json(words)).toEqual({ ...planned, dry_run: false });
     expect((await place.torc('jobs', 'run', '1')).code).toBe(1);
     expect(await statuses()).toEqual({ slow: 'success', wrong: 'failed' });
+    expect(await next()).toMatch(/^ {2}torc .* rerun-failed 1 --dry-run\n$/);
     const again = await place.torc('recover', '1');
     expect(again).toMatchObject({ code: 7, stderr: '' });
     expect(again.stdout).toContain('1 job failed for other reasons: left');

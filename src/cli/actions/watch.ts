@@ -168,7 +168,7 @@ async function endText(context: Context, { workflows }: StatusReply): Promise<st
     for (const line of failed) {
       const { failures } = await api.call('workflow_status', { workflow_key: line.workflow_key });
       const read = await readFailures(context, api, failures);
-      const next = nextCommands(context.torc, line).map((command) => `  ${command}\n`);
+      const next = nextCommands(context.torc, line, read).map((command) => `  ${command}\n`);
       texts.push(failuresText(context, line.workflow_key, read, failureColumns(context)), `\nnext:\n${next.join('')}`);
     }
     return texts.join('');

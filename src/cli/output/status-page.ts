@@ -44,7 +44,7 @@ export function statusPage(
     factLines(facts),
     heldBackText(context, workflow, { ...look, now }),
     failuresText(context, workflow.workflow_key, failures, look.columns),
-    isWatched && !workflow.has_ended ? '' : nextText(context, workflow),
+    isWatched && !workflow.has_ended ? '' : nextText(context, workflow, failures),
   ].join('');
 }
 
@@ -142,18 +142,20 @@ function heldBackText(
   return `\nheld back:\n${[...lines, ...more].join('\n')}\n`;
 }
 
-function nextText({ torc }: Pick<Context, 'torc'>, line: StatusLine): string {
-  const commands = nextCommands(torc, line);
+function nextText({ torc }: Pick<Context, 'torc'>, line: StatusLine, failures: Failures): string {
+  const commands = nextCommands(torc, line, failures);
   return commands.length === 0 ? '' : `\nnext:\n${commands.map((command) => `  ${command}\n`).join('')}`;
 }
 
 /** What helps most, first. */
-export function nextCommands(torc: string, line: StatusLine): string[] {
+export function nextCommands(torc: string, line: StatusLine, { groups }: Failures): string[] {
   const { workflow_key: key, has_ended, num_failed, num_lost, num_terminated, cut_off_by, num_running } = line;
   if (!has_ended) return num_running > 0 ? [`${torc} watch ${key}`] : [];
+  const isForMore = groups.some(({ cause }) => cause === 'oom' || cause === 'job_timeout');
   const restarts = num_terminated > 0 || cut_off_by !== null || line.status === 'canceled';
   return [
     ...(num_lost > 0 ? [`${torc} jobs diagnose -k ${key}`] : []),
+    ...(isForMore ? [`${torc} recover ${key} --dry-run`] : []),
     ...(num_failed > 0 ? [`${torc} rerun-failed ${key} --dry-run`] : []),
     ...(restarts || (num_lost > 0 && num_failed === 0) ? [`${torc} workflows restart ${key} --dry-run`] : []),
     ...(num_failed + num_lost === 0 && !restarts ? [`${torc} results list -k ${key}`] : []),
