@@ -369,14 +369,38 @@ describe('nodes for what has recovered', () => {
     expect((await show(key)).run_id).toBe(2);
   });
 
-  it('that Slurm refuses are not asked for again', async () => {
+  it('that Slurm refuses are asked for again after a minute, then two; each time an event says why', async () => {
     const key = await allocated();
     slurm.refusal = 'no such account';
     await work(key, { hungry: 'oom' });
-    await clock.advance(600_000);
-    expect(await rows(service, 'allocations', key, { status: 'refused' })).toMatchObject([
-      { error: 'no such account' },
+    const refused = () => rows(service, 'allocations', key, { status: 'refused' });
+    await clock.advance(21_000);
+    expect(await refused()).toMatchObject([{ error: 'no such account' }]);
+    await clock.advance(61_000);
+    expect(await refused()).toHaveLength(2);
+    const why = { why: 'no such account', due_at: expect.any(String) };
+    expect(await events(key, 'recovery_nodes_refused')).toMatchObject([
+      { ...why, num_refused: 1 },
+      { ...why, num_refused: 2 },
     ]);
+    slurm.refusal = null;
+    await clock.advance(60_000);
+    expect(slurm.submitted).toEqual([]);
+    await clock.advance(61_000);
+    expect(slurm.submitted).toHaveLength(1);
+    await clock.advance(900_000);
+    expect(slurm.submitted).toHaveLength(1);
+  });
+
+  it('that Slurm keeps refusing are asked for again as often as it may recover', async () => {
+    const key = await allocated();
+    slurm.refusal = 'no such account';
+    await set(key, { max_recoveries: 2 });
+    await work(key, { hungry: 'oom' });
+    await clock.advance(900_000);
+    expect(await rows(service, 'allocations', key, { status: 'refused' })).toHaveLength(3);
+    expect((await events(key, 'recovery_nodes_refused')).at(-1)).toMatchObject({ num_refused: 3, due_at: null });
+    expect((await show(key)).run_id).toBe(2);
   });
 
   it('are left to the autoscaler', async () => {

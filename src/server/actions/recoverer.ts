@@ -4,14 +4,14 @@
  * between the steps is found in the rows by the next one.
  */
 import { asTorcError } from '../../base/errors.ts';
-import { hasUnconfirmed, recordAllocations } from '../../storage/authoring/allocations.ts';
+import { hasUnconfirmed, recordAllocations, refusalOf } from '../../storage/authoring/allocations.ts';
 import { nextAllocationKey } from '../../storage/authoring/autoscaling.ts';
 import { findSlurmConfig } from '../../storage/authoring/slurm-configs.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { wantedNodes } from '../../storage/demand/wanted-nodes.ts';
 import { findRecovery, recoveriesDue, setInstants } from '../../storage/running/recoveries.ts';
 import { getWorkflow } from '../../storage/running/workflows.ts';
-import { noteRecoveryFailed } from '../../storage/runs/auto-recovery.ts';
+import { noteNodesRefused, noteRecoveryFailed } from '../../storage/runs/auto-recovery.ts';
 import type { ServerContext } from '../context.ts';
 import { nameOf, type StepContext } from './scaling-step.ts';
 import { type Batch, byServer, recordOf, type Submission, trySubmission } from './submission.ts';
@@ -91,14 +91,18 @@ export class Recoverer {
     }
   }
 
-  /** Goes on until the ready jobs have room, or Slurm refuses. */
+  /** Goes on until the ready jobs have room, or Slurm refuses; then it is tried again later. */
   async #addNodes(workflowKey: number): Promise<void> {
     for (let goesOn = true; goesOn && !this.#isClosed; ) {
       const submission = await this.#context.write((tx) => nodesStep(tx, this.#context, workflowKey));
       if (submission === null) return;
       goesOn = await trySubmission(this.#context, submission);
       if (goesOn || this.#isClosed) continue;
-      await this.#context.write((tx) => endNodes(tx, workflowKey));
+      await this.#context.write((tx) => {
+        const refusal = refusalOf(tx, Number(submission.allocationKey));
+        if (refusal === null) endNodes(tx, workflowKey);
+        else noteNodesRefused(tx, workflowKey, refusal);
+      });
     }
   }
 }

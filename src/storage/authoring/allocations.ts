@@ -57,6 +57,17 @@ export function hasUnconfirmed(tx: Transaction, workflowKey: number): boolean {
   return tx.db.get(sql, workflowKey) !== undefined;
 }
 
+/** Why Slurm refused an allocation, and how many of its workflow it has refused since the run began; null when it did not. */
+export function refusalOf(tx: Transaction, allocationKey: number): { why: string; numRefused: number } | null {
+  const row = tx.db.get<{ why: string | null; numRefused: number }>(
+    `SELECT a.error AS why, (SELECT count(*) FROM allocations o JOIN workflows w USING (workflow_key)
+       WHERE o.workflow_key = a.workflow_key AND o.status = 'refused' AND o.created_at >= w.started_at) AS numRefused
+     FROM allocations a WHERE a.allocation_key = ? AND a.status = 'refused'`,
+    allocationKey,
+  );
+  return row === undefined ? null : { why: row.why ?? '', numRefused: Math.max(1, row.numRefused) };
+}
+
 /** Stores sbatch's answer for a recorded allocation. */
 export function confirmAllocation(tx: Transaction, request: Request<'allocation_confirm'>): void {
   const allocationKey = Number(request.allocation_key);

@@ -95,6 +95,21 @@ export function noteRecoveryFailed(tx: Transaction, workflowKey: number, why: st
   else giveUpRecovery(tx, recovery, `it has tried ${counted(recovery.maxRecoveries, 'time')}, which is its maximum`);
 }
 
+/** Slurm has refused nodes for the jobs of a recovery: they are asked for again later, as often as it may recover. */
+export function noteNodesRefused(
+  tx: Transaction,
+  workflowKey: number,
+  { why, numRefused }: { why: string; numRefused: number },
+): void {
+  const recovery = findRecovery(tx, workflowKey);
+  if (recovery?.nodesAt == null) return;
+  const isLast = numRefused > recovery.maxRecoveries;
+  const nodesAt = isLast ? null : tx.now + recoveryDelayMs(numRefused);
+  setInstants(tx, workflowKey, { nextAt: recovery.nextAt, nodesAt });
+  const due_at = nodesAt === null ? null : isoInstant(nodesAt);
+  tx.event({ workflowKey, type: 'recovery_nodes_refused', data: { why, num_refused: numRefused, due_at } });
+}
+
 /** None follows: the end of the run is told now. */
 export function giveUpRecovery(tx: Transaction, recovery: Recovery, why: string): void {
   const { workflowKey } = recovery;
