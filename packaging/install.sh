@@ -115,6 +115,9 @@ done
 
 cd "$here"
 mkdir -p "$prefix/lib/torc" || fail "$prefix cannot be written to" "Choose another place: sh install.sh --prefix DIR"
+# without ..
+prefix=$(CDPATH='' cd "$prefix" && pwd)
+tree=$prefix/lib/torc/$version
 if [ "$here" != "$(CDPATH='' cd -P "$tree" 2>/dev/null && pwd)" ]; then
   fresh=$prefix/lib/torc/.new-$$
   trap 'rm -rf "$fresh"' EXIT

@@ -113,7 +113,11 @@ function restoredText({ dry_run, directory, backup, replaced }: Restored, now: n
       lines.push('The backup does not show that it is of the same database: workers that still run will end.');
     }
   }
-  if (backup.is_older) lines.push('The next command upgrades it; a copy is made first.');
+  if (backup.is_older) {
+    lines.push(
+      'The next command upgrades it, after making a copy; to go back to an older torc, install that one first.',
+    );
+  }
   lines.push(dry_run ? 'dry run: nothing was replaced' : `restored ${visible(directory)}`);
   return `${lines.join('\n')}\n`;
 }
