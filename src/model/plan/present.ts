@@ -1,4 +1,5 @@
 /** The workers that are there, and which of them may have room for jobs that become ready. */
+import { isFull } from '../decide/packing.ts';
 import { EventQueue } from './events.ts';
 import type { ReadyGroup } from './progress.ts';
 import type { Worker } from './workers.ts';
@@ -25,7 +26,7 @@ interface Lookout {
  */
 export class PresentWorkers {
   readonly #places = new Map<Worker, Place>();
-  /** Those that came or got more room, in this order. */
+  /** Those whose room was noted, in this order. */
   readonly #changes: Worker[] = [];
   readonly #lookouts = new Map<number, Lookout>();
   #numCome = 0;
@@ -33,7 +34,6 @@ export class PresentWorkers {
   add(worker: Worker): void {
     this.#places.set(worker, { number: this.#numCome, latest: 0 });
     this.#numCome += 1;
-    this.hasMoreRoom(worker);
   }
 
   /** Whether it was there. */
@@ -46,8 +46,9 @@ export class PresentWorkers {
     return [...this.#places.keys()];
   }
 
-  /** Notes that something on it has ended. */
-  hasMoreRoom(worker: Worker): void {
+  /** Notes what is left on one that came, or on which something ended, once it has got the jobs that were ready. */
+  noteRoom(worker: Worker): void {
+    if (isFull(worker.free)) return;
     const place = this.#places.get(worker);
     if (place !== undefined) place.latest = this.#changes.push(worker) - 1;
   }
@@ -62,7 +63,7 @@ export class PresentWorkers {
       const before = left.length;
       left = left.filter(isLeft);
       // it may have room for more jobs than there are now
-      if (left.length < before) this.hasMoreRoom(worker);
+      if (left.length < before) this.noteRoom(worker);
     }
   }
 

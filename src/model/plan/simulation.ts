@@ -143,6 +143,7 @@ class Simulation {
     const worker = startWorker(index, this.#planned[index] as PlannedWorkers, this.#now, replacementsLeft);
     this.#present.add(worker);
     this.#offer(worker);
+    this.#present.noteRoom(worker);
   }
 
   #offer(worker: Worker): void {
@@ -190,9 +191,9 @@ class Simulation {
       if (batch.need.numNodes === 1) worker.numOnOwnNode -= 1;
       giveBack(worker.free, batch.need, share, batch.need.numNodes === 1 && worker.numOnOwnNode === 0);
     }
-    this.#present.hasMoreRoom(worker);
     const newlyReady = this.#progress.ended(batch.group, batch.shares.length);
     this.#offer(worker);
+    this.#present.noteRoom(worker);
     if (newlyReady.length > 0) {
       this.#bring();
       this.#present.offerTo(newlyReady, (each) => this.#offer(each));
