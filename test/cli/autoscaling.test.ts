@@ -41,10 +41,11 @@ describe('submit --autoscale', () => {
     const done = await place.torc('submit', file, '--autoscale', '--max', '3', '-a', 'acct', '-t', '4:00:00');
     expect(done).toMatchObject({ code: 0, stderr: expect.stringContaining('Started a server') });
     expect(done.stdout).toContain('the server asks for nodes: at most 3 nodes');
-    await vi.waitFor(() => expect(slurm.jobs()).toHaveLength(1), waiting);
+    // nodes have 2 CPUs, and each job takes both
+    await vi.waitFor(() => expect(slurm.jobs()).toHaveLength(3), waiting);
     expect(slurm.jobs()[0]?.directives).toMatchObject({ account: 'acct' });
     await vi.waitFor(async () => {
-      expect((await place.torc('status', '1')).stdout).toContain('1 of at most 3 nodes, 1 allocation queued');
+      expect((await place.torc('status', '1')).stdout).toContain('3 of at most 3 nodes, 3 allocations queued');
     }, waiting);
   });
 

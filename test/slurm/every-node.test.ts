@@ -1,4 +1,4 @@
-/** Allocations of several nodes: one worker on each with -S, else only on the first. */
+/** Allocations of several nodes: one worker on each, unless it is said otherwise. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { requireCluster } from './cluster.ts';
 import { siteFor } from './site.ts';
@@ -14,13 +14,13 @@ function meeting(numJobs: number): object[] {
 }
 
 describe.concurrent('schedule-nodes for allocations of two nodes', () => {
-  it('with -S starts one worker on each node, with the whole share of the node', async (context) => {
+  it('starts one worker on each node, with the whole share of the node', async (context) => {
     const site = await siteFor(context, 'every-node');
     await site.startServer();
     const key = await site.start({ name: 'every node', jobs: meeting(4) });
     await site.makeFolder('here');
     await site.addConfig(key, '-n', '2', '-w', '10', '-m', '300', '-e', '--cpus-per-task=2');
-    const { allocations } = await site.schedule(key, '-n', '2', '-S', '-m', '1');
+    const { allocations } = await site.schedule(key, '-n', '2', '-m', '1');
     expect(await site.ended(key)).toMatchObject({ status: 'done', num_done: 4 });
     await site.queueEmpty();
     const nodes = await site.computeNodes(key);
@@ -36,7 +36,7 @@ describe.concurrent('schedule-nodes for allocations of two nodes', () => {
     for (const { slurm_job_id: id } of allocations) expect((await site.slurmEnd(id)).state).toBe('COMPLETED');
   });
 
-  it('without -S starts one on the first node only', async (context) => {
+  it('with --no-start-one-worker-per-node starts one on the first node only', async (context) => {
     const site = await siteFor(context, 'first-node');
     await site.startServer();
     const key = await site.start({
@@ -44,7 +44,7 @@ describe.concurrent('schedule-nodes for allocations of two nodes', () => {
       jobs: Array.from({ length: 6 }, (_, i) => ({ name: `job ${i}`, command: 'hostname; sleep 0.5' })),
     });
     await site.addConfig(key, '-n', '2', '-w', '10', '-m', '100', '-e', '--cpus-per-task=2');
-    const { allocations } = await site.schedule(key, '-n', '1');
+    const { allocations } = await site.schedule(key, '-n', '1', '--no-start-one-worker-per-node');
     expect(allocations).toHaveLength(1);
     expect(await site.ended(key)).toMatchObject({ status: 'done', num_done: 6 });
     expect(await site.computeNodes(key)).toHaveLength(1);
