@@ -219,8 +219,18 @@ describe('a recovery', () => {
     const key = await createWorkflow(service, [{ name: 'a' }]);
     const worker = await TestWorker.join(service, key);
     await worker.exchange();
-    await expect(recover(key)).rejects.toMatchObject({ code: 'conflict' });
+    await expect(recover(key)).rejects.toMatchObject({
+      code: 'conflict',
+      hint: `--keep-running lets them continue; torc watch ${key} --recover recovers when the run has ended.`,
+    });
     expect(await recover(key, {}, { keep_running: true })).toMatchObject({ num_running: 1, num_changes: 0 });
+    const [job] = await rows(service, 'jobs', key);
+    const plan = { dry_run: false, expected_state: null, skip: 0 };
+    await service.call('jobs_cancel', { workflow_key: key, ...plan, job_keys: [String(job?.job_key)] });
+    await expect(recover(key, {}, { keep_running: true })).rejects.toMatchObject({
+      code: 'conflict',
+      hint: 'Try again when they have ended.',
+    });
   });
 });
 

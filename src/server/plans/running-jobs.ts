@@ -50,9 +50,11 @@ export function refuseRunning(claimed: readonly ClaimedJob[], request: Request<'
       `${counted(running.length, 'job')} of workflow ${request.workflow_key} still ${running.length === 1 ? 'runs' : 'run'}: ${named(running)}`,
       request.resume !== undefined
         ? '--keep-running lets them continue, --stop-running stops them first.'
-        : request.after_reset === undefined
-          ? '--keep-running lets them continue, --stop-running stops them first, --only-uninitialized starts only uninitialized jobs.'
-          : `Leave out --restart. After the reset, type: torc workflows restart ${request.workflow_key} --only-uninitialized`,
+        : request.recover !== undefined
+          ? `--keep-running lets them continue; torc watch ${request.workflow_key} --recover recovers when the run has ended.`
+          : request.after_reset === undefined
+            ? '--keep-running lets them continue, --stop-running stops them first, --only-uninitialized starts only uninitialized jobs.'
+            : `Leave out --restart. After the reset, type: torc workflows restart ${request.workflow_key} --only-uninitialized`,
     );
   }
   if (silent.length > 0 && !request.force) {
@@ -78,6 +80,8 @@ function refuseEnding(kept: readonly ClaimedJob[], request: Request<'workflow_re
     `${counted(ending.length, 'job')} of workflow ${request.workflow_key} ${ending.length === 1 ? 'is' : 'are'} being stopped and cannot be kept: ${named(ending)}`,
     isSilent
       ? `Try again when they have ended, or use ${request.resume === undefined ? '--force' : '--force-cleanup'} when you know that the silent ones are dead.`
-      : 'Try again when they have ended, or let --stop-running wait for them.',
+      : request.recover === undefined
+        ? 'Try again when they have ended, or let --stop-running wait for them.'
+        : 'Try again when they have ended.',
   );
 }
