@@ -338,11 +338,27 @@ CREATE TABLE jobs (
   supports_termination INTEGER NOT NULL DEFAULT 0,
   -- the newest attempt: live while the job is submitted_pending or submitted
   attempt_key INTEGER
-, is_command_changed INTEGER NOT NULL DEFAULT 0, failure_handler_key INTEGER, num_retries INTEGER NOT NULL DEFAULT 0, recovery_attempt_key INTEGER, recovery_rule INTEGER, task_failure_is_success INTEGER NOT NULL DEFAULT 0, max_wait_ms INTEGER, expires_at INTEGER, identity TEXT, failure TEXT) STRICT;
+, is_command_changed INTEGER NOT NULL DEFAULT 0, failure_handler_key INTEGER, num_retries INTEGER NOT NULL DEFAULT 0, recovery_attempt_key INTEGER, recovery_rule INTEGER, task_failure_is_success INTEGER NOT NULL DEFAULT 0, max_wait_ms INTEGER, expires_at INTEGER, identity TEXT, failure TEXT, stem_key INTEGER) STRICT;
+
+CREATE TRIGGER jobs_asking AFTER UPDATE OF stem_key, shape_key ON jobs
+  WHEN OLD.stem_key IS NOT NEW.stem_key OR OLD.shape_key <> NEW.shape_key
+BEGIN
+  UPDATE stem_requests SET num_jobs = num_jobs - 1
+    WHERE workflow_key = OLD.workflow_key AND stem_key = OLD.stem_key AND shape_key = OLD.shape_key;
+  INSERT INTO stem_requests (workflow_key, stem_key, shape_key, num_jobs)
+    SELECT NEW.workflow_key, NEW.stem_key, NEW.shape_key, 1 WHERE NEW.stem_key IS NOT NULL
+    ON CONFLICT DO UPDATE SET num_jobs = num_jobs + 1;
+END;
 
 CREATE INDEX jobs_expiring ON jobs (workflow_key, expires_at) WHERE status = 'ready' AND expires_at IS NOT NULL;
 
 CREATE INDEX jobs_failed ON jobs (workflow_key, failure) WHERE failed = 1;
+
+CREATE TRIGGER jobs_gone AFTER DELETE ON jobs WHEN OLD.stem_key IS NOT NULL
+BEGIN
+  UPDATE stem_requests SET num_jobs = num_jobs - 1
+    WHERE workflow_key = OLD.workflow_key AND stem_key = OLD.stem_key AND shape_key = OLD.shape_key;
+END;
 
 CREATE UNIQUE INDEX jobs_name ON jobs (workflow_key, name);
 
@@ -560,6 +576,23 @@ CREATE TABLE slurm_configs (
 CREATE UNIQUE INDEX slurm_configs_name ON slurm_configs (workflow_key, name);
 
 CREATE TABLE sqlite_sequence(name,seq);
+
+CREATE TABLE stem_requests (
+  workflow_key INTEGER NOT NULL,
+  stem_key INTEGER NOT NULL,
+  shape_key INTEGER NOT NULL,
+  num_jobs INTEGER NOT NULL,
+  PRIMARY KEY (workflow_key, stem_key, shape_key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE stems (
+  stem_key INTEGER PRIMARY KEY AUTOINCREMENT,
+  workflow_key INTEGER NOT NULL,
+  -- the names of the jobs with * for each number
+  stem TEXT NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX stems_stem ON stems (workflow_key, stem);
 
 CREATE TABLE ticks (
   tick_key INTEGER PRIMARY KEY AUTOINCREMENT,

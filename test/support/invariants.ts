@@ -2,6 +2,7 @@
 
 import type { Concurrency } from '../../src/model/decide/concurrency.ts';
 import { isAllowed, type JobStatus, type Mover } from '../../src/model/status.ts';
+import { stemOf } from '../../src/model/usage.ts';
 import type { Database } from '../../src/storage/database/database.ts';
 import { definitions } from '../../src/storage/lists/list-definitions.ts';
 import { concurrency } from '../../src/storage/running/limits.ts';
@@ -103,6 +104,7 @@ export function brokenInvariants(db: Database): string[] {
     ...brokenHistory(db),
     ...brokenQueues(db),
     ...brokenConcurrency(db),
+    ...brokenStems(db),
   );
   return broken;
 }
@@ -124,6 +126,36 @@ function brokenHolds(db: Database): string[] {
   return [
     ...broken,
     ...db.all(stray).map((row) => `due row ${row.due_key} belongs to hold ${row.subject_key}, which is gone`),
+  ];
+}
+
+/** A job that is counted is counted once, by the form of its name and what it asks for now. */
+function brokenStems(db: Database): string[] {
+  const jobs = new Map<string, number>();
+  for (const { name, stem, workflow_key, shape_key } of db.all<{ name: string; stem: string } & Record<string, number>>(
+    `SELECT j.name, s.stem, j.workflow_key, j.shape_key FROM jobs j
+       JOIN stems s ON s.stem_key = j.stem_key AND s.workflow_key = j.workflow_key`,
+  )) {
+    if (stem !== stemOf(name)) return [`the job ${name} is counted as ${stem}`];
+    const id = `${workflow_key} ${stem} ${shape_key}`;
+    jobs.set(id, (jobs.get(id) ?? 0) + 1);
+  }
+  const counted = db.all<{ id: string; n: number }>(
+    `SELECT r.workflow_key || ' ' || s.stem || ' ' || r.shape_key AS id, r.num_jobs AS n
+     FROM stem_requests r JOIN stems s ON s.stem_key = r.stem_key AND s.workflow_key = r.workflow_key
+     WHERE r.num_jobs <> 0`,
+  );
+  const differences = counted.filter(({ id, n }) => jobs.get(id) !== n);
+  const numStrays = db.all(
+    `SELECT 1 FROM jobs WHERE stem_key NOT IN (SELECT stem_key FROM stems)
+     UNION ALL SELECT 1 FROM stem_requests WHERE stem_key NOT IN (SELECT stem_key FROM stems)
+     UNION ALL SELECT 1 FROM jobs j WHERE stem_key IS NULL
+       AND (SELECT count(*) FROM stems s WHERE s.workflow_key = j.workflow_key) < 1000`,
+  ).length;
+  return [
+    ...differences.map(({ id, n }) => `${n} jobs are counted as ${id}, there are ${jobs.get(id) ?? 0}`),
+    ...(counted.length < jobs.size ? [`${jobs.size} forms and requests of jobs, ${counted.length} counted`] : []),
+    ...(numStrays > 0 ? [`${numStrays} jobs or counts without a form of names`] : []),
   ];
 }
 

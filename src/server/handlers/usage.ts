@@ -3,10 +3,16 @@ import type { Reply, Request } from '../../api/contract.ts';
 import { isoInstant } from '../../base/clock.ts';
 import { allocationHours, type JobTime, totalHours } from '../../model/decide/node-hours.ts';
 import { addJobTimes, workerTimes } from '../../storage/lists/node-hours.ts';
-import { addShapesOfStems, earlierUsage, measuredStems, readUsage } from '../../storage/lists/usage.ts';
+import {
+  addCountedShapes,
+  addShapesOfStems,
+  earlierUsage,
+  measuredStems,
+  readUsage,
+} from '../../storage/lists/usage.ts';
 import type { ServerContext } from '../context.ts';
 
-/** Looks at the jobs in parts, so that others are served in between. */
+/** Where it looks at the jobs, that is in parts, so that others are served in between. */
 export async function showUsage(
   { db, view }: ServerContext,
   { workflow_key }: Request<'usage'>,
@@ -14,7 +20,9 @@ export async function showUsage(
 ): Promise<Reply<'usage'>> {
   const workflowKey = Number(workflow_key);
   const stems = measuredStems(db, workflowKey);
-  await inParts(signal, (after) => addShapesOfStems(db, workflowKey, stems, after));
+  if (!addCountedShapes(db, workflowKey, stems)) {
+    await inParts(signal, (after) => addShapesOfStems(db, workflowKey, stems, after));
+  }
   return readUsage(view, workflowKey, stems);
 }
 

@@ -1,4 +1,4 @@
-/** What a copy of a workflow takes from the tables beside the rows of its jobs, which are already stored. */
+/** What a copy of a workflow takes from the tables beside the rows of its jobs, which are already stored; all jobs are copied. */
 
 export const copiedJobParts = [
   {
@@ -23,6 +23,20 @@ export const copiedJobParts = [
       WHERE n.workflow_key = @target ORDER BY n.job_key`,
     same: ['runs'],
     made: { job_key: 'n.job_key' },
+    unset: [],
+  },
+  {
+    table: 'stems',
+    from: 'stems t WHERE t.workflow_key = @source',
+    same: ['stem'],
+    made: { workflow_key: '@target', stem_key: 't.stem_key + @stems' },
+    unset: [],
+  },
+  {
+    table: 'stem_requests',
+    from: 'stem_requests t WHERE t.workflow_key = @source',
+    same: ['num_jobs'],
+    made: { workflow_key: '@target', stem_key: 't.stem_key + @stems', shape_key: 't.shape_key + @shapes' },
     unset: [],
   },
 ] as const;

@@ -150,6 +150,7 @@ export const copiedTables: readonly CopiedTable[] = [
     made: {
       ...workflow,
       job_key: 't.job_key + @jobs',
+      stem_key: 't.stem_key + @stems',
       resource_requirements_key: 't.resource_requirements_key + @requirements',
       shape_key: 't.shape_key + @shapes',
       failure_handler_key: 't.failure_handler_key + @handlers',

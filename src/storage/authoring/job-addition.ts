@@ -19,7 +19,7 @@ import { runsUnlessAscending, storeUpstreamOrder } from '../running/upstream-ord
 import { getWorkflow, type Workflow } from '../running/workflows.ts';
 import { hold } from '../runs/pauses.ts';
 import { additionDigest, knownJob, noteAddition } from './added-jobs.ts';
-import { addEdge, insertJob } from './job-rows.ts';
+import { addEdge, addJob } from './job-rows.ts';
 import { refuseUnknownValues } from './job-texts.ts';
 import { JobUses, type UsedKind } from './job-uses.ts';
 import { limitSet } from './limits.ts';
@@ -210,7 +210,7 @@ export class JobAddition {
   #insert(): number {
     const { command, invocationScript, files, user_data: userData } = this.uses;
     const handler = this.#job.failure_handler;
-    const jobKey = insertJob(this.#tx, {
+    const jobKey = addJob(this.#tx, {
       jobKey: null,
       workflowKey: this.#workflow.workflowKey,
       stated: { ...this.#job, command, invocation_script: invocationScript },

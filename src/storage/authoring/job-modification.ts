@@ -17,6 +17,7 @@ import { askNeedsAgain } from '../running/transitions.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { changedAttributes, jobAttributes, storeJobAttributes } from './attributes.ts';
 import { findJob, type JobRow } from './job-rows.ts';
+import { JobStems } from './job-stems.ts';
 import { resolved } from './job-texts.ts';
 import { changedLaunch, refuseUnsetting } from './launch-modification.ts';
 import { limitSet } from './limits.ts';
@@ -144,11 +145,12 @@ function applyFields(tx: Transaction, job: JobRow, next: JobChanges, launch: rea
       job.job_key,
     ) !== undefined;
   tx.db.run(
-    `UPDATE jobs SET name = ?, command = ?, invocation_script = ?, priority = ?, cancel_on_blocking_job_failure = ?,
+    `UPDATE jobs SET name = ?, stem_key = ?, command = ?, invocation_script = ?, priority = ?, cancel_on_blocking_job_failure = ?,
        supports_termination = ?, task_failure_is_success = ?,
        identity = CASE WHEN command = ? THEN identity END,
        is_command_changed = max(is_command_changed, ?) WHERE job_key = ?`,
     after.name,
+    next.name === undefined ? job.stem_key : new JobStems(tx, job.workflow_key).keyOf(next.name),
     after.command,
     after.invocation_script,
     after.priority,

@@ -5,6 +5,7 @@ import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addJobLaunch, replaceJobLaunch } from '../running/launch.ts';
 import { addJobAttributes } from './attributes.ts';
+import { JobStems } from './job-stems.ts';
 
 /** Columns with what a request states about a job, besides its name and what it names. */
 const statedColumns = {
@@ -78,6 +79,7 @@ export interface JobRow {
   status: JobStatus;
   attempt_key: number | null;
   shape_key: number;
+  stem_key: number | null;
   resource_requirements_key: number | null;
 }
 
@@ -87,21 +89,24 @@ export function findJob(tx: Transaction, jobKey: number): JobRow | undefined {
 
 /**
  * Stores a job with its links to files and user data; a stored `jobKey` changes nothing. Its counters are those of a job
- * without upstreams. Returns the job's key.
+ * without upstreams; `stems` count it. Returns the job's key.
  */
-export function insertJob(tx: Transaction, job: NewJob): number {
+export function insertJob(tx: Transaction, job: NewJob, stems: JobStems): number {
   const { stated, references } = job;
-  const { key } = tx.db.run(
-    `INSERT INTO jobs (job_key, workflow_key, name, resource_requirements_key, shape_key, failure_handler_key,
-       ${statedNames}) VALUES (?, ?, ?, ?, ?, ?, ${statedPlaces}) ON CONFLICT (job_key) DO NOTHING`,
+  const stemKey = stems.keyOf(stated.name);
+  const { key, changes } = tx.db.run(
+    `INSERT INTO jobs (job_key, workflow_key, name, stem_key, resource_requirements_key, shape_key, failure_handler_key,
+       ${statedNames}) VALUES (?, ?, ?, ?, ?, ?, ?, ${statedPlaces}) ON CONFLICT (job_key) DO NOTHING`,
     job.jobKey,
     job.workflowKey,
     stated.name,
+    stemKey,
     references.requirementsKey,
     references.shapeKey,
     references.failureHandlerKey,
     ...statedValues(stated),
   );
+  if (changes > 0) stems.add(stemKey, references.shapeKey);
   const jobKey = job.jobKey ?? key;
   addJobAttributes(tx, jobKey, stated.attributes);
   addJobLaunch(tx, job.workflowKey, jobKey, stated);
@@ -109,6 +114,14 @@ export function insertJob(tx: Transaction, job: NewJob): number {
   linkFiles(tx, jobKey, 1, job.outputFiles);
   linkUserData(tx, jobKey, 0, job.inputUserData);
   linkUserData(tx, jobKey, 1, job.outputUserData);
+  return jobKey;
+}
+
+/** Stores a single job as `insertJob` does. */
+export function addJob(tx: Transaction, job: NewJob): number {
+  const stems = new JobStems(tx, job.workflowKey);
+  const jobKey = insertJob(tx, job, stems);
+  stems.store();
   return jobKey;
 }
 

@@ -35,6 +35,7 @@ const keyTables = {
   slurmConfigs: ['slurm_configs', 'slurm_config_key'],
   handlers: ['failure_handlers', 'failure_handler_key'],
   shapes: ['shapes', 'shape_key'],
+  stems: ['stems', 'stem_key'],
   requirements: ['resource_requirements', 'resource_requirements_key'],
   actions: ['actions', 'action_key'],
 } as const;

@@ -28,6 +28,7 @@ import { storedAttributes } from './attributes.ts';
 import { CreationReferences } from './creation-references.ts';
 import { refuseCycles } from './cycles.ts';
 import { addEdge, insertJob } from './job-rows.ts';
+import { JobStems } from './job-stems.ts';
 import { ownerOf } from './owner.ts';
 import { reserveKeys } from './reserved-keys.ts';
 import { storeSlurmConfig } from './slurm-configs.ts';
@@ -129,6 +130,7 @@ export function addChunk(tx: Transaction, request: Request<'workflow_create_chun
   checkRange('file', request.first_file, request.files.length, workflow.numSpecFiles);
   checkRange('user data', request.first_user_data, request.user_data.length, workflow.numSpecUserData);
   const references = new CreationReferences(tx, workflow.workflowKey);
+  const stems = new JobStems(tx, workflow.workflowKey);
   for (const [index, file] of request.files.entries()) {
     tx.db.run(
       'INSERT INTO files (file_key, workflow_key, name, path) VALUES (?, ?, ?, ?) ON CONFLICT (file_key) DO NOTHING',
@@ -147,16 +149,20 @@ export function addChunk(tx: Transaction, request: Request<'workflow_create_chun
   for (const [index, job] of request.jobs.entries()) {
     const { workflowKey } = workflow;
     const jobKey = workflow.firstJobKey + request.first_job + index;
-    insertJob(tx, {
-      jobKey,
-      workflowKey,
-      stated: job,
-      references: references.of(job),
-      inputFiles: fileKeys(job.input_files),
-      outputFiles: fileKeys(job.output_files),
-      inputUserData: userDataKeys(job.input_user_data),
-      outputUserData: userDataKeys(job.output_user_data),
-    });
+    insertJob(
+      tx,
+      {
+        jobKey,
+        workflowKey,
+        stated: job,
+        references: references.of(job),
+        inputFiles: fileKeys(job.input_files),
+        outputFiles: fileKeys(job.output_files),
+        inputUserData: userDataKeys(job.input_user_data),
+        outputUserData: userDataKeys(job.output_user_data),
+      },
+      stems,
+    );
     if (job.upstream_order !== undefined) {
       const runs = job.upstream_order.map(([first, length]): KeyRun => {
         checkRange('job', first, length, workflow.numSpecJobs);
@@ -166,6 +172,7 @@ export function addChunk(tx: Transaction, request: Request<'workflow_create_chun
     }
     if (job.hold === true) holdFromStart(tx, { jobKey, workflowKey });
   }
+  stems.store();
   for (const [upstream, downstream] of request.edges) {
     addEdge(tx, nodeKey(workflow, upstream), nodeKey(workflow, downstream));
   }

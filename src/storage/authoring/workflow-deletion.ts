@@ -91,6 +91,8 @@ const workflowTables = [
   'requirements_from_data',
   'failure_handlers',
   'shapes',
+  'stems',
+  'stem_requests',
   'job_counts',
   'messages',
   'notifications',

@@ -86,6 +86,27 @@ export function measuredStems(db: Database, workflowKey: number): Map<string, Se
   return new Map([...rows].map(([stem]) => [stem, new Set<number>()]));
 }
 
+/**
+ * Adds what the jobs ask for, from the stored counts; false where these leave some out: of a workflow from before there
+ * were counts, or with very many forms of names.
+ */
+export function addCountedShapes(db: Database, workflowKey: number, stems: ReadonlyMap<string, Set<number>>): boolean {
+  const [isCounted] = db.row<[number]>(
+    `SELECT (SELECT total(num_jobs) FROM stem_requests WHERE workflow_key = @key)
+       = (SELECT total(n) FROM job_counts WHERE workflow_key = @key)`,
+    { key: workflowKey },
+  ) ?? [0];
+  if (isCounted === 0) return false;
+  const sql = `SELECT s.stem, r.shape_key FROM stem_requests r JOIN stems s ON s.stem_key = r.stem_key
+    WHERE r.workflow_key = ? AND r.num_jobs > 0`;
+  for (const [stem, shapeKey] of db.rows<[string, number]>(sql, workflowKey)) addShape(stems, stem, shapeKey);
+  return true;
+}
+
+function addShape(stems: ReadonlyMap<string, Set<number>>, stem: string, shapeKey: number): void {
+  (stems.get(stem) ?? stems.get(otherStems))?.add(shapeKey);
+}
+
 /** How many jobs one step looks at. */
 const jobsAtATime = 10_000;
 
@@ -99,7 +120,7 @@ export function addShapesOfStems(
   let last: number | null = null;
   const sql = `SELECT job_key, name, shape_key FROM jobs WHERE workflow_key = ? AND job_key > ? ORDER BY job_key LIMIT ${jobsAtATime}`;
   for (const [jobKey, name, shapeKey] of db.rows<[number, string, number]>(sql, workflowKey, after)) {
-    (stems.get(stemOf(name)) ?? stems.get(otherStems))?.add(shapeKey);
+    addShape(stems, stemOf(name), shapeKey);
     last = jobKey;
   }
   return last;
