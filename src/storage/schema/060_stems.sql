@@ -1,5 +1,5 @@
--- What jobs with names of one form ask for, counted, so that reports need not read every job. A count of stored jobs less
--- than that of the workflow says that some are not counted: those from before, and those of forms beyond the first ones.
+-- How many jobs with names of one form ask for the same, so that a report need not read every name. Where they are fewer
+-- than the jobs of the workflow, some are not counted: those from before, and those of forms beyond the first thousand.
 CREATE TABLE stems (
   stem_key INTEGER PRIMARY KEY AUTOINCREMENT,
   workflow_key INTEGER NOT NULL,
@@ -19,7 +19,7 @@ CREATE TABLE stem_requests (
 -- NULL for a job that is not counted
 ALTER TABLE jobs ADD COLUMN stem_key INTEGER;
 
--- new jobs are counted many at a time; what changes later is counted here, whatever changes it
+-- new jobs are counted many at a time (storage/authoring/job-stems.ts); these follow whatever changes or deletes jobs later
 CREATE TRIGGER jobs_asking AFTER UPDATE OF stem_key, shape_key ON jobs
   WHEN OLD.stem_key IS NOT NEW.stem_key OR OLD.shape_key <> NEW.shape_key
 BEGIN
