@@ -307,6 +307,7 @@ describe('what a person does meanwhile', () => {
     const failed = await events(key, 'recovery_failed');
     expect(failed.map(({ number }) => number)).toEqual([2, 3, 4, 5]);
     expect(failed[0]?.why).toContain(base);
+    expect(await events(key, 'recovery_ended')).toMatchObject([{ num_recoveries: 5 }]);
     expect(firings()).toBe(1);
   });
 });

@@ -92,7 +92,12 @@ export function noteRecoveryFailed(tx: Transaction, workflowKey: number, why: st
   const data = { number: numRecoveries, max_recoveries: recovery.maxRecoveries, why };
   tx.event({ workflowKey, type: 'recovery_failed', data });
   if (numRecoveries < recovery.maxRecoveries) planNext(tx, recovery, recovery.numWithoutGain + 1);
-  else giveUpRecovery(tx, recovery, `it has tried ${counted(recovery.maxRecoveries, 'time')}, which is its maximum`);
+  else
+    giveUpRecovery(
+      tx,
+      { ...recovery, numRecoveries },
+      `it has tried ${counted(recovery.maxRecoveries, 'time')}, which is its maximum`,
+    );
 }
 
 /** Slurm has refused nodes for the jobs of a recovery: they are asked for again later, as often as it may recover. */
