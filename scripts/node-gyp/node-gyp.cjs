@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Runs npm's own node-gyp, telling it where node's headers lie when they lie beside node (PREFIX/bin/node and
-// PREFIX/include/node): node-gyp alone would try to download them, which a compute centre's network may forbid. C++ is compiled with
+// PREFIX/include/node): by itself node-gyp would try to download them, which a compute centre's network may forbid. C++ is compiled with
 // object-wrap.h before everything else.
 'use strict';
 const { spawnSync } = require('node:child_process');

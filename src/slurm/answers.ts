@@ -1,4 +1,4 @@
-/** The answers of Slurm's commands: a failed query is not an empty answer, and is told with Slurm's own words. */
+/** The answers of Slurm's commands: a failed query is not an empty answer; its message has Slurm's own words. */
 import { TorcError } from '../base/errors.ts';
 import { ownWords } from './replies.ts';
 import type { RunResult } from './run.ts';

@@ -10,7 +10,7 @@ import { misfitText } from './misfit-text.ts';
 import { slurmTime } from './reason-help.ts';
 import { cellText } from './table.ts';
 
-/** At most this many kinds of jobs are told. */
+/** At most this many kinds of jobs are listed. */
 const mostTold = 5;
 
 /** Shows the largest nodes and the longest times. */

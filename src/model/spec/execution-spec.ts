@@ -53,7 +53,7 @@ export const jobStdio = z.union(
 
 const exitCode = z.int().min(1).max(255).nullish();
 
-/** Of torc 1.0; those that have no counterpart are read and told. */
+/** Of torc 1.0; those without a counterpart are read and reported. */
 export const executionConfig = z.strictObject({
   mode: z.enum(['direct', 'slurm', 'auto']).nullish(),
   termination_signal: z.enum(terminationSignals).nullish(),

@@ -23,7 +23,7 @@ export interface Made {
   /** By job number: what changed. */
   changes: ReadonlyMap<number, string>;
   /** By job number: why it runs again, where that is more than its end. */
-  told?: ReadonlyMap<number, string>;
+  whyAgain?: ReadonlyMap<number, string>;
 }
 
 /** `isShown`: whether a job belongs to the plan; by default the jobs that change. */
@@ -70,12 +70,12 @@ function renderChange(jobs: StoredJobs, made: Made, labels: ReadonlyMap<number, 
 
 function reasonText(
   jobs: StoredJobs,
-  { plan, settled, changes, told }: Made,
+  { plan, settled, changes, whyAgain }: Made,
   labels: ReadonlyMap<number, JobLabel>,
   job: number,
   label: JobLabel,
 ): string {
-  const words = told?.get(job);
+  const words = whyAgain?.get(job);
   if (words !== undefined) return words;
   const reason = reasons[plan.reason[job] as number] as Reason;
   switch (reason) {

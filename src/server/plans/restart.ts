@@ -102,8 +102,8 @@ function restart(
     const settled = settle(jobs, plan);
     if (!request.ignore_missing_data)
       checkInputs(tx, jobs, settled, facts, { cleared, onlyUninitialized: request.only_uninitialized });
-    const told = recovered?.told ?? new Map<number, string>();
-    const rendered = renderPlan(tx, request, state, jobs, { plan, settled, changes, told });
+    const whyAgain = recovered?.whyAgain ?? new Map<number, string>();
+    const rendered = renderPlan(tx, request, state, jobs, { plan, settled, changes, whyAgain });
     const givenUp = request.force && !request.assume_stopped ? claimed.filter(isTakenForDead(request)) : [];
     const stillRunning = claimed.filter((job) => isKept(job, request));
     const kept = keptJobs(tx, jobs, { plan, settled, claimed: stillRunning, notes: recovered?.notes ?? new Map() });

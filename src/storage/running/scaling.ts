@@ -32,7 +32,7 @@ interface Ended {
   scale: Scale;
 }
 
-/** What becomes of the request of a job, and what is recorded and told about it. */
+/** What becomes of the request of a job, and what is recorded and said about it. */
 export type Growth =
   | { kind: 'scaled'; data: ScaledData; before: Shape; scaled: Scaled }
   /** It cannot grow further: another attempt would end like this one. */

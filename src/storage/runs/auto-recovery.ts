@@ -115,7 +115,7 @@ export function noteNodesRefused(
   tx.event({ workflowKey, type: 'recovery_nodes_refused', data: { why, num_refused: numRefused, due_at } });
 }
 
-/** None follows: the end of the run is told now. */
+/** None follows: the end of the run is announced now. */
 export function giveUpRecovery(tx: Transaction, recovery: Recovery, why: string): void {
   const { workflowKey } = recovery;
   setInstants(tx, workflowKey, { nextAt: null, nodesAt: null });

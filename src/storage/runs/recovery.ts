@@ -25,7 +25,7 @@ export interface RecoveredJobs {
   leftLost: readonly number[];
   staysCanceled: readonly number[];
   /** Why jobs come back, where their request grows. */
-  told: ReadonlyMap<number, string>;
+  whyAgain: ReadonlyMap<number, string>;
   /** Why jobs stay as they are, beyond how they failed. */
   notes: ReadonlyMap<number, string>;
   report: Pick<Recovered, 'groups' | 'scaled' | 'num_scaled'>;
@@ -52,7 +52,7 @@ export function recoverJobs(
   const counts = new Map<FailureKind, { all: number; back: number }>();
   const again = new Set<number>();
   const leftLost: number[] = [];
-  const told = new Map<number, string>();
+  const whyAgain = new Map<number, string>();
   const notes = new Map<number, string>();
   const scaled: Recovered['scaled'] = [];
   let numScaled = 0;
@@ -70,7 +70,7 @@ export function recoverJobs(
     if (note !== null) notes.set(job, note);
     if (growth?.kind !== 'scaled' || attemptKey === null) continue;
     grow(tx, { jobKey, workflowKey: jobs.workflowKey }, attemptKey, growth);
-    told.set(job, `${wordsOf[kind]}: ${growth.data.why}`);
+    whyAgain.set(job, `${wordsOf[kind]}: ${growth.data.why}`);
     numScaled += 1;
     if (scaled.length < mostScaled) scaled.push({ job_key: String(jobKey), job_name: jobName, ...growth.data });
   }
@@ -81,7 +81,7 @@ export function recoverJobs(
   });
   const staysCanceled = canceledByPerson(tx, jobs);
   for (const job of staysCanceled) notes.set(job, 'was canceled');
-  return { again, leftLost, staysCanceled, told, notes, report: { groups, scaled, num_scaled: numScaled } };
+  return { again, leftLost, staysCanceled, whyAgain, notes, report: { groups, scaled, num_scaled: numScaled } };
 }
 
 /** Takes what a person canceled out of the plan of a restart. */

@@ -119,7 +119,7 @@ export function deriveRunEnd(tx: Transaction, workflowKey: number): void {
   tellEnd(tx, workflowKey);
 }
 
-/** A run whose end nobody was told of, because a recovery was to follow, goes on. */
+/** A run whose end was not announced, because a recovery was to follow, goes on. */
 function awaitEndAgain(tx: Transaction, workflowKey: number): void {
   if (findRecovery(tx, workflowKey)?.nextAt == null) return;
   setInstants(tx, workflowKey, { nextAt: null, nodesAt: null });

@@ -22,7 +22,7 @@ export interface StepOptions {
 
 /** Passes on what is no step. */
 export function openStepSpawner({ spawner, folder, file = stepRunnerPath() }: StepOptions): Spawner {
-  // without a C compiler there is none: then srun alone says how a command ended
+  // without a C compiler there is none: then only srun says how a command ended
   const runner = existsSync(file) ? file : null;
   let made: Promise<void> | null = null;
 
