@@ -150,7 +150,9 @@ describe('a workflow that recovers by itself', () => {
       '--max-recoveries is for --recover',
     );
     const given = ['-n', '1', '-a', 'acct', '-t', '1:00:00', '--recover', '--max-recoveries', '1'];
-    expect((await place.torc('submit', study(), ...given)).code).toBe(0);
+    const submitted = await place.torc('submit', study(), ...given);
+    expect(submitted.code).toBe(0);
+    expect(submitted.stderr).toContain('workflow 1 recovers by itself after a failed run, at most 1 time; ');
     expect(await place.json(['workflows', 'show', '1'])).toMatchObject({ recovery: { max_recoveries: 1 } });
     expect((await place.torc('wait', '1')).code).toBe(1);
     // 1.5 times its second may not be enough, but it has been tried again

@@ -14,7 +14,7 @@ import { checkStorable, noteWithoutEffect } from '../documents/send-workflow.ts'
 import type { AutoSizeOptions } from '../input/auto-size-options.ts';
 import type { ResumeOptions } from '../input/options.ts';
 import { chosenOutput } from '../input/output-directory.ts';
-import { recoverySettings } from '../input/recovery-settings.ts';
+import { recoverySettings, setRecovery } from '../input/recovery-settings.ts';
 import { siteIfKnown, siteOfDryRun } from '../input/site.ts';
 import { namesAllocations, requireSbatch, type SubmissionOptions, withScheduler } from '../input/submission.ts';
 import { settingsText } from '../output/autoscaler-text.ts';
@@ -89,7 +89,7 @@ export async function submitSpec(context: Context, spec: string, options: Submit
       await refuseUnfit(context, connection.api, { workflow, placeOf }, options);
       const place = { workingDirectory: process.cwd(), outputDirectory: chosenOutput(context, options.output) };
       const { workflow_key } = await storeWorkflow(context, connection, workflow, place);
-      if (recovery !== null) await connection.api.call('workflow_modify', { workflow_key, changes: { recovery } });
+      if (recovery !== null) await setRecovery(context, connection.api, workflow_key, recovery);
       const autoscaler = options.autoscale === true ? await setUp(connection.api, workflow_key, place, options) : null;
       const { ignoreMissingData = false } = options;
       return { started: await startStored(context, connection, workflow_key, { ignoreMissingData }), autoscaler };

@@ -1,8 +1,10 @@
 /** How workflows recover by themselves, as typed. */
-import type { Request } from '../../api/contract.ts';
+import type { Api, Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
+import { defaultMaxRecoveries } from '../../model/decide/recovery.ts';
 import { withConnection } from '../connection/session.ts';
-import type { Context } from '../context/context.ts';
+import { type Context, note } from '../context/context.ts';
 import { chooseWorkflows } from './workflow-key.ts';
 
 export interface RecoveryOptions {
@@ -49,7 +51,20 @@ export async function setRecoveries(
 ): Promise<string[]> {
   return withConnection(context, async ({ api }) => {
     const { keys } = await chooseWorkflows(context, api, given, 'changes');
-    for (const workflow_key of keys) await api.call('workflow_modify', { workflow_key, changes: { recovery } });
+    for (const workflow_key of keys) await setRecovery(context, api, workflow_key, recovery);
     return keys;
   });
+}
+
+/** Stores it on a workflow, and says so. */
+export async function setRecovery(
+  context: Context,
+  api: Api,
+  workflow_key: string,
+  recovery: RecoverySettings,
+): Promise<void> {
+  await api.call('workflow_modify', { workflow_key, changes: { recovery } });
+  const most = counted(recovery.max_recoveries ?? defaultMaxRecoveries, 'time');
+  const off = `${context.torc} workflows modify ${workflow_key} --max-recoveries 0 turns it off`;
+  note(context, `workflow ${workflow_key} recovers by itself after a failed run, at most ${most}; ${off}`);
 }
