@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TorcError } from '../../src/base/errors.ts';
+import { failure, isHarmless } from '../../src/slurm/answers.ts';
 import { directive, extraDirectives, splitWords } from '../../src/slurm/directives.ts';
 import { perNodeValue, slurmEnvironment } from '../../src/slurm/environment.ts';
 import {
@@ -20,7 +21,10 @@ import { parseSacct, parseSinfo, parseSqueue } from '../../src/slurm/parse.ts';
 import { ownWords, submittedId } from '../../src/slurm/replies.ts';
 import { parseScontrolJobs } from '../../src/slurm/scontrol.ts';
 import { clusterNameIn, parseSite } from '../../src/slurm/site.ts';
+import { startEstimateIn } from '../../src/slurm/start-estimate.ts';
 import { isFinal, parseState } from '../../src/slurm/states.ts';
+import { stepText } from '../../src/slurm/step.ts';
+import { mayHaveSubmitted, submitError } from '../../src/slurm/submit-errors.ts';
 import { overridingVariables, submitVariables } from '../../src/slurm/variables.ts';
 import { directivesOf } from '../fake-slurm/directives.mjs';
 
@@ -62,12 +66,17 @@ describe.each(Object.entries(parsers))('%s output', (name, parse) => {
   });
 });
 
+const ended = (text: string) => ({ kind: 'ended' as const, stdout: text, stderr: text, exitCode: 1 });
+
 /** The functions that read the words of Slurm, a site or a person; the rest of the layer writes, or is tested below. */
 const readers: Record<string, (text: string) => unknown> = {
   clusterNameIn,
   expandHostList,
+  failure: (text) => failure('squeue', ended(text)),
   findMemoryWords,
   isFinal: (text) => isFinal(parseState(text)),
+  isHarmless: (text) => isHarmless(text, /^squeue: /),
+  mayHaveSubmitted: (text) => mayHaveSubmitted(ended(text)),
   // options may have any name, also one that every object has
   overridingVariables: (text) => overridingVariables(`#SBATCH --constructor=${text}\n#SBATCH --${text}`),
   ownWords,
@@ -85,14 +94,25 @@ const readers: Record<string, (text: string) => unknown> = {
   parseState,
   perNodeValue: (text) => perNodeValue(text, 3),
   presentText,
+  startEstimateIn,
+  stepText: (text) => stepText({ nodeName: 'c1', memoryBytes: null, name: text }, [text]),
+  submitError: (text) => submitError(ended(text), text),
   submitVariables: (text) => submitVariables({ SLURM_CONF: text, SBATCH_ACCOUNT: text }, text),
   submittedId,
 };
 /** Functions that take no foreign text, or refuse it with a sentence. */
 const others = [
-  ...['allocationScript', 'allocationTemplate', 'answered', 'checkedText', 'directive', 'extraDirectives'],
-  ...['fillTemplate', 'formatWalltime', 'isOutcomeUnknown', 'queryVariables', 'runCommand', 'slurmEnvironment'],
-  ...['slurmOutputDirectory', 'splitWords', 'systemSlurm'],
+  ...['allocationScript', 'allocationTemplate', 'answered', 'checkedText', 'directive', 'emptyScript'],
+  ...[
+    'extraDirectives',
+    'fillTemplate',
+    'formatWalltime',
+    'isOutcomeUnknown',
+    'queryVariables',
+    'runCommand',
+    'slurmEnvironment',
+  ],
+  ...['slurmOutputDirectory', 'splitWords', 'stepPlace', 'systemSlurm'],
 ];
 
 it('every parser of the layer is tested with any text', async () => {
