@@ -98,7 +98,10 @@ describe('jobs of several nodes', () => {
     const warning =
       'the allocation has 2 nodes, and jobs run only on this one; to use all of them, start a worker on each: ';
     const run = (env: Record<string, string>) =>
-      torc(['--dir', place.dir, 'run', one], { env: { SLURM_JOB_ID: '7', SLURM_JOB_NUM_NODES: '2', ...env } });
+      torc(['--dir', place.dir, 'run', one], {
+        cwd: place.path,
+        env: { SLURM_JOB_ID: '7', SLURM_JOB_NUM_NODES: '2', ...env },
+      });
     expect(await run({})).toMatchObject({ code: 0, stderr: expect.stringContaining(warning) });
     // srun has started one on each
     const onEach = await run({ SLURM_STEP_ID: '0', SLURM_STEP_NUM_NODES: '2' });
