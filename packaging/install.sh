@@ -57,6 +57,8 @@ fi
 case $prefix in '~' | '~/'*) prefix=${HOME:?HOME is not set}${prefix#'~'} ;; esac
 case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
 case $prefix in ?*/) prefix=${prefix%/} ;; esac
+# elsewhere than at home, others use it too, whatever the umask is
+if [ "$prefix" != "${HOME:-}/.local" ]; then umask "$(printf '%04o' $(($(umask) & ~055)))"; fi
 tree=$prefix/lib/torc/$version
 
 # Each line: a folder below PREFIX, how a link there leads back to PREFIX, and a file of the package to link there.
@@ -126,6 +128,8 @@ if [ "$here" != "$(CDPATH='' cd -P "$tree" 2>/dev/null && pwd)" ]; then
   for part in bin dist docs examples libexec node_modules share slurm install.sh package.json VERSION LICENSE *.md *.txt *.json; do
     [ -e "$fresh/$part" ] || cp -R "$part" "$fresh/"
   done
+  # tar has left out what the umask denies
+  [ "$prefix" = "${HOME:-}/.local" ] || chmod -R go+rX "$fresh"
   remove_tree
   mv "$fresh" "$tree"
 fi

@@ -2,7 +2,7 @@
 // the end and only on success, so that a running torc never sees an incomplete dist/.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { rolldown } from 'rolldown';
@@ -24,8 +24,9 @@ const { specJsonSchema } = await import(pathToFileURL(join(fresh, 'model', 'spec
 writeFileSync(join(fresh, 'workflow.schema.json'), `${JSON.stringify(specJsonSchema(), null, 2)}\n`);
 await writeManual();
 await bundle();
-compileNative('torc-start-jobs', 'workers start jobs more slowly');
-compileNative('torc-run-step', 'of jobs that srun runs only its exit code is known');
+compileNative('worker/processes/start-jobs.c', 'workers start jobs more slowly');
+compileNative('worker/processes/run-step.c', 'of jobs that srun runs only its exit code is known');
+compileNative('storage/database/see-lock.c', 'torc doctor takes longer');
 chmodSync(join(fresh, 'cli', 'main.js'), 0o755);
 if (existsSync(dist)) renameSync(dist, old);
 renameSync(fresh, dist);
@@ -44,10 +45,11 @@ async function writeManual() {
 }
 
 /** Static, so that it runs on nodes with another C library. Without a compiler, workers work without these programs. */
-function compileNative(name, without) {
+function compileNative(path, without) {
   const folder = join(fresh, 'native', process.arch);
   mkdirSync(folder, { recursive: true });
-  const source = join(root, 'src', 'worker', 'processes', `${name.slice('torc-'.length)}.c`);
+  const source = join(root, 'src', path);
+  const name = `torc-${basename(path, '.c')}`;
   const words = ['-std=c11', '-O2', '-Wall', '-Wextra', '-pthread', '-s', source];
   const compile = (...more) =>
     spawnSync(process.env.CC ?? 'cc', [...words, '-o', join(folder, name), ...more], { encoding: 'utf8' });

@@ -8,7 +8,7 @@
 
 import { createHash } from 'node:crypto';
 import { chmodSync, cpSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { rolldown } from 'rolldown';
@@ -44,8 +44,8 @@ async function makePackage(arch) {
   await addModule(tree, native.compileModule(root, arch, node, zig));
   const programs = join(tree, 'dist', 'native', arch);
   mkdirSync(programs, { recursive: true });
-  for (const each of ['torc-start-jobs', 'torc-run-step'])
-    native.compileStatic(root, arch, zig, each, join(programs, each));
+  for (const path of ['worker/processes/start-jobs.c', 'worker/processes/run-step.c', 'storage/database/see-lock.c'])
+    native.compileStatic(root, arch, zig, path, join(programs, `torc-${basename(path, '.c')}`));
   const { files, packages } = readJson(join(dist, 'bundle.json'));
   addProgram(tree, files);
   addShellFiles(tree);

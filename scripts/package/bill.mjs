@@ -60,7 +60,7 @@ export function licenceTexts(root, folders, node, zig) {
     [`node ${nodeVersion}, and what it contains`, readFileSync(join(node, 'LICENSE'), 'utf8').trim()],
     ['SQLite, in better-sqlite3', 'The author disclaims copyright to this source code.'],
     [
-      'musl, in torc-start-jobs and torc-run-step',
+      'musl, in torc-start-jobs, torc-run-step and torc-see-lock',
       readFileSync(join(zigFiles, 'libc', 'musl', 'COPYRIGHT'), 'utf8').trim(),
     ],
     ['libc++, in better-sqlite3', readFileSync(join(zigFiles, 'libcxx', 'LICENSE.TXT'), 'utf8').trim()],

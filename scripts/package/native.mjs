@@ -84,8 +84,8 @@ export function compileModule(root, arch, node, zig) {
 }
 
 /** Compiles a program of `src/worker/processes`, static, with the C library musl: it needs nothing of the machine. */
-export function compileStatic(root, arch, zig, name, to) {
-  const source = join(root, 'src', 'worker', 'processes', `${name.slice('torc-'.length)}.c`);
+export function compileStatic(root, arch, zig, path, to) {
+  const source = join(root, 'src', path);
   const words = ['-std=c11', '-O2', '-Wall', '-Wextra', '-pthread', '-s', '-static', '-o', to, source];
   const env = { ...process.env, ...zigEnvironment(root, zig) };
   run(zig, ['cc', '-target', `${machines[arch]}-linux-musl`, ...words], { env });

@@ -37,6 +37,11 @@ export function stepRunnerPath(): string {
   return nativeProgram('torc-run-step');
 }
 
+/** That of `src/storage/database/see-lock.c`; likewise. */
+export function lockSeerPath(): string {
+  return nativeProgram('torc-see-lock');
+}
+
 function nativeProgram(name: string): string {
   return join(packageDirectory(), 'dist', 'native', process.arch, name);
 }

@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -133,6 +134,26 @@ describe('install.sh', () => {
     const { stdout } = sh(join(prefix, 'lib/torc/1.1.0/install.sh'), '--uninstall');
     expect(sh('-c', /^To use an older version again: (.*)$/m.exec(stdout)?.[1] ?? '').status).toBe(0);
     for (const link of linked) expect(realpathSync(join(prefix, link))).toBe(join(older, link));
+  });
+
+  it('is readable for others below a prefix whatever the umask is, and below ~/.local as the umask says', () => {
+    const tree = unpacked('1.0.0');
+    const sixBits = (path: string): string => (lstatSync(path).mode & 0o077).toString(8);
+    const installed = (...words: string[]) =>
+      sh('-c', 'chmod -R go= "$0"; umask 077; exec sh "$0/install.sh" "$@"', tree, ...words);
+    const prefix = join(place, 'shared');
+    expect(installed('--prefix', prefix)).toMatchObject({ status: 0, stderr: '' });
+    const modes = (folder: string) => {
+      const paths = ['', ...namesBelow(folder)].map((name) => join(folder, name));
+      return new Set(paths.filter((path) => !lstatSync(path).isSymbolicLink()).map(sixBits));
+    };
+    expect(modes(prefix)).toEqual(new Set(['55', '44']));
+    expect(sixBits(join(prefix, 'lib/torc/1.0.0/libexec/node'))).toBe('55');
+    expect(sixBits(join(prefix, 'lib/torc/1.0.0/VERSION'))).toBe('44');
+    expect(sh(join(prefix, 'lib/torc/1.0.0/install.sh'), '--uninstall')).toMatchObject({ status: 0, stderr: '' });
+    expect(namesBelow(prefix).filter((name) => /torc/.test(name))).toEqual([]);
+    expect(installed().status).toBe(0);
+    expect(modes(join(place, 'home', '.local'))).toEqual(new Set(['0']));
   });
 
   it('uninstalls where a folder cannot be removed while a file in it is open, as on NFS', () => {

@@ -1,8 +1,10 @@
 /** `torc server backup` and `torc server check`, and the errors of an unusable database. */
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { lockSeerPath } from '../../src/base/program.ts';
 import { newPlace, type Place } from './place.ts';
 
 let place: Place;
@@ -112,6 +114,20 @@ it('prune removes replaced results of earlier runs as its dry run says, and asks
   expect(runs.map(({ pruned_at }) => pruned_at !== null)).toEqual([true, false]);
   expect((await place.torc(...words, '--attempts', '--yes')).stdout).toMatch(/^nothing to prune before /);
   expect(await place.json(['server', 'check'])).toMatchObject({ sound: true });
+});
+
+it('both programs by which doctor looks at locks see the lock that SQLite holds, and no lock after it', async () => {
+  await place.create('true');
+  const seen = async () => [
+    (await place.torc('doctor', '--locked', database())).stdout,
+    execFileSync(lockSeerPath(), [database()], { encoding: 'utf8' }),
+  ];
+  expect(await seen()).toEqual(['false\n', 'false\n']);
+  const holder = new Sqlite(database());
+  holder.exec('BEGIN EXCLUSIVE');
+  expect(await seen()).toEqual(['true\n', 'true\n']);
+  holder.close();
+  expect(await seen()).toEqual(['false\n', 'false\n']);
 });
 
 it('doctor changes nothing, and sees the locks, the database and the server', async () => {

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { asTorcError, systemCode, TorcError } from '../../base/errors.ts';
-import { jobStarterPath, programPath, schemaDirectory } from '../../base/program.ts';
+import { jobStarterPath, lockSeerPath, programPath, schemaDirectory } from '../../base/program.ts';
 import { refuseUnsafePrivateFolder } from '../../base/trusted/private.ts';
 import { formatMemory } from '../../base/units.ts';
 import { version } from '../../base/version.ts';
@@ -152,11 +152,17 @@ async function checkProbe({ directory }: Context, what: 'locks' | 'clock'): Prom
 
 /** Another process says whether it sees the lock. */
 async function asksOther(path: string): Promise<boolean> {
-  const asked = spawn(process.execPath, [programPath(), 'doctor', '--locked', path], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  const printed = await text(asked.stdout);
-  if (printed === 'true\n' || printed === 'false\n') return printed === 'true\n';
+  const viewers: [string, ...string[]][] = [
+    [lockSeerPath(), path],
+    // takes much longer, but always runs
+    [process.execPath, programPath(), 'doctor', '--locked', path],
+  ];
+  for (const [program, ...words] of viewers) {
+    const asked = spawn(program, words, { stdio: ['ignore', 'pipe', 'ignore'] });
+    asked.once('error', () => {});
+    const printed = await text(asked.stdout);
+    if (printed === 'true\n' || printed === 'false\n') return printed === 'true\n';
+  }
   throw new TorcError('unusable', 'locking could not be tested', 'Try again.');
 }
 
