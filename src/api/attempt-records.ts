@@ -69,9 +69,9 @@ export const shownAttempt = () =>
     /**
      * `files`: at the paths. `slot`: there too, until the end of the attempt is reported; then another one may write
      * there. `combined`: at offset and length in the file that both paths name. `empty`: it wrote nothing. `none` and
-     * `removed`: its output is not kept. `unknown`: its worker did not say.
+     * `removed`: its output is not kept. `pruned`: a person removed old output. `unknown`: its worker did not say.
      */
-    log_kind: z.enum(['files', 'slot', 'combined', 'empty', 'none', 'removed', 'unknown']),
+    log_kind: z.enum(['files', 'slot', 'combined', 'empty', 'none', 'removed', 'pruned', 'unknown']),
     log_offset: count.nullable(),
     log_length: count.nullable(),
     stdout_path: z.string().nullable(),

@@ -83,6 +83,7 @@ export const endpoints = {
   server_backup: on(maintenance.backup, maintenance.backupReply),
   server_check: on(maintenance.nothing, maintenance.checkReply),
   server_prune: on(maintenance.prune, maintenance.pruneReply),
+  logs_prune: on(maintenance.pruneLogs, maintenance.pruneLogsReply),
 
   // what exists
   list: on(lists.list, lists.listReply),

@@ -84,6 +84,27 @@ export const pruneReply = () =>
     workflows: z.array(z.strictObject({ workflow_key: key, name: z.string(), num_events: count, num_attempts: count })),
   });
 
+/** A place in the attempts of all workflows; null before the first attempt of one. */
+const attemptPlace = z.strictObject({ workflow_key: key, attempt_key: key.nullable() });
+
+/**
+ * Removes output of jobs in workflows whose last run ended before an instant: that of some attempts of the first such
+ * workflow after a place.
+ */
+export const pruneLogs = z.strictObject({ before: instant, after: attemptPlace.nullable(), dry_run: z.boolean() });
+export const pruneLogsReply = () =>
+  z.strictObject({
+    /** Null when there is none. */
+    workflow_key: key.nullable(),
+    name: z.string().nullable(),
+    num_files: count,
+    num_bytes: count,
+    /** Files that stay: links, not this user's, or in a directory that is not here or not of this server directory. */
+    num_left: count,
+    /** Where the next request goes on; null at the end. */
+    next: attemptPlace.nullable(),
+  });
+
 const problem = () =>
   z.strictObject({
     /** `damaged`: the file itself; `inconsistent`: what is stored contradicts itself. */

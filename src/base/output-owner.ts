@@ -17,6 +17,11 @@ export function otherOwner(outputDirectory: string, serverDirectory: string): st
   return database === null || database === identityOf(serverDirectory) ? null : owner;
 }
 
+/** Whether torc has made files in this directory for this server directory, and it is on this host. */
+export function isOutputOf(outputDirectory: string, serverDirectory: string): boolean {
+  return readNote(outputDirectory) !== null && otherOwner(outputDirectory, serverDirectory) === null;
+}
+
 /**
  * Notes that the outputs of this server directory are here. Throws TorcError 'conflict' when they are another one's; a
  * note that cannot be written is left out.

@@ -122,6 +122,15 @@ export function replacedName(now: number): string {
   return `replaced_${stamp(now)}.db`;
 }
 
+/** When such a database was replaced; null for any other file. */
+export function replacedAt(name: string): number | null {
+  const match = /^replaced_(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z\.db$/.exec(name);
+  if (match === null) return null;
+  const [, year, month, day, hour, minute, second, ms] = match;
+  const at = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}.${ms}Z`);
+  return Number.isNaN(at) ? null : at;
+}
+
 function stamp(now: number): string {
   return isoInstant(now).replaceAll(/[-:.]/g, '');
 }

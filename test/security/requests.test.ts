@@ -197,6 +197,7 @@ const valid: { [N in EndpointName]: unknown } = {
   server_stop: {},
   server_backup: { path: '/nowhere at all/backup.db' },
   server_check: {},
+  logs_prune: { before: '2026-01-01T00:00:00Z', after: null, dry_run: false },
   server_prune: { older_than_seconds: 3600, attempts: true, dry_run: false },
   server_rotate_token: { grace_seconds: 1 },
   workflow_create_begin: {

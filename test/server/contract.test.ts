@@ -216,6 +216,7 @@ async function look(service: Service, workflow_key: string): Promise<void> {
   await service.call('server_info', {});
   await service.call('server_awaited', {});
   await service.call('server_check', {});
+  await service.call('logs_prune', { before: '2026-01-01T00:00:00Z', after: null, dry_run: true });
   await service.call('server_prune', { older_than_seconds: 0, attempts: true, dry_run: true });
 }
 

@@ -128,7 +128,8 @@ function isOwnerOfNewFiles(folder: number, { dev, uid }: Stats): boolean {
   }
 }
 
-function isOwnFile(found: Stats, owner: number): boolean {
+/** Whether it is a regular file of ours, without another name. */
+export function isOwnFile(found: Stats, owner: number): boolean {
   return found.isFile() && found.nlink <= 1 && (isOurs(found) || found.uid === owner);
 }
 

@@ -129,6 +129,8 @@ function outputOf(context: Context, { job_key, log_kind, stdout_path, stderr_pat
       return [['output', 'not kept (stdio: none)']];
     case 'removed':
       return [['output', 'not kept: the return code is 0 (stdio: on-failure)']];
+    case 'pruned':
+      return [['output', 'removed by torc server prune --logs']];
     default:
       return [
         ['stdout', stdout_path],

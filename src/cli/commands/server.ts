@@ -90,10 +90,12 @@ allocations may keep running; what they report of jobs that the backup does not 
   });
   const prune = group
     .command('prune')
-    .description('remove what earlier runs of workflows have left behind in the database')
+    .description('remove what earlier runs of workflows and restored backups have left behind')
     .requiredOption('--older-than <duration>', 'only what is older than this, such as 90d', readable(parseDuration))
     .option('--events', 'events of earlier runs')
     .option('--attempts', 'also results of earlier runs that a later result of the same job has replaced')
+    .option('--logs', 'what jobs wrote to stdout and stderr, in workflows that ended before that')
+    .option('--replaced', 'databases that torc server restore has replaced')
     .option('-y, --yes', 'do not ask for confirmation')
     .option('-d, --dry-run', 'show what would be removed without removing it')
     .addHelpText(
@@ -101,13 +103,15 @@ allocations may keep running; what they report of jobs that the backup does not 
       examples(
         'torc server prune --older-than 90d --attempts --dry-run',
         'torc server prune --older-than 90d --events --yes',
+        'torc server prune --older-than 180d --logs --dry-run',
       ),
     )
     .addHelpText(
       'after',
       `
-Workflows that run, the last run of each workflow and the newest result of each job stay as they are. To remove
-whole workflows: torc workflows delete KEY.`,
+Workflows that run, the last run of each workflow and the newest result of each job stay as they are. --logs removes
+files of the last run too, but none of a workflow that has not ended, and none through a symbolic link. To remove whole
+workflows: torc workflows delete KEY.`,
     );
   act(prune, async (_, self) => {
     const { prune: pruneDatabase } = await import('../actions/server-prune.ts');

@@ -22,6 +22,7 @@ const tailBytes = 32 * 1024 * 1024;
 const withoutText: Readonly<Record<string, string>> = {
   none: 'the output of this job was not kept (stdio: none)',
   removed: 'the return code is 0, and only the output of failed jobs is kept (stdio: on-failure)',
+  pruned: 'its output was removed by torc server prune --logs',
   unknown: 'the worker of this attempt did not report where its output is',
 };
 

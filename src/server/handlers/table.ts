@@ -41,6 +41,7 @@ import type { Handler } from './kinds.ts';
 import { putLimit, removeLimit, showLimits } from './limits.ts';
 import { checkDatabase, makeBackup } from './maintenance.ts';
 import { testNotifications } from './notifications.ts';
+import { prepareLogPruning } from './old-logs.ts';
 import { showPlannedJobs } from './planning.ts';
 import { prune } from './pruning.ts';
 import { modifySchedule } from './schedule-modification.ts';
@@ -81,6 +82,7 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   server_backup: { kind: 'read', run: makeBackup },
   server_check: { kind: 'read', run: checkDatabase },
   server_prune: { kind: 'steps', begin: prune },
+  logs_prune: { kind: 'prepared', prepare: prepareLogPruning },
   server_rotate_token: { kind: 'read', run: rotateToken },
   workflow_create_begin: { kind: 'write', run: beginCreation },
   workflow_create_chunk: { kind: 'write', run: createChunk },

@@ -26,7 +26,7 @@ export type StoredAttempt = WithoutPlace & {
   /** Null where no process ran, as the output directory is then. */
   worker_id: string | null;
   stdio: StdioMode | null;
-  log_kind: LogPlace['kind'] | null;
+  log_kind: LogPlace['kind'] | 'pruned' | null;
   log_slot: number | null;
 };
 
@@ -46,17 +46,24 @@ export function withPlace(row: StoredAttempt): ShownAttempt {
 /** What `withPlace` reads and does not show. */
 const hiddenColumns: ReadonlySet<string> = new Set(['output_directory', 'worker_id', 'stdio', 'log_slot']);
 
+/** What the place follows from. */
+export type NamedPlace = Pick<
+  StoredAttempt,
+  'job_key' | 'run_id' | 'attempt_id' | 'worker_id' | 'stdio' | 'log_kind' | 'log_slot'
+>;
+
 interface Place {
   kind: ShownKind;
   paths: { stdoutPath: string | null; stderrPath: string | null } | null;
 }
 
-function placeOf(row: StoredAttempt, output: string): Place {
+/** Of an attempt whose worker had this output directory. */
+export function placeOf(row: NamedPlace, output: string): Place {
   const { log_kind: kind, job_key, run_id, attempt_id } = row;
   const workerId = row.worker_id ?? '';
   const stated = stdioOutputs.find((output) => output === kind && output !== 'combined');
   const { output: mode } = stdioParts(stated ?? row.stdio ?? 'files');
-  if (kind === 'empty' || kind === 'removed') return { kind, paths: null };
+  if (kind === 'empty' || kind === 'removed' || kind === 'pruned') return { kind, paths: null };
   if (kind === 'combined') {
     const path = combinedLogPath(output, workerId);
     return { kind, paths: { stdoutPath: path, stderrPath: path } };
