@@ -19,19 +19,25 @@ function nodeNumber(node: GraphNode, numJobs: number): number {
 }
 
 export function buildGraph(numJobs: number, numBarriers: number, edges: Edges): Graph {
-  const numNodes = numJobs + numBarriers;
-  const offsets = new Int32Array(numNodes + 1);
-  let numEdges = 0;
-  for (const [from] of edges) {
-    add(offsets, nodeNumber(from, numJobs) + 1, 1);
-    numEdges += 1;
+  const [from, to]: [number[], number[]] = [[], []];
+  for (const [upstream, downstream] of edges) {
+    from.push(nodeNumber(upstream, numJobs));
+    to.push(nodeNumber(downstream, numJobs));
   }
+  return graphOf(numJobs + numBarriers, from, to);
+}
+
+/** A graph of edges from `from[n]` to `to[n]`. */
+export function graphOf(numNodes: number, from: ArrayLike<number>, to: ArrayLike<number>): Graph {
+  const numEdges = from.length;
+  const offsets = new Int32Array(numNodes + 1);
+  for (let edge = 0; edge < numEdges; edge++) add(offsets, (from[edge] as number) + 1, 1);
   for (let node = 0; node < numNodes; node++) add(offsets, node + 1, at(offsets, node));
   const targets = new Int32Array(numEdges);
   const next = offsets.slice();
-  for (const [from, to] of edges) {
-    const node = nodeNumber(from, numJobs);
-    targets[at(next, node)] = nodeNumber(to, numJobs);
+  for (let edge = 0; edge < numEdges; edge++) {
+    const node = from[edge] as number;
+    targets[at(next, node)] = to[edge] as number;
     add(next, node, 1);
   }
   return { numNodes, offsets, targets };

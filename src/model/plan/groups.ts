@@ -37,51 +37,84 @@ export interface JobGroup extends PlannedShape {
   waitsFor: readonly Wait[];
 }
 
-export interface GroupInput {
+export interface GroupInput<S extends PlannedShape = PlannedShape> {
   numJobs: number;
   /** The jobs in their order, then the barriers. */
   graph: Graph;
   /** By job: an index of `shapes`; -1 for one that does not count. */
   shapeOf: Int32Array;
-  shapes: readonly PlannedShape[];
+  shapes: readonly S[];
+  /** What number a job has among all jobs; as here unless others are apart. */
+  numberOf?: (job: number) => number;
+  /** Further jobs, which wait for no job and for which no job waits. */
+  apart?: readonly JobsApart[];
+}
+
+/** Jobs of a shape that are on no edge, and the number of the first of them among all jobs. */
+export interface JobsApart {
+  shape: number;
+  numJobs: number;
+  firstJob: number;
 }
 
 /** A plan with more groups would take long and say little. */
 export const mostPlannedGroups = 3000;
 
 /** Null when there would be more than `most`. Throws RangeError for a graph with a cycle. */
-export function groupsOf(input: GroupInput, most: number): JobGroup[] | null {
+export function groupsOf<S extends PlannedShape>(input: GroupInput<S>, most: number): (JobGroup & S)[] | null {
   const { stages, readyMs } = orderOf(input);
-  const { shapeOf, shapes, numJobs } = input;
+  const { shapeOf, shapes, numJobs, numberOf = (job) => job, apart = [] } = input;
   const numbers = new Map<number, number>();
   const groupOf = new Int32Array(numJobs).fill(-1);
-  const groups: (JobGroup & { waitsFor: Wait[] })[] = [];
+  const groups: (JobGroup & S & { waitsFor: Wait[]; readyMs: number })[] = [];
+  const groupAt = (stage: number, shape: number, job: number, ms: number): number => {
+    const id = stage * shapes.length + shape;
+    const known = numbers.get(id);
+    if (known !== undefined) return known;
+    const own = { stage, numJobs: 0, firstJob: job, soonestJob: job, waitsFor: [], readyMs: ms };
+    const number = groups.push({ ...(shapes[shape] as S), ...own }) - 1;
+    numbers.set(id, number);
+    return number;
+  };
   for (let job = 0; job < numJobs; job++) {
     const shape = shapeOf[job] as number;
     if (shape < 0) continue;
-    const stage = stages[job] as number;
-    const id = stage * shapes.length + shape;
-    let number = numbers.get(id);
-    if (number === undefined) {
-      if (groups.length === most) return null;
-      number = groups.length;
-      numbers.set(id, number);
-      groups.push({
-        ...(shapes[shape] as PlannedShape),
-        stage,
-        numJobs: 0,
-        firstJob: job,
-        soonestJob: job,
-        waitsFor: [],
-      });
-    }
+    const ms = readyMs[job] as number;
+    const number = groupAt(stages[job] as number, shape, job, ms);
+    if (groups.length > most) return null;
     groupOf[job] = number;
-    const group = groups[number] as JobGroup;
+    const group = groups[number] as JobGroup & { readyMs: number };
     group.numJobs += 1;
-    if ((readyMs[job] as number) < (readyMs[group.soonestJob] as number)) group.soonestJob = job;
+    if (ms >= group.readyMs) continue;
+    group.soonestJob = job;
+    group.readyMs = ms;
   }
+  for (const group of groups) {
+    group.firstJob = numberOf(group.firstJob);
+    group.soonestJob = numberOf(group.soonestJob);
+  }
+  for (const { shape, numJobs, firstJob } of apart) {
+    const group = groups[groupAt(1, shape, firstJob, 0)] as JobGroup & { readyMs: number };
+    group.numJobs += numJobs;
+    group.firstJob = Math.min(group.firstJob, firstJob);
+    group.soonestJob = group.readyMs > 0 ? firstJob : Math.min(group.soonestJob, firstJob);
+    group.readyMs = 0;
+  }
+  if (groups.length > most) return null;
   addWaits(input, groupOf, groups);
-  return groups;
+  return inOrder(groups.map(({ readyMs: _, ...group }) => group as JobGroup & S));
+}
+
+/** By their first jobs. */
+function inOrder<S>(groups: readonly (JobGroup & S)[]): (JobGroup & S)[] {
+  const order = groups.map((_, index) => index);
+  order.sort((a, b) => (groups[a] as JobGroup).firstJob - (groups[b] as JobGroup).firstJob);
+  const places = new Int32Array(groups.length);
+  for (const [place, index] of order.entries()) places[index] = place;
+  return order.map((index) => {
+    const group = groups[index] as JobGroup & S;
+    return { ...group, waitsFor: group.waitsFor.map((wait) => ({ ...wait, group: places[wait.group] as number })) };
+  });
 }
 
 /** By node: its stage, and when it is ready if there is room for all; jobs that do not count take neither. */
@@ -105,7 +138,11 @@ function orderOf({ graph, numJobs, shapeOf, shapes }: GroupInput): { stages: Int
 }
 
 /** By pair of groups: how many upstream jobs the downstream ones have, counted once for each of them. */
-function addWaits({ graph, numJobs }: GroupInput, groupOf: Int32Array, groups: (JobGroup & { waitsFor: Wait[] })[]) {
+function addWaits(
+  { graph, numJobs }: GroupInput,
+  groupOf: Int32Array,
+  groups: readonly (JobGroup & { waitsFor: Wait[] })[],
+) {
   const pairs = new Map<number, number>();
   const add = (from: number, to: number, count: number): void => {
     const id = from * groups.length + to;

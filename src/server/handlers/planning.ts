@@ -5,34 +5,31 @@ import type { PlannedGroup } from '../../api/planning.ts';
 import { anyConfig } from '../../model/decide/pools.ts';
 import { noResources } from '../../model/named-resources.ts';
 import { groupsOf, type JobGroup, mostPlannedGroups } from '../../model/plan/groups.ts';
-import { namesOfJobs, type PlannedShapes, readPlannedShapes } from '../../storage/demand/planned-shapes.ts';
-import { loadGraph } from '../../storage/running/job-graph.ts';
+import { namesOfJobs, readPlannedJobs } from '../../storage/demand/planned-shapes.ts';
 import { getWorkflow } from '../../storage/running/workflows.ts';
 import type { ServerContext } from '../context.ts';
 
-/** Reads every job and edge once. */
+/** Reads every edge once, and every job unless most are on none. */
 export function showPlannedJobs(
   { view, usualRuntimeMs }: ServerContext,
   { workflow_key }: Request<'planned_jobs'>,
 ): Reply<'planned_jobs'> {
   const { workflowKey, name, expirationBufferMs, waitForNewJobsMs } = getWorkflow(view, Number(workflow_key));
-  const { graph, keys } = loadGraph(view, workflowKey);
-  const planned = readPlannedShapes(view, workflowKey, keys, usualRuntimeMs);
-  const groups = groupsOf({ numJobs: keys.length, graph, ...planned }, mostPlannedGroups);
-  const names = namesOfJobs(view, groups?.map(({ soonestJob }) => keys[soonestJob] as number) ?? []);
+  const planned = readPlannedJobs(view, workflowKey, usualRuntimeMs);
+  const groups = groupsOf(planned, mostPlannedGroups);
+  const names = namesOfJobs(view, groups?.map(({ soonestJob }) => planned.keyOf(soonestJob)) ?? []);
   return {
     workflow_key,
     name,
-    num_jobs: planned.shapeOf.reduce((sum, shape) => sum + (shape >= 0 ? 1 : 0), 0),
+    num_jobs: planned.numWaiting,
     expiration_buffer_seconds: expirationBufferMs / 1000,
     wait_for_new_jobs_seconds: waitForNewJobsMs / 1000,
-    groups: groups?.map((group, index) => groupRecord(group, planned, names[index] as string)) ?? null,
+    groups: groups?.map((group, index) => groupRecord(group, names[index] as string)) ?? null,
   };
 }
 
-function groupRecord(group: JobGroup, { shapeOf, shapes }: PlannedShapes, name: string): PlannedGroup {
-  const { need } = group;
-  const slurmConfigKey = shapes[shapeOf[group.firstJob] as number]?.slurmConfigKey ?? anyConfig;
+function groupRecord(group: JobGroup & { slurmConfigKey: number }, name: string): PlannedGroup {
+  const { need, slurmConfigKey } = group;
   return {
     first_job: name,
     stage: group.stage,

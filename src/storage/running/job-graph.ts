@@ -1,5 +1,6 @@
 /** The graph of a whole workflow, and a value of each of its jobs: read in the way that is fastest for a million of them. */
-import { buildGraph, type Graph } from '../../model/graph/graph.ts';
+import { type Graph, graphOf } from '../../model/graph/graph.ts';
+import { Integers } from '../database/integers.ts';
 import type { Transaction } from '../database/transaction.ts';
 
 export interface StoredGraph {
@@ -8,34 +9,78 @@ export interface StoredGraph {
   graph: Graph;
 }
 
-/** Reads every edge once. */
+/** Reads every edge once. Only right after `flushCounts`. */
 export function loadGraph(tx: Transaction, workflowKey: number): StoredGraph {
-  const keys = keysOf(tx, 'jobs', 'job_key', workflowKey);
-  const barrierKeys = keysOf(tx, 'barriers', 'barrier_key', workflowKey);
-  const edges = [...edgesOf(tx, keys, barrierKeys, numbering(keys))];
-  return { keys, graph: buildGraph(keys.length, barrierKeys.length, edges) };
+  const keys = keysOfJobs(tx, workflowKey);
+  return { keys, graph: readGraph(tx, keys, keysOfBarriers(tx, workflowKey)) };
+}
+
+/** Keys of a workflow: how many, and the first and last of them. */
+export interface KeyRange {
+  first: number;
+  last: number;
+  count: number;
+}
+
+/** Only right after `flushCounts`. */
+export function rangeOfJobs(tx: Transaction, workflowKey: number): KeyRange {
+  return rangeOf(tx, 'job_key', 'jobs', 'SELECT coalesce(sum(n), 0) FROM job_counts', workflowKey);
+}
+
+function rangeOf(tx: Transaction, key: string, table: string, count: string, workflowKey: number): KeyRange {
+  const [first, last, numKeys] = tx.db.row<[number | null, number | null, number]>(
+    `SELECT (SELECT min(${key}) FROM ${table} WHERE workflow_key = @key), (SELECT max(${key}) FROM ${table} WHERE workflow_key = @key),
+       (${count} WHERE workflow_key = @key)`,
+    { key: workflowKey },
+  ) ?? [null, null, 0];
+  return { first: first ?? 0, last: last ?? -1, count: numKeys };
+}
+
+export function hasGaps({ first, last, count }: KeyRange): boolean {
+  return last - first !== count - 1;
+}
+
+/** Only right after `flushCounts`. */
+export function keysOfJobs(tx: Transaction, workflowKey: number): Float64Array {
+  return keysIn(tx, 'job_key', 'jobs', rangeOfJobs(tx, workflowKey), workflowKey);
+}
+
+export function keysOfBarriers(tx: Transaction, workflowKey: number): Float64Array {
+  const range = rangeOf(tx, 'barrier_key', 'barriers', 'SELECT count(*) FROM barriers', workflowKey);
+  return keysIn(tx, 'barrier_key', 'barriers', range, workflowKey);
 }
 
 /** Keys without gaps need not be read one by one. */
-function keysOf(tx: Transaction, table: 'jobs' | 'barriers', key: string, workflowKey: number): Float64Array {
-  const [first, last, count] = tx.db.row<[number | null, number, number]>(
-    `SELECT (SELECT min(${key}) FROM ${table} WHERE workflow_key = @key), (SELECT max(${key}) FROM ${table} WHERE workflow_key = @key),
-       (SELECT count(*) FROM ${table} WHERE workflow_key = @key)`,
-    { key: workflowKey },
-  ) ?? [null, 0, 0];
-  if (first === null) return new Float64Array();
-  if (last - first === count - 1) return new Float64Array(count).map((_, index) => first + index);
+function keysIn(tx: Transaction, key: string, table: string, range: KeyRange, workflowKey: number): Float64Array {
+  if (!hasGaps(range)) return keysFrom(range.first, range.last);
   const sql = `SELECT ${key} FROM ${table} WHERE workflow_key = ? ORDER BY ${key}`;
   return Float64Array.from(tx.db.column<number>(sql, workflowKey));
+}
+
+export function keysFrom(first: number, last: number): Float64Array {
+  return new Float64Array(last - first + 1).map((_, index) => first + index);
 }
 
 /** How many jobs become one text: their values in it are far faster to read than a row for each. */
 const jobsPerText = 10_000;
 
-export interface JobTexts {
+interface JobPart {
   /** The number of the first job. */
   first: number;
   numJobs: number;
+}
+
+function* partsOf(keys: Float64Array): Generator<JobPart & { low: number; high: number }> {
+  for (let first = 0; first < keys.length; first += jobsPerText) {
+    const numJobs = Math.min(jobsPerText, keys.length - first);
+    yield { first, numJobs, low: keys[first] as number, high: keys[first + numJobs - 1] as number };
+  }
+}
+
+/** The plus keeps SQLite from looking up each job in the index of the workflow. */
+const jobsOfPart = 'FROM jobs j WHERE +j.workflow_key = ? AND j.job_key BETWEEN ? AND ? ORDER BY j.job_key';
+
+export interface JobTexts extends JobPart {
   /** The values of the jobs, each followed by a NUL. */
   text: string;
 }
@@ -47,53 +92,84 @@ export function* jobTexts(
   keys: Float64Array,
   expression: string,
 ): Generator<JobTexts> {
-  for (let first = 0; first < keys.length; first += jobsPerText) {
-    const numJobs = Math.min(jobsPerText, keys.length - first);
-    // the plus keeps SQLite from looking up each job in the index of the workflow
-    const [text = ''] = tx.db.column<string>(
-      `SELECT group_concat(value || char(0), '') FROM (SELECT ${expression} AS value FROM jobs j
-         WHERE +j.workflow_key = ? AND j.job_key BETWEEN ? AND ? ORDER BY j.job_key)`,
-      workflowKey,
-      keys[first],
-      keys[first + numJobs - 1],
-    );
+  for (const { first, numJobs, low, high } of partsOf(keys)) {
+    const sql = `SELECT group_concat(value || char(0), '') FROM (SELECT ${expression} AS value ${jobsOfPart})`;
+    const [text = ''] = tx.db.column<string>(sql, workflowKey, low, high);
     yield { first, numJobs, text };
   }
 }
 
-/** Keys of one workflow are mostly one range without gaps, where a subtraction replaces the lookup. */
-export function numbering(keys: Float64Array): (key: number) => number | undefined {
-  const first = keys[0] ?? 0;
-  const isRange = keys.length === 0 || (keys.at(-1) as number) - first === keys.length - 1;
-  if (isRange) return (key) => (key >= first && key < first + keys.length ? key - first : undefined);
-  const numbers = new Map<number, number>();
-  for (const [number, key] of keys.entries()) numbers.set(key, number);
-  return (key) => numbers.get(key);
+/** The values of two expressions over a job `j` that are whole numbers, for jobs with these keys. */
+export function* jobIntegers(
+  tx: Transaction,
+  workflowKey: number,
+  keys: Float64Array,
+  expressions: readonly [string, string],
+): Generator<JobPart & { values: [Integers, Integers] }> {
+  const [one, two] = expressions;
+  const sql = `SELECT group_concat(one), group_concat(two) FROM (SELECT ${one} AS one, ${two} AS two ${jobsOfPart})`;
+  for (const { first, numJobs, low, high } of partsOf(keys)) {
+    const texts = tx.db.row<[string, string]>(sql, workflowKey, low, high) ?? ['', ''];
+    yield { first, numJobs, values: [new Integers(texts[0]), new Integers(texts[1])] };
+  }
 }
 
-/** The workflow's edges as graph nodes. Keys of other workflows may lie in between and are skipped. */
-export function* edgesOf(
-  tx: Transaction,
-  keys: Float64Array,
-  barrierKeys: Float64Array,
-  jobNumber: (key: number) => number | undefined,
-): Generator<[number, number]> {
-  const barrierNumber = numbering(barrierKeys);
-  const nodeOf = (key: number): number | undefined => {
-    if (key > 0) return jobNumber(key);
-    const barrier = barrierNumber(-key);
-    return barrier === undefined ? undefined : -1 - barrier;
+/** The numbers of keys, which are sorted: by the runs of keys without gaps, of which there are mostly few. */
+export function numbering(keys: Float64Array): (key: number) => number | undefined {
+  const starts: number[] = [];
+  for (let number = 0; number < keys.length; number++) {
+    if (number === 0 || keys[number] !== (keys[number - 1] as number) + 1) starts.push(number);
+  }
+  return (key) => {
+    let [low, high] = [0, starts.length];
+    // the last run that begins at the key or before it
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if ((keys[starts[middle] as number] as number) <= key) low = middle;
+      else high = middle;
+    }
+    const first = starts[low] ?? 0;
+    const number = first + key - (keys[first] ?? Number.POSITIVE_INFINITY);
+    return number >= first && number < (starts[low + 1] ?? keys.length) ? number : undefined;
   };
-  const ranges: [number | undefined, number | undefined][] = [
-    [keys[0], keys.at(-1)],
-    [-(barrierKeys.at(-1) ?? 0), -(barrierKeys[0] ?? 0)],
-  ];
-  for (const [low, high] of ranges) {
-    if (low === undefined || low === 0) continue;
-    const sql = 'SELECT upstream, downstream FROM edges WHERE upstream BETWEEN ? AND ?';
-    for (const row of tx.db.rows<[number, number]>(sql, low, high)) {
-      const [from, to] = [nodeOf(row[0]), nodeOf(row[1])];
-      if (from !== undefined && to !== undefined) yield [from, to];
+}
+
+/** So many upstreams are read at a time, with their edges as a text: far faster than a row for each edge. */
+const upstreamsPerText = 10_000;
+
+/** The edges among the jobs and barriers of a workflow with these keys; those of other workflows may lie in between. */
+export function readGraph(tx: Transaction, keys: Float64Array, barrierKeys: Float64Array): Graph {
+  const [jobNumber, barrierNumber] = [numbering(keys), numbering(barrierKeys)];
+  const nodeOf = (key: number): number => {
+    if (key > 0) return jobNumber(key) ?? -1;
+    const barrier = barrierNumber(-key);
+    return barrier === undefined ? -1 : keys.length + barrier;
+  };
+  const [from, to]: [number[], number[]] = [[], []];
+  const add = (upstream: number, downstream: number): void => {
+    const [first, second] = [nodeOf(upstream), nodeOf(downstream)];
+    if (first < 0 || second < 0) return;
+    from.push(first);
+    to.push(second);
+  };
+  for (const [low, high] of [
+    [keys[0] ?? 0, keys.at(-1) ?? -1],
+    [-(barrierKeys.at(-1) ?? 0), -(barrierKeys[0] ?? 1)],
+  ] as const) {
+    for (let first = low; first <= high; first += upstreamsPerText) {
+      readEdges(tx, first, Math.min(high, first + upstreamsPerText - 1), add);
     }
   }
+  return graphOf(keys.length + barrierKeys.length, from, to);
+}
+
+function readEdges(tx: Transaction, low: number, high: number, add: (upstream: number, downstream: number) => void) {
+  const [upstreams, downstreams] = tx.db.row<[string | null, string | null]>(
+    'SELECT group_concat(upstream), group_concat(downstream) FROM edges WHERE upstream BETWEEN ? AND ?',
+    low,
+    high,
+  ) ?? [null, null];
+  if (upstreams === null || downstreams === null) return;
+  const [first, second] = [new Integers(upstreams), new Integers(downstreams)];
+  while (!first.isAtEnd) add(first.next(), second.next());
 }

@@ -1,11 +1,11 @@
 /** Reading all jobs of a workflow into a plan's compact form, and applying what a plan settled. */
 import { isChanged, type JobStates, type Settled, statusCode } from '../../model/decide/restart.ts';
-import { buildGraph, topologicalOrder } from '../../model/graph/graph.ts';
+import { topologicalOrder } from '../../model/graph/graph.ts';
 import { type JobStatus, jobStatuses, type Mover } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { giveUpAttempt } from '../running/attempts.ts';
 import { dropOwnHolds } from '../running/holds.ts';
-import { edgesOf, numbering } from '../running/job-graph.ts';
+import { numbering, readGraph } from '../running/job-graph.ts';
 import { moveJob } from '../running/transitions.ts';
 
 /** The jobs of a workflow as plans see them; `keys[n]` is the key of job number n. */
@@ -87,7 +87,7 @@ export function loadJobs(tx: Transaction, workflowKey: number): StoredJobs {
     jobs.numHolds[number] = numHolds;
     jobs.numRetryHolds[number] = numRetryHolds;
   }
-  const graph = buildGraph(numJobs, numBarriers, [...edgesOf(tx, jobs.keys, jobs.barrierKeys, numberOf)]);
+  const graph = readGraph(tx, jobs.keys, jobs.barrierKeys);
   return { ...jobs, numberOf, graph, order: topologicalOrder(graph) };
 }
 
