@@ -27,6 +27,7 @@ import * as selection from './selection.ts';
 import * as sites from './sites.ts';
 import * as slurm from './slurm.ts';
 import * as status from './status.ts';
+import * as timeline from './timeline.ts';
 import * as usage from './usage.ts';
 import * as workers from './workers.ts';
 import * as workflows from './workflows.ts';
@@ -47,6 +48,7 @@ export type { TakenOver } from './resume.ts';
 export type { ScheduleRecord, TickRecord } from './schedules.ts';
 export type { Selectable, Selection } from './selection.ts';
 export type { FailureGroup, StatusLine, StatusReply, WorkflowStatusReply } from './status.ts';
+export type { Timeline, Utilization } from './timeline.ts';
 export type { AllocationUsage, UsageRow, UsageTotal } from './usage.ts';
 export type {
   ActionReport,
@@ -103,6 +105,8 @@ export const endpoints = {
   usage: on(usage.askUsage, usage.usageReply),
   usage_hours: on(usage.askUsage, usage.usageHoursReply),
   usage_earlier: on(usage.askEarlierUsage, usage.earlierUsageReply),
+  timeline: on(timeline.askTimeline, timeline.timelineReply),
+  utilization: on(timeline.askUtilization, timeline.utilizationReply),
   status: on(status.askStatus, status.statusReply),
   workflow_status: on(workflows.workflowOnly, status.workflowStatusReply),
   jobs_diagnose: on(jobs.diagnoseJobs, jobs.diagnoseReply),

@@ -20,6 +20,11 @@ export const limits = {
   longPollSeconds: 25,
   /** Workflows of one reply about how they stand. */
   statusLines: 200,
+  /** Of one reply about when attempts ran, and about how busy nodes were. */
+  timelineWorkers: 1_000,
+  timelineAllocations: 1_000,
+  timelineSpans: 20_000,
+  timelineBins: 1_000,
   parkedRequests: 10_000,
   /** Requests that wait for a transaction; more are answered 503 before they are read. */
   queuedRequests: 5_000,

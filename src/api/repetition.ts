@@ -31,6 +31,8 @@ const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'usage',
   'usage_earlier',
   'usage_hours',
+  'timeline',
+  'utilization',
   'demand',
   'planned_jobs',
   'status',

@@ -310,6 +310,11 @@ const valid: { [N in EndpointName]: unknown } = {
   demand: { workflow_key: '1' },
   usage: { workflow_key: '1' },
   usage_hours: { workflow_key: '1' },
+  timeline: {
+    ...{ workflow_key: '1', run_id: 1, from: '2026-01-01T00:00:00Z', to: '2036-01-01T00:00:00Z', hostnames: ['h'] },
+    ...{ max_workers: 10, skip_workers: 0, max_spans: 10, num_bins: 10 },
+  },
+  utilization: { workflow_key: '1', run_id: null, from: null, to: null, num_bins: 10 },
   usage_earlier: { name: 'w', workflow_key: null },
   status: { workflow_keys: ['1'], user: null, limit: 1, state: null, wait_seconds: 0 },
   workflow_status: { workflow_key: '1' },

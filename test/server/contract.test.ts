@@ -20,6 +20,9 @@ const config = {
 };
 const resources = { num_cpus: 1, memory_bytes: 1024, gpu_thousandths: 0, runtime_ms: null };
 
+const period = { run_id: null, from: null, to: null, num_bins: 2 };
+const all = { hostnames: null, max_workers: 10, skip_workers: 0 };
+
 /** A workflow with one of everything, of which jobs run, fail and are lost. */
 async function callAll(): Promise<void> {
   const { service, directory, close } = await freshService();
@@ -59,6 +62,8 @@ async function callAll(): Promise<void> {
   await run(service, workflow_key);
   await service.call('usage', { workflow_key });
   await service.call('usage_hours', { workflow_key });
+  for (const max_spans of [0, 100]) await service.call('timeline', { ...period, ...all, workflow_key, max_spans });
+  await service.call('utilization', { ...period, workflow_key });
   await service.call('usage_earlier', { name: 'x', workflow_key });
   await look(service, workflow_key);
   await copy(service, workflow_key);

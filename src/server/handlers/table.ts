@@ -58,6 +58,7 @@ import { describeServer, rotateToken, showAwaited, stopServer } from './server.t
 import { showSites, storeSite } from './sites.ts';
 import { changeSlurmConfig, confirmSubmission, createSlurmConfig, recordSubmissions } from './slurm.ts';
 import { showStatus, showWorkflowStatus } from './status.ts';
+import { showTimeline, showUtilization } from './timeline.ts';
 import { showEarlierUsage, showUsage, showUsageHours } from './usage.ts';
 import { greetWorker } from './workers.ts';
 import {
@@ -127,6 +128,8 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   usage: { kind: 'read', run: showUsage },
   usage_hours: { kind: 'read', run: showUsageHours },
   usage_earlier: { kind: 'read', run: showEarlierUsage },
+  timeline: { kind: 'read', run: showTimeline },
+  utilization: { kind: 'read', run: showUtilization },
   status: { kind: 'read', run: showStatus },
   workflow_status: { kind: 'read', run: showWorkflowStatus },
   schedules_list: { kind: 'read', run: listSchedules },

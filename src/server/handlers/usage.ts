@@ -11,6 +11,7 @@ import {
   readUsage,
 } from '../../storage/lists/usage.ts';
 import type { ServerContext } from '../context.ts';
+import { inParts } from './parts.ts';
 
 /** Where it looks at the jobs, that is in parts, so that others are served in between. */
 export async function showUsage(
@@ -24,14 +25,6 @@ export async function showUsage(
     await inParts(signal, (after) => addShapesOfStems(db, workflowKey, stems, after));
   }
   return readUsage(view, workflowKey, stems);
-}
-
-/** `part` returns from where on the next one begins, or null after the last. */
-async function inParts(signal: AbortSignal | undefined, part: (after: number) => number | null): Promise<void> {
-  for (let after: number | null = 0; after !== null && signal?.aborted !== true; ) {
-    after = part(after);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }
 
 export function showEarlierUsage(

@@ -21,8 +21,8 @@ export function workerTimes(
 /** How many attempts one step sums at most: in a few milliseconds. */
 const attemptsAtATime = 20_000;
 
-/** Few attempts have not ended: a join would look at the worker of each. */
-const endOfWorker = '(SELECT n.ended_at FROM compute_nodes n WHERE n.compute_node_key = a.compute_node_key)';
+/** Of attempts `a`. Few have not ended: a join would look at the worker of each. */
+export const endOfWorker = '(SELECT n.ended_at FROM compute_nodes n WHERE n.compute_node_key = a.compute_node_key)';
 
 /**
  * Adds a part of the attempts to `sums`, by their workers; returns from where on the next part begins, or null after the

@@ -4,7 +4,8 @@ import { causesOfSuccess, isUnsuccessfulSql } from '../../running/attempt-sets.t
 import { type Column, type Condition, columns, findable, type ListDefinition, word } from '../columns.ts';
 import { otherResultStatuses } from '../status-words.ts';
 
-const resultOutcome = `CASE a.end_status WHEN 'done' THEN CASE WHEN a.return_code = 0 THEN 'success'
+/** Of attempts `a`. */
+export const resultOutcome = `CASE a.end_status WHEN 'done' THEN CASE WHEN a.return_code = 0 THEN 'success'
   WHEN a.is_forgiven = 1 THEN 'forgiven' ELSE 'failed' END
   ELSE a.end_status END`;
 
