@@ -8,7 +8,7 @@ export interface Period {
   numBins: number;
 }
 
-/** At most so many bins of whole milliseconds. */
+/** In `mostBins` or fewer, each a whole number of milliseconds long. */
 export function periodOf(from: number, to: number, mostBins: number): Period {
   const length = Math.max(1, to - from);
   const binMs = Math.ceil(length / mostBins);

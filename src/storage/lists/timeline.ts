@@ -88,7 +88,7 @@ function eachAttempt<R extends unknown[]>(
     FROM attempts a
     WHERE workflow_key = ? AND attempt_key BETWEEN ? AND ? AND compute_node_key > 0 AND inherited_from IS NULL
       AND started_at <= ? AND stopped_at >= ?`;
-  for (const row of db.rows<R>(sql, now, workflowKey, first, last, to, from)) each(row);
+  for (const row of db.allRows<R>(sql, now, workflowKey, first, last, to, from)) each(row);
   return last;
 }
 
