@@ -496,6 +496,20 @@ describe('submissions without an answer', () => {
     await look();
     expect((await rows(service, 'allocations', key)).map((row) => row.status)).toEqual(['refused', 'submitted']);
   });
+
+  it('may have arrived all the same: a worker of such a job is asked about by that job', async () => {
+    const worker = await running();
+    const [allocationKey] = (await rows(service, 'allocations', key)).map((row) => row.allocation_key as string);
+    // the earlier of two submissions; the later one is known as job 7
+    const other = await join('6', allocationKey as string);
+    machine.slurm.queue = [queued('7', 'alloc 7', 'RUNNING')];
+    machine.slurm.accounts = [accounted('6', 'alloc 7', 'OUT_OF_MEMORY')];
+    await look();
+    const node = (id: string) =>
+      service.db.get('SELECT is_active FROM compute_nodes WHERE worker_id = ?', id)?.is_active;
+    expect([node(worker.workerId), node(other.workerId)]).toEqual([1, 0]);
+    expect(await rows(service, 'allocations', key)).toMatchObject([{ status: 'running', slurm_state: 'RUNNING' }]);
+  });
 });
 
 describe('an allocation that has not started', () => {

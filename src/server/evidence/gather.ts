@@ -64,13 +64,14 @@ export async function gatherEvidence(source: EvidenceSource, options: GatherOpti
 function targetsOf(view: Transaction, workflowKey: number | null): Target[] {
   const inDoubt = allocationsInDoubt(view);
   const targets = openAllocations(view, workflowKey).map((allocation) => targetOf(allocation, inDoubt));
-  const foreignSlurmJobs = new Map<string, Target>();
+  const otherSlurmJobs = new Map<string, Target>();
   for (const worker of watchedWorkers(view, workflowKey)) {
     const { slurmJobId, allocationKey, cluster, restartCount } = worker;
-    if (slurmJobId === null || allocationKey !== null) continue;
-    const known = foreignSlurmJobs.get(slurmJobId);
-    foreignSlurmJobs.set(slurmJobId, {
-      allocationKey: null,
+    if (slurmJobId === null || worker.isInItsAllocation) continue;
+    const key = keyOf(worker);
+    const known = otherSlurmJobs.get(key);
+    otherSlurmJobs.set(key, {
+      allocationKey,
       name: null,
       slurmJobId,
       cluster,
@@ -83,7 +84,7 @@ function targetsOf(view: Transaction, workflowKey: number | null): Target[] {
       knownEnds: new Set(),
     });
   }
-  return [...targets, ...foreignSlurmJobs.values()];
+  return [...targets, ...otherSlurmJobs.values()];
 }
 
 /** Accounting is asked again about an end that leaves in doubt why jobs were lost: it lags behind. */
@@ -98,9 +99,11 @@ function targetOf(allocation: OpenAllocation, inDoubt: ReadonlySet<number>): Tar
   };
 }
 
+function keyOf(one: { allocationKey: number | null; slurmJobId: string | null }): string {
+  return `${one.allocationKey} ${one.slurmJobId}`;
+}
+
 function matcher(said: readonly SlurmEvidence[]): (worker: WatchedWorker) => SlurmEvidence | null {
-  const keyOf = (one: { allocationKey: number | null; slurmJobId: string | null }): string =>
-    `${one.allocationKey} ${one.slurmJobId}`;
   const byKey = new Map(said.map((one) => [keyOf(one), one]));
   return (worker) => (worker.slurmJobId === null ? null : (byKey.get(keyOf(worker)) ?? null));
 }

@@ -96,6 +96,8 @@ function loseContact(tx: Transaction, worker: WatchedWorker, why: string): void 
 function storeAllocation(tx: Transaction, allocationKey: number, answer: SlurmEvidence, at: number): void {
   const allocation = findAllocation(tx, allocationKey);
   if (allocation === null) return;
+  // about another submission of it
+  if (allocation.slurmJobId !== null && answer.slurmJobId !== allocation.slurmJobId) return;
   const isOvertaken = allocation.checkedAt !== null && allocation.checkedAt > at;
   if (isOvertaken && allocation.checkedAt !== answer.checkedAt) return;
   const { queue } = answer;

@@ -11,9 +11,12 @@ import {
 import type { Transaction } from '../database/transaction.ts';
 import { findAllocation, type WatchedWorker } from './scope.ts';
 
-/** Slurm's answers about one allocation, or about a Slurm job in which a person started a worker. */
+/**
+ * Slurm's answers about one allocation, or about another Slurm job in which a worker runs: one in which a person started
+ * it, or the earlier of two submissions of an allocation, of which the first had no answer.
+ */
 export interface SlurmEvidence {
-  /** Null for a Slurm job that torc did not submit. */
+  /** That of the worker; null for a Slurm job that torc did not submit. */
   allocationKey: number | null;
   /** When Slurm was last asked about it before. */
   checkedAt: number | null;
@@ -89,7 +92,8 @@ export function workerFateOf(
   worker: WatchedWorker,
 ): WorkerVerdict {
   const answer = slurmOf(evidence, worker);
-  const allocation = worker.allocationKey === null ? null : findAllocation(tx, worker.allocationKey);
+  const { allocationKey, isInItsAllocation } = worker;
+  const allocation = allocationKey === null || !isInItsAllocation ? null : findAllocation(tx, allocationKey);
   const ends = allocation?.evidence.ends ?? endsByRestart({}, answer);
   const absentSince = allocation === null ? worker.contactLostAt : allocation.absentSince;
   return decideWorkerFate({

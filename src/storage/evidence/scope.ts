@@ -96,6 +96,8 @@ export interface WatchedWorker {
   startTicks: number | null;
   cluster: string | null;
   slurmJobId: string | null;
+  /** Its Slurm job is the one that its allocation is known by. */
+  isInItsAllocation: boolean;
   restartCount: number;
   memoryBytes: number;
   isActive: boolean;
@@ -104,15 +106,17 @@ export interface WatchedWorker {
   fencedAt: number | null;
 }
 
-type WorkerRow = Omit<WatchedWorker, 'isActive'> & { isActive: number };
+type WorkerRow = Omit<WatchedWorker, 'isActive' | 'isInItsAllocation'> & { isActive: number; isInItsAllocation: number };
 
 const workerColumns = `compute_node_key AS computeNodeKey, worker_id AS workerId, workflow_key AS workflowKey,
-  allocation_key AS allocationKey, hostname, boot_id AS bootId, pid, start_ticks AS startTicks, cluster,
+  n.allocation_key AS allocationKey, hostname, boot_id AS bootId, pid, start_ticks AS startTicks, cluster,
   slurm_job_id AS slurmJobId, restart_count AS restartCount, memory_bytes AS memoryBytes, is_active AS isActive,
-  last_heartbeat_at AS lastHeartbeatAt, contact_lost_at AS contactLostAt, fenced_at AS fencedAt`;
+  last_heartbeat_at AS lastHeartbeatAt, contact_lost_at AS contactLostAt, fenced_at AS fencedAt,
+  EXISTS (SELECT 1 FROM allocations l WHERE l.allocation_key = n.allocation_key AND l.slurm_job_id = n.slurm_job_id)
+    AS isInItsAllocation`;
 
 function asWorker(row: WorkerRow): WatchedWorker {
-  return { ...row, isActive: row.isActive === 1 };
+  return { ...row, isActive: row.isActive === 1, isInItsAllocation: row.isInItsAllocation === 1 };
 }
 
 /** Workers that are not closed, whose jobs may still have processes, or whose lost jobs are still to be decided on. */
@@ -130,7 +134,7 @@ export function watchedWorkers(tx: Transaction, workflowKey: number | null): Wat
 }
 
 export function findWorker(tx: Transaction, computeNodeKey: number): WatchedWorker | null {
-  const sql = `SELECT ${workerColumns} FROM compute_nodes WHERE compute_node_key = ?`;
+  const sql = `SELECT ${workerColumns} FROM compute_nodes n WHERE compute_node_key = ?`;
   const row = tx.db.get<WorkerRow>(sql, computeNodeKey);
   return row === undefined ? null : asWorker(row);
 }
