@@ -23,10 +23,15 @@ const scaling = (given: NonNullable<ReturnType<typeof rule>['scale']>, more: Par
   rule({ exit_codes: [], causes: ['oom', 'job_timeout'], max_retries: 9, scale: given, ...more });
 
 /** Jobs `big` and `sibling` with the same requirements and the same rule. */
-async function pair(rules: ReturnType<typeof rule>[], options: Options = {}, slurmConfig?: number) {
+async function pair(
+  rules: ReturnType<typeof rule>[],
+  options: Options = {},
+  { slurmConfig, labels }: { slurmConfig?: number; labels?: string[] } = {},
+) {
   const jobs = ['big', 'sibling'].map((name) => ({
     ...{ name, memory: 10 * gibibyte, runtime: 600, failureHandler: 0 },
     ...(slurmConfig === undefined ? {} : { slurmConfig }),
+    ...(labels === undefined ? {} : { labels }),
   }));
   const key = await createWorkflow(fresh.service, jobs, [], { failureHandlers: [rules], ...options });
   // the same requirements, not only equal ones
@@ -184,7 +189,11 @@ describe('above what its Slurm config gives', () => {
   ];
 
   it('a job takes the next fallback that gives it, then the most that there is', async () => {
-    const key = await pair([scaling({ memory: { factor: 2 }, runtime: { factor: 2 } })], { slurmConfigs: configs }, 0);
+    const key = await pair(
+      [scaling({ memory: { factor: 2 }, runtime: { factor: 2 } })],
+      { slurmConfigs: configs },
+      { slurmConfig: 0 },
+    );
     const worker = await TestWorker.join(fresh.service, key, { ...huge, maxJobs: 1 });
     await worker.exchange();
     await runsOut(worker, 'oom');
@@ -202,8 +211,15 @@ describe('above what its Slurm config gives', () => {
     ]);
   });
 
-  it('a job without a config gets the most that any worker has, also of the nodes that were seen', async () => {
-    const key = await pair([scaling({ memory: { factor: 4 } })], { slurmConfigs: [{ name: 'node', mem: null }] });
+  it.each([
+    ['also of the nodes that were seen', []],
+    ['also of one that has more labels than its config', ['extra']],
+  ])('a job without a config gets the most that any worker has, %s', async (_, labels) => {
+    const key = await pair(
+      [scaling({ memory: { factor: 4 } })],
+      { slurmConfigs: [{ name: 'node', mem: null }] },
+      { labels },
+    );
     const db = fresh.service.db;
     const { allocation_keys } = await fresh.service.call('allocations_record', {
       workflow_key: key,
@@ -211,7 +227,8 @@ describe('above what its Slurm config gives', () => {
       allocations: [{ name: 'n', num_nodes: 1, one_worker_per_node: false, script_path: '/s', output_directory: '/o' }],
     });
     const place = { slurmJobId: '7', hostname: 'c1', restartCount: 0, allocationKey: allocation_keys[0] as string };
-    const worker = await TestWorker.join(fresh.service, key, { memory: 25 * gibibyte, maxJobs: 1 }, place);
+    const size = { memory: 25 * gibibyte, maxJobs: 1 };
+    const worker = await TestWorker.join(fresh.service, key, size, place, { labels });
     expect(db.get('SELECT count(*) AS n FROM compute_nodes')).toEqual({ n: 1 });
     await worker.exchange();
     expect((await runsOut(worker, 'oom')).jobs).toMatchObject([{ job_name: 'big', memory_bytes: 25 * gibibyte }]);

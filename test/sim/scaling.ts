@@ -30,11 +30,13 @@ export function randomScaling(seed: number, widest: number, directory: string): 
   const none = { settings: null, refusedForMs: 0, actionAllocations: null, actionJob: null, longestSeconds: null };
   if (!random.chance(0.4)) return none;
   const isChain = widest === 1 && random.chance(0.2);
+  // allocations of one node that are always kept leave no room for one of several on so small a cluster
+  const isNarrow = widest === 1 ? 1 : 0;
   const max_nodes = Math.max(widest, isChain ? 2 : 1, random.int(1, 4));
   const settings = {
     max_nodes,
     max_queued: random.int(1, 3),
-    min_nodes: isChain || random.chance(0.8) ? 0 : random.int(0, max_nodes),
+    min_nodes: isChain || random.chance(0.8) ? 0 : random.int(0, max_nodes) * isNarrow,
     idle_seconds: random.pick([0, 5, 30, 120]),
     is_chain: isChain,
     output_directory: `${directory}/out`,

@@ -142,9 +142,12 @@ async function advance(world: World, person: Person): Promise<void> {
   for (const { job_key } of db.all(`SELECT job_key FROM holds WHERE kind = 'requirements'`)) {
     void person.stateNeed(String(job_key));
   }
-  const isServed = world.workers.some(({ process }) => process.isAlive) || world.slurm.open.length > 0;
+  const { settings } = world.scalingCheck;
+  const hasNodes = world.workers.some(({ process }) => process.isAlive) || world.slurm.open.length > 0;
+  // nodes that an autoscaler always keeps may not fit what is left
+  const isServed = hasNodes && (settings?.min_nodes ?? 0) === 0;
   // an autoscaler does it, for jobs that workers of its Slurm config take
-  if (isServed || (world.scalingCheck.settings !== null && !world.workflow.hasLabels)) return;
+  if (isServed || (settings !== null && !world.workflow.hasLabels)) return;
   if (world.workflow.widest > 1 || world.random.chance(0.5)) void person.schedule(3_600_000);
   else person.startLocalWorker();
 }

@@ -181,15 +181,17 @@ function anyRoom(tx: Transaction, workflowKey: number, shape: Shape, configs: re
     return mayTake(poolOfConfig({ ...config, alsoUnlabelled: also_unlabelled === 1 }), shape);
   });
   const rooms = able.map(roomOf);
-  const local = tx.db
-    .all<{ memoryBytes: number; labels: LabelSet; takes: number }>(
-      `SELECT memory_bytes AS memoryBytes, labels, takes_unlabelled AS takes FROM compute_nodes
-       WHERE workflow_key = ? AND allocation_key IS NULL`,
+  // a worker in an allocation may have more labels than its config, and so take what no config would
+  const workers = tx.db
+    .all<{ memoryBytes: number; runtimeMs: number | null; labels: LabelSet; takes: number }>(
+      `SELECT DISTINCT memory_bytes AS memoryBytes, walltime_ms AS runtimeMs, labels, takes_unlabelled AS takes
+       FROM compute_nodes WHERE workflow_key = ? AND (allocation_key IS NULL OR ?)`,
       workflowKey,
+      able.length === 0 ? 1 : 0,
     )
     .filter(({ labels, takes }) => mayTake({ config: null, labels, takesUnlabelled: takes === 1 }, shape))
-    .map(({ memoryBytes }): Room => ({ key: anyConfig, name: null, memoryBytes, runtimeMs: null }));
-  const all = [...rooms, ...local];
+    .map(({ memoryBytes, runtimeMs }): Room => ({ key: anyConfig, name: null, memoryBytes, runtimeMs }));
+  const all = [...rooms, ...workers];
   const most = (values: (number | null)[]): number | null =>
     values.length === 0 || values.includes(null) ? null : Math.max(...(values as number[]));
   return {
