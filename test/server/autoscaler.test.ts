@@ -216,6 +216,18 @@ describe('when starts fail', () => {
     expect(slurm.submitted.length).toBeGreaterThan(8);
   });
 
+  it('does not wait until a wall clock that was set back has caught up', async () => {
+    slurm.refusal = 'sbatch: Unable to contact slurm controller';
+    const key = await scaled(jobsOf(9));
+    await clock.advance(120_000);
+    expect(slurm.submitted).toHaveLength(4);
+    clock.set(-7_200_000);
+    slurm.refusal = null;
+    await clock.advance(180_000);
+    expect(slurm.submitted.length).toBeGreaterThan(4);
+    expect(await shown(key)).toMatchObject({ num_nodes: 1 });
+  });
+
   it('an allocation whose worker ran no job counts, one that nobody needed does not', async () => {
     const key = await scaled(jobsOf(2), { max_nodes: 1 });
     for (let id = 101; id <= 103; id++) {

@@ -510,6 +510,32 @@ describe('submissions without an answer', () => {
     expect([node(worker.workerId), node(other.workerId)]).toEqual([1, 0]);
     expect(await rows(service, 'allocations', key)).toMatchObject([{ status: 'running', slurm_state: 'RUNNING' }]);
   });
+
+  it('may have arrived all the same: the end of a worker there does not end the one that still waits', async () => {
+    const [allocationKey] = await allocate(['7']);
+    machine.slurm.queue = [queued('7', 'alloc 7', 'PENDING'), queued('6', 'alloc 7', 'RUNNING')];
+    const other = await join('6', allocationKey as string);
+    const status = async () => (await rows(service, 'allocations', key))[0]?.status;
+    expect(await status()).toBe('submitted');
+    await other.exchange({ leaving: true });
+    expect(await status()).toBe('submitted');
+    await look();
+    expect(await status()).toBe('submitted');
+  });
+
+  it('the answer came after its worker, with another job: it waits again', async () => {
+    const [allocation_key] = await allocate([null]);
+    const other = await join('6', allocation_key as string);
+    await service.call('allocation_confirm', {
+      allocation_key: allocation_key as string,
+      ...{ slurm_job_id: '7', cluster: 'lab', error: null },
+    });
+    machine.slurm.queue = [queued('7', 'alloc lost0', 'PENDING'), queued('6', 'alloc lost0', 'RUNNING')];
+    await look();
+    expect(await rows(service, 'allocations', key)).toMatchObject([{ status: 'submitted', slurm_job_id: '7' }]);
+    await other.exchange({ leaving: true });
+    expect(await rows(service, 'allocations', key)).toMatchObject([{ status: 'submitted', slurm_job_id: '7' }]);
+  });
 });
 
 describe('an allocation that has not started', () => {

@@ -1,7 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables in texts are written like that
 /** Resource requirements that come from result values and user data: set when a job would become ready. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Request } from '../../src/api/contract.ts';
 import type { Json } from '../../src/base/exact-json.ts';
+import { compareWorkflow } from '../../src/cli/documents/compare-workflow.ts';
 import { exportLines } from '../../src/cli/documents/export-document.ts';
 import { createWorkflow } from '../../src/cli/documents/send-workflow.ts';
 import { brokenInvariants } from '../support/invariants.ts';
@@ -59,10 +61,11 @@ async function whyOf(key: string, name: string): Promise<string | null> {
   return (await fresh.service.call('job_show', { job_key: String(job_key) })).why;
 }
 
-const restart = (key: string) =>
+const restart = (key: string, more: Partial<Request<'workflow_restart'>> = {}) =>
   fresh.service.call('workflow_restart', {
     ...{ workflow_key: key, dry_run: false, expected_state: null, skip: 0, ignore_missing_data: true },
     ...{ only_uninitialized: false, keep_running: false, force: false, assume_stopped: false, working_directory: '/' },
+    ...more,
   });
 
 describe('resource requirements from data', () => {
@@ -85,6 +88,30 @@ describe('resource requirements from data', () => {
     expect((await worker.exchange()).jobs).toMatchObject([
       { job_name: 'b', num_cpus: 2, memory_limit_bytes: 4 * 1024 ** 3, runtime_limit_ms: 5_400_000 },
     ]);
+  });
+
+  it('stay what the data says when a resume takes over something else of the job', async () => {
+    const key = await started();
+    await runA(key, { cpus: 2, mem: 4, minutes: 90 });
+    const document = { ...spec, jobs: spec.jobs.map((job) => ({ ...job, priority: 7 })) };
+    const resume = async () => {
+      const { workflow } = loadWorkflow(JSON.stringify(document), { file: 'w.json' });
+      const { takeOver } = await compareWorkflow(fresh.service, key, workflow);
+      return await restart(key, { keep_running: true, resume: { take_over: takeOver } });
+    };
+    expect(await resume()).toMatchObject({ taken_over: { num_jobs: 3 } });
+    expect(await jobOf(key, 'b')).toMatchObject({ status: 'ready', priority: 7, num_cpus: 2 });
+    const worker = await TestWorker.join(fresh.service, key, { cpus: 8, memory: 8 * 1024 ** 3 });
+    const claimed = (await worker.exchange()).jobs;
+    expect(claimed).toMatchObject([{ job_name: 'b', num_cpus: 2 }]);
+    document.jobs.forEach((job) => {
+      job.priority = 8;
+    });
+    expect(await resume()).toMatchObject({ taken_over: { num_jobs: 3 } });
+    expect(await jobOf(key, 'b')).toMatchObject({ priority: 8, num_cpus: 2 });
+    // the answer was lost: the worker asks again
+    worker.ack = 0;
+    expect((await worker.exchange()).jobs).toMatchObject([{ job_name: 'b', num_cpus: 2 }]);
   });
 
   it('that are missing hold the job back, which says so, until the data is there', async () => {

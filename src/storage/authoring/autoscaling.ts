@@ -146,8 +146,16 @@ interface StartRow {
   has_ended_job: number;
 }
 
+/** After the clock was set back, what it has judged counts from now: otherwise a wait would last until the clock catches up. */
+function countFromNow(tx: Transaction, workflowKey: number): void {
+  tx.db.run('UPDATE autoscalers SET set_at = ? WHERE workflow_key = ? AND set_at > ?', tx.now, workflowKey, tx.now);
+  const sql = 'UPDATE allocations SET judged_at = ? WHERE workflow_key = ? AND is_autoscaled = 1 AND judged_at > ?';
+  tx.db.run(sql, tx.now, workflowKey, tx.now);
+}
+
 /** Judges the starts that have not been judged yet; `isWanted`: jobs wait that allocations can take. */
 function judgeStarts(tx: Transaction, workflowKey: number, isWanted: boolean): void {
+  countFromNow(tx, workflowKey);
   const rows = tx.db.all<StartRow>(
     `SELECT l.allocation_key, l.status, l.slurm_state, l.submitted_at, l.cancel_asked_at, l.ended_at,
        min(a.started_at) AS busy_since, coalesce(max(a.end_status = 'done'), 0) AS has_ended_job

@@ -188,7 +188,7 @@ function countLeaving(tx: Transaction, workflowKey: number): number {
 export function failedStarts(tx: Transaction, { workflowKey, setAt }: Autoscaler): { at: number; words: string }[] {
   return tx.db
     .all<{ at: number; error: string | null; slurm_state: string | null; slurm_job_id: string | null }>(
-      `SELECT coalesce(ended_at, submitted_at, judged_at) AS at, error, slurm_state, slurm_job_id FROM allocations
+      `SELECT min(coalesce(ended_at, submitted_at, judged_at), judged_at) AS at, error, slurm_state, slurm_job_id FROM allocations
        WHERE workflow_key = ? AND outcome = 'nothing' AND judged_at >= ?
          AND judged_at > coalesce((SELECT max(judged_at) FROM allocations WHERE workflow_key = ? AND outcome = 'worked'), 0)
        ORDER BY judged_at DESC, allocation_key DESC LIMIT ?`,

@@ -138,7 +138,7 @@ function storeAllocation(tx: Transaction, allocationKey: number, answer: SlurmEv
   };
   const state = isOver && end !== null ? end.state : (queue?.state ?? allocation.slurmState);
   const reason = isOver && end !== null ? end.reason : queue === null ? allocation.slurmReason : queue.reason;
-  const fields = statusFields(tx, allocation, queue, { isOver, isNewStart });
+  const fields = statusFields(tx, allocation, answer, { isOver, isNewStart });
   if (fields[0] !== allocation.status || state !== allocation.slurmState || reason !== allocation.slurmReason) {
     tx.tell({ kind: 'allocation_changed', workflowKey: allocation.workflowKey, allocationKey });
   }
@@ -166,18 +166,19 @@ function storeAllocation(tx: Transaction, allocationKey: number, answer: SlurmEv
 function statusFields(
   tx: Transaction,
   allocation: { allocationKey: number; status: string },
-  queue: SlurmEvidence['queue'],
+  { queue, slurmJobId }: SlurmEvidence,
   found: { isOver: boolean; isNewStart: boolean },
 ): [status: string, submittedAt: number, status: string, endedAt: number] {
   const before = allocation.status === 'recorded' ? 'submitted' : allocation.status;
   const hasWorkers = (): boolean =>
     tx.db.get(
-      'SELECT 1 FROM compute_nodes WHERE allocation_key = ? AND is_active = 1 LIMIT 1',
+      'SELECT 1 FROM compute_nodes WHERE allocation_key = ? AND slurm_job_id IS ? AND is_active = 1 LIMIT 1',
       allocation.allocationKey,
+      slurmJobId,
     ) !== undefined;
   let status = before;
   if (found.isOver) status = hasWorkers() ? before : 'ended';
-  else if (found.isNewStart || (queue?.presence === 'pending' && before === 'ended')) status = 'submitted';
+  else if (found.isNewStart || (queue?.presence === 'pending' && !hasWorkers())) status = 'submitted';
   return [status, tx.now, status, tx.now];
 }
 

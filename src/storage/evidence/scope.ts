@@ -106,7 +106,10 @@ export interface WatchedWorker {
   fencedAt: number | null;
 }
 
-type WorkerRow = Omit<WatchedWorker, 'isActive' | 'isInItsAllocation'> & { isActive: number; isInItsAllocation: number };
+type WorkerRow = Omit<WatchedWorker, 'isActive' | 'isInItsAllocation'> & {
+  isActive: number;
+  isInItsAllocation: number;
+};
 
 const workerColumns = `compute_node_key AS computeNodeKey, worker_id AS workerId, workflow_key AS workflowKey,
   n.allocation_key AS allocationKey, hostname, boot_id AS bootId, pid, start_ticks AS startTicks, cluster,

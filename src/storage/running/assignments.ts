@@ -37,7 +37,7 @@ type AssignmentRow = [
   ...AssignmentNeed,
 ];
 
-/** Every live attempt of the worker above `ack`, with all that it needs to run it. */
+/** Every live attempt of the worker above `ack`, with all that it needs to run it: what it was claimed with. */
 export function assignmentsAbove(tx: Transaction, node: ComputeNode, ack: number): Assignment[] {
   const { computeNodeKey } = node;
   const rows = tx.db.rows<AssignmentRow>(
@@ -45,7 +45,7 @@ export function assignmentsAbove(tx: Transaction, node: ComputeNode, ack: number
        j.invocation_script, j.supports_termination, j.recovery_attempt_key,
        EXISTS (SELECT 1 FROM job_files jf WHERE jf.job_key = j.job_key), s.num_cpus, s.memory_bytes, s.runtime_ms,
        s.is_memory_stated, s.is_runtime_stated, s.expected_ms, s.resources
-     FROM attempts a JOIN jobs j ON j.job_key = a.job_key JOIN shapes s ON s.shape_key = j.shape_key
+     FROM attempts a JOIN jobs j ON j.job_key = a.job_key JOIN shapes s ON s.shape_key = coalesce(a.shape_key, j.shape_key)
      WHERE a.compute_node_key = ? AND a.is_occupying = 1 AND a.is_live = 1 AND a.attempt_key > ?
      ORDER BY a.attempt_key`,
     computeNodeKey,

@@ -142,14 +142,18 @@ export function registerComputeNode(
     tx.now,
   );
   if (allocationKey !== null) {
+    // an allocation that was submitted twice follows the Slurm job that it is known by
     tx.db.run(
       `UPDATE allocations SET status = 'running', ended_at = NULL, started_at = coalesce(started_at, ?),
          slurm_job_id = coalesce(slurm_job_id, ?), restart_count = max(restart_count, ?), absent_since = NULL,
-         evidence = json_set(evidence, '$.isSettled', json('false')) WHERE allocation_key = ?`,
+         evidence = json_set(evidence, '$.isSettled', json('false'))
+       WHERE allocation_key = ? AND coalesce(slurm_job_id, ?) IS ?`,
       tx.now,
       hello.slurm_job_id,
       hello.restart_count,
       allocationKey,
+      hello.slurm_job_id,
+      hello.slurm_job_id,
     );
     tx.tell({ kind: 'allocation_changed', workflowKey, allocationKey });
   }
@@ -219,10 +223,11 @@ export function closeComputeNode(
     workflow_key: number;
     hostname: string;
     allocation_key: number | null;
+    slurm_job_id: string | null;
     restart_count: number;
   }>(
-    `UPDATE compute_nodes SET is_active = 0, ended_at = ?, close_reason = ?
-     WHERE compute_node_key = ? AND is_active = 1 RETURNING workflow_key, hostname, allocation_key, restart_count`,
+    `UPDATE compute_nodes SET is_active = 0, ended_at = ?, close_reason = ? WHERE compute_node_key = ? AND is_active = 1
+     RETURNING workflow_key, hostname, allocation_key, slurm_job_id, restart_count`,
     tx.now,
     reason,
     computeNodeKey,
@@ -241,11 +246,13 @@ export function closeComputeNode(
   const { changes } = tx.db.run(
     `UPDATE allocations SET status = 'ended', ended_at = ?, slurm_reason = NULL,
        slurm_state = CASE WHEN json_extract(evidence, '$.isSettled') THEN slurm_state END
-     WHERE allocation_key = ? AND restart_count <= ?
+     WHERE allocation_key = ? AND slurm_job_id IS ? AND restart_count <= ?
        AND NOT EXISTS
-       (SELECT 1 FROM compute_nodes n WHERE n.allocation_key = allocations.allocation_key AND n.is_active = 1)`,
+       (SELECT 1 FROM compute_nodes n WHERE n.allocation_key = allocations.allocation_key
+          AND n.slurm_job_id IS allocations.slurm_job_id AND n.is_active = 1)`,
     tx.now,
     row.allocation_key,
+    row.slurm_job_id,
     row.restart_count,
   );
   if (changes === 0) return;

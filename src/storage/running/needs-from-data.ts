@@ -40,22 +40,26 @@ interface NeedyJob {
 
 /** Sets what a job that would become ready asks for; returns whether it has to wait for that instead. */
 export function waitsForNeed(tx: Transaction, job: NeedyJob): boolean {
-  if (!hasNeedsFromData(tx, job.workflowKey)) return false;
+  const problem = setNeed(tx, job);
+  if (problem !== null) hold(tx, job, problem);
+  return problem !== null;
+}
+
+/** Sets what a job asks for, as far as that comes from data; returns what is wrong with the data, or null. */
+export function setNeed(tx: Transaction, job: NeedyJob): string | null {
+  if (!hasNeedsFromData(tx, job.workflowKey)) return null;
   const sql = 'SELECT resource_requirements_key AS key, shape_key AS shapeKey FROM jobs WHERE job_key = ?';
   const row = tx.db.get<{ key: number | null; shapeKey: number }>(sql, job.jobKey);
   const fields = row?.key == null ? null : fromDataOf(tx, row.key);
-  if (row?.key == null || fields === null) return false;
+  if (row?.key == null || fields === null) return null;
   const found = needFromData(needOf(tx, row.key), fields, {
     inputs: resultsOfUpstreams(tx, job.jobKey),
     userData: readData(tx, job.jobKey),
   });
-  if ('problem' in found) {
-    hold(tx, job, found.problem);
-    return true;
-  }
+  if ('problem' in found) return found.problem;
   const shapeKey = addShape(tx, job.workflowKey, { ...findShape(tx, row.shapeKey), need: found.need });
   if (shapeKey !== row.shapeKey) tx.db.run('UPDATE jobs SET shape_key = ? WHERE job_key = ?', shapeKey, job.jobKey);
-  return false;
+  return null;
 }
 
 /** Does the same for jobs in a range of keys that a first start would make ready. */
