@@ -8,13 +8,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { archive, checksums, installation, packageName as name, root, version } from './readme.ts';
 import { Root } from './root.ts';
 
-const root = join(import.meta.dirname, '..', '..');
-const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-const machine = process.arch === 'arm64' ? 'arm64' : 'x64';
-const name = `torc-${version}-linux-${machine}`;
-const archive = join(root, 'release', `${name}.tar.gz`);
 const roots = process.env.TORC_TEST_ROOTS?.split(',') ?? ['bullseye', 'bookworm', 'trixie'];
 
 const npm = (...words: string[]) => execFileSync('npm', words, { cwd: root, encoding: 'utf8', stdio: 'pipe' });
@@ -27,7 +23,6 @@ const filesBelow = (folder: string) =>
 let place: string;
 beforeAll(() => {
   place = mkdtempSync(join(tmpdir(), 'torc-package-'));
-  npm('run', 'package');
 });
 afterAll(() => rmSync(place, { recursive: true, force: true }));
 
@@ -88,14 +83,14 @@ describe.each(roots)('on %s', (release) => {
   let other: Root;
   beforeAll(() => {
     other = new Root(release);
-    other.newHome([archive, join(root, 'release', 'SHA256SUMS')]);
+    other.newHome([archive, checksums]);
   });
   afterAll(() => other?.remove());
 
   /** Runs what a person types; it must end with 0. */
   function type(script: string): string {
     const { status, stdout, stderr } = other.run(script);
-    expect({ status, stderr: status === 0 ? '' : stderr, stdout }).toMatchObject({ status: 0 });
+    if (status !== 0) throw new Error(`${script}\nended with ${status}:\n${stderr}${stdout}`);
     return stdout;
   }
 
@@ -107,14 +102,7 @@ describe.each(roots)('on %s', (release) => {
   });
 
   it('the lines of the README install it and run a workflow', () => {
-    const lines = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/^\$ (.*)$/gm)].map(
-      ([, line]) => line as string,
-    );
-    const begin = lines.findIndex((line) => line.startsWith('sha256sum '));
-    const end = lines.indexOf('cat word_count/report.txt');
-    const typed = lines.slice(begin, end + 1).map((line) => line.replace(/ {2,}#.*/, ''));
-    expect(typed.length).toBeGreaterThan(5);
-    const said = type(typed.map((line) => line.replace('linux-x64', `linux-${machine}`)).join('\n'));
+    const said = type(installation());
     expect(said).toContain(`${name}.tar.gz: OK\n`);
     expect(said).toContain(`torc ${version} is installed: /home/user/.local/bin/torc\n`);
     expect(said).toMatch(/^workflow 1 \(word_count\), run 1: done$/m);
