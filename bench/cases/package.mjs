@@ -3,11 +3,23 @@
 // processors of one machine, which as many starts of node with nothing to do show as the baseline.
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { workerNodeOptions } from '../../dist/base/program.js';
 import { row, skipped } from '../report.mjs';
-import { inDirectory, progress, repeat, root, secondsOf, start, startServer, time, until } from '../support.mjs';
+import {
+  cpuSeconds,
+  endedCpuSeconds,
+  inDirectory,
+  progress,
+  repeat,
+  root,
+  secondsOf,
+  start,
+  startServer,
+  time,
+  until,
+} from '../support.mjs';
 
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const name = `torc-${version}-linux-${process.arch}`;
@@ -20,32 +32,55 @@ export async function packaged({ isFull, runs }) {
     await time('tar', ['-xzf', archive, '-C', directory]);
     const tree = join(directory, name);
     const node = join(tree, 'libexec', 'node');
-    const starts = async () => await secondsOf(() => together(numWorkers, () => start(node, ['-e', '0'])));
-    const baseline = { what: `${numWorkers} x node -e 0`, samples: await repeat(runs, starts) };
+    const starts = await repeat(runs, () => used(() => together(numWorkers, () => start(node, ['-e', '0']))));
     const measured = await repeat(runs, (run) => measure(join(directory, `run${run}`), tree, numWorkers));
-    const of = (key) => measured.map((each) => each[key]);
-    const what = `${numWorkers} workers started together from the package`;
+    const of = (key, times = 1) => measured.map((each) => each[key] * times);
+    const emptyOf = (key, times = 1) => starts.map((each) => each[key] * times);
+    const perWorker = 1000 / numWorkers;
     return [
-      row(`${what}: first job of the first`, of('first'), 's'),
-      row(`${what}: first job of the last`, of('last'), 's', { baseline }),
+      row(`${numWorkers} workers started together from the package: first job of the first`, of('first'), 's'),
+      row('.. first job of the last', of('last'), 's', {
+        baseline: { what: `${numWorkers} x node -e 0, until all have ended`, samples: emptyOf('seconds') },
+      }),
+      row('.. processor time of each worker, with its job, from start to end', of('cpu', perWorker), 'ms', {
+        baseline: { what: 'node -e 0', samples: emptyOf('cpu', perWorker) },
+      }),
+      row('.. processor time of the server for each', of('serverCpu', perWorker), 'ms'),
       await openedRow(join(directory, 'traced'), tree),
     ];
   });
 }
 
-/** Seconds until the first and until the last of these workers runs a job; each gets one and keeps it. */
+/** Seconds that `work` takes, and processor time of its processes. */
+async function used(work) {
+  const before = endedCpuSeconds();
+  const seconds = await secondsOf(work);
+  return { seconds, cpu: endedCpuSeconds() - before };
+}
+
+/** Seconds until the first and until the last of these workers runs a job, and processor time; each gets one and keeps it. */
 async function measure(directory, tree, numWorkers) {
   progress(`${numWorkers} workers`);
-  return await withAllocations(directory, tree, numWorkers, async (workerOf) => {
+  return await withAllocations(directory, tree, numWorkers, async (workerOf, server) => {
+    const serverBefore = cpuSeconds(server.pid);
     const begin = Date.now() / 1000;
-    const started = () => readdirSync(directory).filter((file) => file.startsWith('started_'));
-    const done = together(numWorkers, (index) => workerOf(index, []));
-    await until('each worker has a job', () => started().length === numWorkers, 600);
+    const started = () => readdirSync(directory).filter((file) => /^started_\d+$/.test(file));
+    const { cpu } = await used(async () => {
+      const done = together(numWorkers, (index) => workerOf(index, []));
+      await until('each worker has a job', () => started().length === numWorkers, 600);
+      await releasing(directory, done);
+    });
     const instants = started().map((file) => Number(readFileSync(join(directory, file), 'utf8').replace(',', '.')));
-    writeFileSync(join(directory, 'go'), '');
-    await done;
-    return { first: Math.min(...instants) - begin, last: Math.max(...instants) - begin };
+    const serverCpu = cpuSeconds(server.pid) - serverBefore;
+    return { first: Math.min(...instants) - begin, last: Math.max(...instants) - begin, cpu, serverCpu };
   });
+}
+
+/** Lets the jobs of a directory end, which wait for somebody who writes to `go`. */
+async function releasing(directory, done) {
+  const file = openSync(join(directory, 'go'), 'r+');
+  await done;
+  closeSync(file);
 }
 
 /** How many files of the package one worker opens or executes until it has run a job. */
@@ -54,8 +89,11 @@ async function openedRow(directory, tree) {
   if (spawnSync('strace', ['--version']).status !== 0) return skipped(what, 'there is no strace');
   const log = join(directory, 'opened');
   await withAllocations(directory, tree, 1, async (workerOf) => {
-    writeFileSync(join(directory, 'go'), '');
-    await together(1, (index) => workerOf(index, ['strace', '-f', '-z', '-e', 'trace=open,openat,execve', '-o', log]));
+    const words = ['strace', '-f', '-z', '-e', 'trace=open,openat,execve', '-o', log];
+    await releasing(
+      directory,
+      together(1, (index) => workerOf(index, words)),
+    );
   });
   const opened = [...readFileSync(log, 'utf8').matchAll(/\b(?:open|openat|execve)\([^"]*"([^"]+)"/g)].map(
     ([, path]) => path,
@@ -65,7 +103,7 @@ async function openedRow(directory, tree) {
 
 /**
  * A workflow with a job for each allocation, and allocations that a stand-in for sbatch takes. `work` gets a function that
- * starts the worker of one, behind the words of another program.
+ * starts the worker of one, behind the words of another program, and the server.
  */
 async function withAllocations(directory, tree, numAllocations, work) {
   const bin = join(directory, 'bin');
@@ -78,7 +116,9 @@ async function withAllocations(directory, tree, numAllocations, work) {
   const torc = (...words) => time(join(tree, 'bin', 'torc'), words, { cwd: directory, env });
   const held = await startServer(server);
   try {
-    const command = `date +%s.%6N >started_$TORC_JOB_KEY.new; mv started_$TORC_JOB_KEY.new started_$TORC_JOB_KEY; while [ ! -e go ]; do sleep 1; done`;
+    await time('mkfifo', [join(directory, 'go')]);
+    const command =
+      'date +%s.%6N >started_$TORC_JOB_KEY.new; mv started_$TORC_JOB_KEY.new started_$TORC_JOB_KEY; : <go';
     const jobs = Array.from({ length: numAllocations }, (_, index) => ({ name: `job_${index}`, command }));
     const spec = join(directory, 'spec.json');
     writeFileSync(spec, JSON.stringify({ name: 'package', jobs }));
@@ -86,14 +126,15 @@ async function withAllocations(directory, tree, numAllocations, work) {
     await torc('workflows', 'start', '1');
     await torc('hpc', 'slurm', 'add-config', '-k', '1', '-N', 'short', '-a', 'a', '-w', '01:00:00');
     await torc('hpc', 'slurm', 'schedule-nodes', '-k', '1', '-n', String(numAllocations));
-    return await work((index, before) => {
+    const workerOf = (index, before) => {
       const run = ['hpc', 'slurm', 'run-jobs', '1', '--allocation', String(index + 1), '--walltime', '3600'];
       const program = [...workerNodeOptions, join(tree, 'dist', 'cli', 'main.js'), ...run, '--output', 'out'];
       const [command, ...words] = [...before, join(tree, 'libexec', 'node'), ...program];
       const slurm = { SLURM_JOB_ID: String(index + 1), SLURM_CPUS_ON_NODE: '1', SLURM_MEM_PER_NODE: '1000' };
       const nodes = { SLURM_JOB_NUM_NODES: '1', SLURM_JOB_NODELIST: `n${index}`, SLURMD_NODENAME: `n${index}` };
       return start(command, words, { cwd: directory, stdio: 'ignore', env: { ...env, ...slurm, ...nodes } });
-    });
+    };
+    return await work(workerOf, held);
   } finally {
     await held.stop();
   }
