@@ -22,6 +22,7 @@ import { restart } from './cases/restart.mjs';
 import { server } from './cases/server.mjs';
 import { slurmCalls } from './cases/slurm-calls.mjs';
 import { startup } from './cases/startup.mjs';
+import { viewers } from './cases/viewers.mjs';
 import { header, save, table } from './report.mjs';
 
 const cases = {
@@ -30,6 +31,7 @@ const cases = {
   graphs,
   latency,
   server,
+  viewers,
   busy,
   durability,
   creation,

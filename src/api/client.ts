@@ -5,11 +5,11 @@
 
 import { randomBytes } from 'node:crypto';
 import { Agent, request as httpsRequest } from 'node:https';
-import { hostname } from 'node:os';
 import { delay, systemClock } from '../base/clock.ts';
 import { type ErrorCode, exitCodes, systemCode, TorcError } from '../base/errors.ts';
 import { jsonText, parseMessage } from '../base/exact-json.ts';
 import type { Api, CallOptions, EndpointName, Reply, Request } from './contract.ts';
+import { addressesOf, hostAndPort, pinnedTls } from './reach.ts';
 import { idempotencyHeader, isRepeatable, needsKey } from './repetition.ts';
 import { readServerFile, type ServerFile } from './server-file.ts';
 
@@ -60,13 +60,7 @@ export function openClient(directory: string, find: () => ServerFile | null = ()
     const agent = new Agent({
       keepAlive: true,
       maxSockets: 4,
-      ca: file.certificate,
-      // explicit, because an environment variable can change the default
-      rejectUnauthorized: true,
-      minVersion: 'TLSv1.2',
-      // the pinned certificate is the identity; the name by which the host is reached does not matter
-      checkServerIdentity: () => undefined,
-      servername: 'torc',
+      ...pinnedTls(file),
     });
     target = { file, agent, address: 0 };
     return target;
@@ -150,7 +144,7 @@ function explain(error: NotDelivered, file: ServerFile): TorcError {
 
 /** Tries the target's addresses in turn until one answers. */
 async function deliver(target: Target, endpoint: string, body: string, options: CallOptions): Promise<unknown> {
-  const addresses = orderedAddresses(target);
+  const addresses = addressesOf(target.file, target.address);
   let last: NotDelivered | null = null;
   for (const [index, address] of addresses) {
     try {
@@ -166,24 +160,13 @@ async function deliver(target: Target, endpoint: string, body: string, options: 
   throw last ?? new NotDelivered('it has no address');
 }
 
-function orderedAddresses(target: Target): [number, string][] {
-  const { addresses, hostname: serverHost } = target.file;
-  const entries = [...addresses.entries()];
-  const ordered = [...entries.slice(target.address), ...entries.slice(0, target.address)];
-  if (serverHost !== hostname()) return ordered;
-  const port = addresses[0]?.split(':').at(-1);
-  return [[0, `127.0.0.1:${port}`], ...ordered];
-}
-
 function post(target: Target, address: string, endpoint: string, body: string, options: CallOptions): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const separator = address.lastIndexOf(':');
     let wasSent = false;
     const outgoing = httpsRequest(
       {
         agent: target.agent,
-        host: address.slice(0, separator),
-        port: Number(address.slice(separator + 1)),
+        ...hostAndPort(address),
         method: 'POST',
         path: `/v1/${endpoint}`,
         headers: {

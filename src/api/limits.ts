@@ -18,6 +18,12 @@ export const limits = {
   children: 20_000,
   nodesOfWorker: 100_000,
   longPollSeconds: 25,
+  /** Streams of events at once: each viewer has one. */
+  eventStreams: 64,
+  /** The shortest time between two messages of a stream. */
+  eventBatchMs: 1_000,
+  /** A stream on which nothing happens says that it lives. */
+  eventHeartbeatMs: 15_000,
   /** Workflows of one reply about how they stand. */
   statusLines: 200,
   /** Of one reply about when attempts ran, and about how busy nodes were. */

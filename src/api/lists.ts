@@ -4,10 +4,12 @@ import { count, key, text } from './fields.ts';
 import { limits } from './limits.ts';
 import { type ListName, records } from './records.ts';
 
+export const listFilters = z.array(z.strictObject({ column: z.string().max(128), value: text })).max(32);
+
 export const list = z.strictObject({
   list: z.enum(Object.keys(records) as ListName[]),
   workflow_key: key.nullable(),
-  filters: z.array(z.strictObject({ column: z.string().max(128), value: text })).max(32),
+  filters: listFilters,
   sort_by: z.string().max(128).nullable(),
   reverse: z.boolean(),
   limit: z.number().int().positive().max(limits.listPage),

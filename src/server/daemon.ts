@@ -56,6 +56,7 @@ export async function runServer(options: DaemonOptions): Promise<void> {
         () => {
           const isNeeded =
             service.silentMs < idleMs ||
+            serving.numViewers > 0 ||
             countActiveComputeNodes(service.view, null) > 0 ||
             countOpenAllocations(service.view) > 0 ||
             countOpenFirings(service.view, null) > 0 ||

@@ -14,6 +14,7 @@ import { Reconciler } from './evidence/reconcile.ts';
 import { loadIdentity } from './http/certificate.ts';
 import { listen } from './http/http.ts';
 import { newToken, Tokens } from './http/tokens.ts';
+import { EventFeed } from './live/event-feed.ts';
 import type { Service } from './service.ts';
 import { Timekeeper } from './time/timekeeper.ts';
 
@@ -36,6 +37,8 @@ export interface ServeOptions {
 
 export interface Serving {
   file: ServerFile;
+  /** Those who follow events. */
+  readonly numViewers: number;
   /** Removes `server.json` and closes the connections; the service stays open. */
   close(): Promise<void>;
 }
@@ -50,7 +53,8 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   const tokens = new Tokens(service.clock, token, secret);
   service.info.workerKey = (workerId) => workerKey(secret, workerId);
   const host = options.host ?? '0.0.0.0';
-  const server = await listen({ context: service, ...identity, tokens, host, port: options.port ?? 0 });
+  const feed = new EventFeed(service);
+  const server = await listen({ context: service, feed, ...identity, tokens, host, port: options.port ?? 0 });
   let file: ServerFile;
   try {
     file = publish(service, server, { host, token, ...identity });
@@ -82,6 +86,7 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   const recoverer = options.runsSchedules === true ? new Recoverer(service) : null;
   recoverer?.start();
   void service.lost.then(() => {
+    feed.close();
     void autoscaler?.close();
     void recoverer?.close();
     reconciler.close();
@@ -94,8 +99,12 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   });
   return {
     file,
+    get numViewers() {
+      return feed.size;
+    },
     async close() {
       service.onRotateToken = null;
+      feed.close();
       reconciler.close();
       timekeeper.close();
       await autoscaler?.close();

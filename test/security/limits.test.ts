@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openClient } from '../../src/api/client.ts';
-import { type Api, limits } from '../../src/api/contract.ts';
+import { type Api, limits, type RecordOf } from '../../src/api/contract.ts';
+import type { EventMessage } from '../../src/api/events.ts';
 import { idempotencyHeader } from '../../src/api/repetition.ts';
 import { readServerFile, type ServerFile, writeServerFile } from '../../src/api/server-file.ts';
 import { systemClock } from '../../src/base/clock.ts';
@@ -15,6 +16,7 @@ import { loadIdentity } from '../../src/server/http/certificate.ts';
 import { type HttpOptions, listen } from '../../src/server/http/http.ts';
 import { Tokens } from '../../src/server/http/tokens.ts';
 import { UnauthenticatedSockets } from '../../src/server/http/unauthenticated-sockets.ts';
+import { EventFeed } from '../../src/server/live/event-feed.ts';
 import type { Service } from '../../src/server/service.ts';
 import { newPlace, type Place } from '../cli/place.ts';
 import { ask, portOf } from './as-other-user.ts';
@@ -70,17 +72,22 @@ async function flooded(socket: Socket, piece: Buffer, mostBytes: number): Promis
 const numOpen = (some: Socket[]) => some.filter((socket) => !socket.destroyed && !socket.closed).length;
 
 /** The HTTP side of a server in this process, in front of a service that answers `reply`. */
-async function doorOf(reply: unknown, bounds: HttpOptions['bounds'] = {}) {
+async function doorOf(reply: unknown, bounds: HttpOptions['bounds'] = {}, follow?: EventFeed['follow']) {
   const called: string[] = [];
   const call = async (endpoint: string) => {
     called.push(endpoint);
     return reply;
   };
-  const service = { numQueued: 0, info: { log: silentLog }, call };
+  const service = { numQueued: 0, info: { log: silentLog }, clock: systemClock, call };
   const identity = await loadIdentity(place.path);
   const tokens = new Tokens(systemClock, file.token);
   const options = { ...identity, tokens, host: '127.0.0.1', port: 0, bounds };
-  const server = await listen({ ...options, context: service as unknown as Service });
+  const context = service as unknown as Service;
+  const server = await listen({
+    ...options,
+    context,
+    feed: follow === undefined ? new EventFeed(context) : ({ follow } as EventFeed),
+  });
   const { port } = server.address() as AddressInfo;
   const published = { ...file, addresses: [`127.0.0.1:${port}`], certificate: identity.certificate };
   return { service, called, server, published };
@@ -277,5 +284,25 @@ it('503 while other bodies fill their share of memory; afterwards it continues',
   large.destroy();
   await expect.poll(status, { timeout: 20_000 }).toBe(200);
   expect(new Set(called)).toEqual(new Set(['list']));
+  server.close();
+});
+
+it('a viewer of events that does not read is cut off, and nothing is made ahead for it', async () => {
+  let numMade = 0;
+  async function* follow(): AsyncGenerator<EventMessage> {
+    const events = [{ event_key: '1', data: 'x'.repeat(1_000_000) }] as unknown as RecordOf<'events'>[];
+    for (;;) yield { event: 'events', id: String(++numMade), data: { events } };
+  }
+  const { server, published } = await doorOf({}, { unreadReplyMs: 300 }, follow);
+  const numConnections = () => new Promise((resolve) => server.getConnections((_, count) => resolve(count)));
+  const viewer = saying(
+    `GET /events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${file.token}\r\n\r\n`,
+    portOf(published),
+  );
+  viewer.pause();
+  await expect.poll(() => numMade).toBeGreaterThan(0);
+  await expect.poll(numConnections, { timeout: 20_000 }).toBe(0);
+  // what fits into the buffers of the sockets
+  expect(numMade).toBeLessThan(64);
   server.close();
 });

@@ -57,7 +57,7 @@ const rooms: Record<string, Rooms> = {
   },
   server: {
     foundation: ['context.ts'],
-    levels: [['owner'], ['exchange', 'evidence', 'http', 'time'], ['actions', 'plans'], ['handlers']],
+    levels: [['owner', 'live'], ['exchange', 'evidence', 'http', 'time'], ['actions', 'plans'], ['handlers']],
   },
   worker: {
     foundation: [],

@@ -1,8 +1,8 @@
 /** `torc events monitor`: the events of a workflow as they happen. */
-import type { Api, ListRecord } from '../../api/contract.ts';
-import { delay } from '../../base/clock.ts';
+import type { ListRecord } from '../../api/contract.ts';
+import type { Connection } from '../connection/connection.ts';
 import { withConnection } from '../connection/session.ts';
-import type { Context } from '../context/context.ts';
+import { type Context, note } from '../context/context.ts';
 import type { ListOptions } from '../input/filters.ts';
 import { listPages } from '../input/list.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
@@ -13,44 +13,56 @@ export interface MonitorOptions extends ListOptions {
   duration?: number;
 }
 
-const lookEveryMs = 1_000;
-
 /** Statuses in which nothing more happens by itself. */
 const ended = ['uninitialized', 'done', 'failed', 'canceled', 'timeout'];
 
 /** Prints events until the run has ended, the time is over or ^C; with `after` first those since then. */
 export async function monitorEvents(context: Context, key: string | null, options: MonitorOptions): Promise<void> {
-  await withConnection(context, async ({ api }) => {
-    const workflowKey = await chooseWorkflow(context, api, key, 'reads');
+  await withConnection(context, async (connection) => {
+    const workflowKey = await chooseWorkflow(context, connection.api, key, 'reads');
     const shown = { chosen: options.columns ?? null, excluded: options.excludeColumn };
-    await printList(context, 'events', eventsAsTheyHappen(context, api, workflowKey, options), shown);
+    await printList(context, 'events', eventsAsTheyHappen(context, connection, workflowKey, options), shown);
   });
 }
 
 async function* eventsAsTheyHappen(
-  { clock }: Context,
-  api: Api,
+  context: Context,
+  { api, follow }: Connection,
   workflowKey: string,
   options: MonitorOptions,
 ): AsyncGenerator<readonly ListRecord[]> {
-  const endsAt = clock.monotonic() + (options.duration ?? Number.POSITIVE_INFINITY) * 1000;
-  let after = options.after ?? (await newestEvent(api, workflowKey));
-  for (;;) {
-    // asked for first: what happened before the end is listed after it
-    const { status } = await api.call('workflow_show', { workflow_key: workflowKey });
+  const ending = new AbortController();
+  const cancel = context.clock.after((options.duration ?? 0) * 1000, () => {
+    if (options.duration !== undefined) ending.abort();
+  });
+  let { after } = options;
+  async function* newEvents(place: string | undefined): AsyncGenerator<readonly ListRecord[]> {
+    let isEmpty = true;
     for await (const records of listPages(api, 'events', workflowKey, { ...options, after })) {
       if (records.length === 0) continue;
       after = String(records.at(-1)?.event_key);
+      isEmpty = false;
       yield records;
     }
-    if (ended.includes(status) || clock.monotonic() >= endsAt) return;
-    await delay(clock, lookEveryMs);
+    // the next look need not read again what no filter matched
+    if (isEmpty) after = place ?? after;
   }
-}
-
-async function newestEvent(api: Api, workflowKey: string): Promise<string | undefined> {
-  const order = { sort_by: null, reverse: true } as const;
-  const request = { list: 'events', workflow_key: workflowKey, filters: [], ...order, limit: 1, skip: 0 } as const;
-  const { records } = await api.call('list', { ...request, filters: [] });
-  return records.length === 0 ? undefined : String(records[0]?.event_key);
+  const asked = { workflow_keys: [workflowKey], after: after ?? null, records: false, filters: [] };
+  try {
+    for await (const message of follow(asked, ending.signal)) {
+      if (message.event === 'away') {
+        note(context, `${message.data.message}; still waiting for events`, 'warning');
+        continue;
+      }
+      after ??= message.id;
+      // asked for first: what happened before the end is listed after it
+      const { status } = await api.call('workflow_show', { workflow_key: workflowKey });
+      yield* newEvents(message.id);
+      if (ended.includes(status)) return;
+    }
+    yield* newEvents(undefined);
+  } finally {
+    cancel();
+    ending.abort();
+  }
 }

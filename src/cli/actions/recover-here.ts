@@ -1,8 +1,8 @@
 /** The recoveries of workflows that do so by themselves, while no server runs that does it. */
 import type { RestartPlan, StatusReply } from '../../api/contract.ts';
+import { delay } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
 import { startOwnServer } from '../connection/action-server.ts';
-import { pause } from '../connection/follow-status.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { submitRecoveryNodes } from './recover-nodes.ts';
@@ -15,7 +15,7 @@ export async function recoverHere(context: Context, reply: StatusReply, signal: 
   );
   const [next] = due.toSorted((a, b) => a.at - b.at);
   if (next === undefined || reply.is_served) return;
-  await pause(context, Math.max(0, next.at - context.clock.now()), signal);
+  await delay(context.clock, Math.max(0, next.at - context.clock.now()), signal);
   if (!signal.aborted) await recoverOne(context, next.key);
 }
 

@@ -2,6 +2,7 @@
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Api } from '../../api/contract.ts';
+import type { AskEvents, FollowedMessage } from '../../api/events.ts';
 import { readServerFile, type ServerFile } from '../../api/server-file.ts';
 import { delay, systemClock } from '../../base/clock.ts';
 import { systemCode, TorcError } from '../../base/errors.ts';
@@ -23,6 +24,8 @@ export interface Connection {
   kind: 'remote' | 'in_process';
   /** In process: makes this process a server until it ends, once, however often it is called. Remote: does nothing. */
   serve(options?: ServeOptions): Promise<void>;
+  /** What happens from now on or since `after`, until the signal fires; goes on with a later server. */
+  follow(asked: AskEvents, signal: AbortSignal): AsyncGenerator<FollowedMessage>;
   close(): Promise<void>;
 }
 
@@ -77,7 +80,16 @@ export async function connectRemote(directory: string): Promise<Connection | nul
     if (error instanceof TorcError && error.code === 'unreachable') return null;
     throw error;
   }
-  return { api, kind: 'remote', serve: async () => {}, close: () => api.close() };
+  return {
+    api,
+    kind: 'remote',
+    serve: async () => {},
+    async *follow(asked, signal) {
+      const { followEvents } = await import('../../api/event-client.ts');
+      yield* followEvents(directory, asked, signal);
+    },
+    close: () => api.close(),
+  };
 }
 
 async function connectInProcess(options: ConnectOptions): Promise<Connection> {
@@ -98,6 +110,10 @@ async function connectInProcess(options: ConnectOptions): Promise<Connection> {
         serving = null;
         throw error;
       }
+    },
+    async *follow(asked, signal) {
+      const { EventFeed } = await import('../../server/live/event-feed.ts');
+      yield* new EventFeed(service).follow(asked, signal);
     },
     async close() {
       await (await serving?.catch(() => null))?.close();

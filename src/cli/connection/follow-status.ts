@@ -6,6 +6,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Api, StatusReply } from '../../api/contract.ts';
 import { limits } from '../../api/limits.ts';
+import { delay } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
 import { visible } from '../../base/text.ts';
 import type { Context } from '../context/context.ts';
@@ -48,14 +49,14 @@ export async function* followStatus<T>(context: Context, options: FollowOptions<
       } finally {
         await remote.close();
       }
-      await pause(context, lookEveryMs, signal);
+      await delay(context.clock, lookEveryMs, signal);
       remote = await connectRemote(context.directory);
       continue;
     }
     yield* lookHere(context, options);
     const before = fileMark(context.directory);
     do {
-      await pause(context, lookEveryMs, signal);
+      await delay(context.clock, lookEveryMs, signal);
       if (!signal.aborted) remote = await connectRemote(context.directory);
     } while (!signal.aborted && remote === null && fileMark(context.directory) === before);
   }
@@ -71,7 +72,7 @@ async function* followServer<T>(
     const reply: StatusReply = await api.call('status', requestOf(keys, state, wait_seconds), { signal });
     state = reply.state;
     yield { kind: 'status', seen: { reply, more: await look(api) } };
-    await pause(context, pauseMs, signal);
+    await delay(context.clock, pauseMs, signal);
   }
 }
 
@@ -113,18 +114,4 @@ function fileMark(directory: string): string {
       return stats === undefined ? '-' : `${stats.mtimeMs} ${stats.size} ${stats.ino}`;
     })
     .join(',');
-}
-
-/** Ends early when the signal fires. */
-export function pause({ clock }: Context, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const end = (): void => {
-      cancel();
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const cancel = clock.after(ms, end);
-    signal.addEventListener('abort', end);
-  });
 }

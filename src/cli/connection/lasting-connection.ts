@@ -4,6 +4,7 @@
  * another process takes over from them, they continue with that one.
  */
 import type { CallOptions, EndpointName, Reply, Request } from '../../api/contract.ts';
+import type { AskEvents, FollowedMessage } from '../../api/events.ts';
 import { readServerFile } from '../../api/server-file.ts';
 import { delay, systemClock } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
@@ -51,6 +52,11 @@ class LastingConnection implements Connection {
     this.#serveOptions = serveOptions;
     if (this.kind === 'in_process') await this.#current.serve(serveOptions);
     else this.#watching = this.#watch();
+  }
+
+  /** With the server that is there now; the caller follows again when it ends. */
+  follow(asked: AskEvents, signal: AbortSignal): AsyncGenerator<FollowedMessage> {
+    return this.#current.follow(asked, signal);
   }
 
   async close(): Promise<void> {

@@ -9,6 +9,8 @@ import { asTorcError, type ErrorCode, TorcError } from '../../base/errors.ts';
 import { jsonText, parseMessage } from '../../base/exact-json.ts';
 import type { JobCredential } from '../../base/job-credential.ts';
 import type { ServerContext } from '../context.ts';
+import type { EventFeed } from '../live/event-feed.ts';
+import { eventsPath, streamEvents } from './event-stream.ts';
 import type { Tokens } from './tokens.ts';
 import { UnauthenticatedSockets } from './unauthenticated-sockets.ts';
 
@@ -19,6 +21,7 @@ type Bounds = Record<'headerMs' | 'requestMs' | 'unreadReplyMs' | 'heldBytes', n
 
 export interface HttpOptions {
   context: ServerContext;
+  feed: EventFeed;
   key: string;
   certificate: string;
   tokens: Tokens;
@@ -98,6 +101,11 @@ async function answer(options: Door, incoming: IncomingMessage, outgoing: Server
       );
     }
     options.unauthenticated.recognize(incoming.socket);
+    if (isOwner && isStream(incoming)) {
+      const { feed, context, bounds } = options;
+      const stream = { feed, clock: context.clock, unreadMs: bounds.unreadReplyMs };
+      return await streamEvents(stream, incoming, outgoing, gone.signal);
+    }
     const endpoint = endpointOf(incoming);
     if (job !== null && endpoint !== 'jobs_add_children') throw beyondJob();
     refuseWhenFull(options);
@@ -143,6 +151,10 @@ function beyondJob(): TorcError {
 function refuseWhenFull({ context, bodies, bounds }: Door): void {
   if (context.numQueued < limits.queuedRequests && bodies.bytes < bounds.heldBytes) return;
   throw new TorcError('busy', 'the server has too many requests to answer', 'Try again in a moment.');
+}
+
+function isStream({ method, url = '' }: IncomingMessage): boolean {
+  return method === 'GET' && (url === eventsPath || url.startsWith(`${eventsPath}?`));
 }
 
 function endpointOf(incoming: IncomingMessage): EndpointName {
