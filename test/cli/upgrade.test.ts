@@ -16,6 +16,7 @@ import {
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startTorc } from '../support/torc.ts';
 import { newPlace, type Place } from './place.ts';
 
 type Row = Record<string, unknown>;
@@ -157,6 +158,34 @@ describe.each(released)('the directory %s', (archive) => {
     ]);
     expect(await place.json(['server', 'check'])).toMatchObject({ sound: true });
   });
+});
+
+it('a server that upgrades a database for long is waited for, and its command says why', async () => {
+  unpack('052_e6fdc4f.tar.gz');
+  const go = join(place.path, 'go');
+  // works on and on before it opens the database
+  const slow = place.file(
+    'slow.cjs',
+    `if (process.argv.includes('--lasting')) while (!require('node:fs').existsSync(${JSON.stringify(go)}));`,
+  );
+  const words = ['--dir', place.dir, 'server', 'start', '--daemon'];
+  const starting = startTorc(words, { cwd: place.path, env: { NODE_OPTIONS: `--require "${slow}"` } });
+  const told = new Promise<void>((fulfil) => {
+    let stderr = '';
+    starting.child.stderr?.on('data', (text: string) => {
+      stderr += text;
+      if (stderr.includes('\n')) fulfil();
+    });
+  });
+  await Promise.race([told, starting.ended]);
+  writeFileSync(go, '');
+  expect(await starting.ended).toMatchObject({
+    code: 0,
+    stderr: expect.stringMatching(
+      /^upgrading the database \([\d.]+[KM]\) for this version of torc; this command waits until it is done\n/,
+    ),
+  });
+  expect((await place.torc('server', 'info')).code).toBe(0);
 });
 
 it('a directory of a torc between two releases is refused and stays as it was', async () => {

@@ -12,8 +12,8 @@ import { programEnvironment, programPath } from '../../base/program.ts';
 import { explainDirectory, openForAppending, openPrivateFolder, readPrivateFile } from '../../base/trusted/private.ts';
 import type { Context } from '../context/context.ts';
 import { connectRemote } from './connection.ts';
+import { StartWait, startEvidence } from './start-wait.ts';
 
-const answersWithinMs = 30_000;
 const pollMs = 50;
 
 /** How a server serves; it chooses what is absent. */
@@ -79,24 +79,30 @@ export async function startDaemon(context: Context, options: DaemonOptions): Pro
     ended = `it ended with ${signal ?? `exit code ${code}`}`;
   });
   child.unref();
-  const giveUpAt = context.clock.monotonic() + answersWithinMs;
-  for (;;) {
-    const file = readServerFile(context.directory);
-    const answering = file === null ? null : await askServer(context.directory);
-    const isOwn = answering?.pid === child.pid && answering?.hostname === hostname();
-    // the file may be that of a dead server still
-    if (isOwn && file !== null && file.pid === child.pid) return placeOf(context, file);
-    if (answering !== null && !isOwn) {
-      child.kill();
-      const words = `another command has just started a server on ${answering.hostname} (pid ${answering.pid})`;
-      throw new TorcError('conflict', words, `${context.torc} server info`);
+  const wait = new StartWait(context, startEvidence(context.directory, child.pid ?? 0));
+  try {
+    for (;;) {
+      const file = readServerFile(context.directory);
+      const answering = file === null ? null : await askServer(context.directory);
+      const isOwn = answering?.pid === child.pid && answering?.hostname === hostname();
+      // the file may be that of a dead server still
+      if (isOwn && file !== null && file.pid === child.pid) return placeOf(context, file);
+      if (answering !== null && !isOwn) {
+        child.kill();
+        const words = `another command has just started a server on ${answering.hostname} (pid ${answering.pid})`;
+        throw new TorcError('conflict', words, `${context.torc} server info`);
+      }
+      if (ended !== null)
+        throw new TorcError(
+          'unreachable',
+          `the server did not start: ${lastWords(logPath) ?? ended}`,
+          `See ${logPath}`,
+        );
+      await wait.look(logPath);
+      await delay(context.clock, pollMs);
     }
-    if (ended !== null)
-      throw new TorcError('unreachable', `the server did not start: ${lastWords(logPath) ?? ended}`, `See ${logPath}`);
-    if (context.clock.monotonic() > giveUpAt) {
-      throw new TorcError('unreachable', 'the server did not answer within 30 seconds', `See ${logPath}`);
-    }
-    await delay(context.clock, pollMs);
+  } finally {
+    wait.end();
   }
 }
 

@@ -1,9 +1,11 @@
 /** A look at a server directory that leaves everything in it as it was. */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { schemaDirectory } from '../../base/program.ts';
 import { copyToScratch, makeScratchFolder, removeScratchFolder } from '../../base/trusted/scratch.ts';
 import { quickCheck, readHeader } from '../../storage/database/backup-copy.ts';
 import { holdLock, isLocked, sqliteVersion } from '../../storage/database/lock-probe.ts';
+import { newestVersion } from '../../storage/database/migrations.ts';
 import { presentHolder } from './ownership.ts';
 
 export { isLocked, presentHolder, sqliteVersion };
@@ -42,6 +44,14 @@ export function lookAtDatabase(directory: string): DatabaseLook | null {
   } finally {
     removeScratchFolder(scratch);
   }
+}
+
+/** The size of the database of an older torc, as long as that has not been upgraded; null for any other. */
+export function olderDatabaseBytes(directory: string): number | null {
+  const path = join(directory, 'torc.db');
+  const found = stateOf(path);
+  const version = found === null ? null : (readHeader(path)?.schemaVersion ?? null);
+  return found === null || version === null || version >= newestVersion(schemaDirectory()) ? null : found.sizeBytes;
 }
 
 function lookAtHeader(path: string): Pick<DatabaseLook, 'schemaVersion' | 'problem'> {
