@@ -54,6 +54,6 @@ it('an upgrade that stands still is given up', async () => {
 
 it('on a terminal a line is there while the upgrade goes on', async () => {
   const { shown } = await waited({ work: String, isOlder: () => true }, { isTerminal: true, longest: 5 });
-  expect(shown).toContain('upgrading the database (5G) for this version of torc ..');
+  expect(shown).toContain('upgrading the database (5G) for this version of torc: 4 s');
   expect(shown).not.toContain('\n');
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { TorcError } from '../../base/errors.ts';
 import { formatMemory } from '../../base/units.ts';
 import { type Context, note } from '../context/context.ts';
-import { type Progress, startProgress } from '../output/progress.ts';
+import { lineStart } from '../context/terminal.ts';
 
 const answersWithinMs = 30_000;
 /** A start that takes longer may be an upgrade. */
@@ -38,7 +38,7 @@ export function startEvidence(directory: string, pid: number): StartEvidence {
 export class StartWait {
   readonly #context: Context;
   readonly #evidence: StartEvidence;
-  readonly #progress: Progress;
+  readonly #startedAt: number;
   #workedAt: number;
   #lookAt: number;
   #work: string | null = null;
@@ -47,8 +47,8 @@ export class StartWait {
   constructor(context: Context, evidence: StartEvidence) {
     this.#context = context;
     this.#evidence = evidence;
-    this.#progress = startProgress(context, 0);
-    this.#workedAt = context.clock.monotonic();
+    this.#startedAt = context.clock.monotonic();
+    this.#workedAt = this.#startedAt;
     this.#lookAt = this.#workedAt + lookAfterMs;
   }
 
@@ -70,11 +70,11 @@ export class StartWait {
     const bytes = await this.#evidence.olderDatabaseBytes().catch(() => null);
     if (bytes === null) return;
     const text = `upgrading the database (${formatMemory(bytes)}) for this version of torc`;
-    if (!this.#isUpgrading && !this.#context.hasProgress) {
-      note(this.#context, `${text}; this command waits until it is done`);
-    }
+    if (this.#context.hasProgress) {
+      const seconds = Math.floor((now - this.#startedAt) / 1000);
+      this.#context.terminal.err(`${lineStart}${text}: ${seconds} s`, 'log');
+    } else if (!this.#isUpgrading) note(this.#context, `${text}; this command waits until it is done`);
     this.#isUpgrading = true;
-    this.#progress.update(`${text} ..`);
     const work = this.#evidence.work();
     if (work === null || work === this.#work) return;
     this.#work = work;
@@ -83,6 +83,6 @@ export class StartWait {
 
   /** Removes what it shows on the terminal. */
   end(): void {
-    this.#progress.clear();
+    if (this.#isUpgrading && this.#context.hasProgress) this.#context.terminal.err(lineStart, 'log');
   }
 }
