@@ -142,6 +142,8 @@ export const restartReply = () =>
     num_given_up: count,
     /** Of a resume: whether it ends a pause. */
     ends_pause: z.boolean(),
+    /** Whether no job starts before somebody resumes the workflow. */
+    is_paused: z.boolean(),
     /** Of a workflow that was created again; else null. */
     taken_over: takenOver().nullable(),
     /** Of a recovery; else null. */

@@ -171,6 +171,39 @@ describe('a workflow that recovers by itself', () => {
   });
 });
 
+describe('a workflow that waits', () => {
+  it('for its next recovery: a watch in a pipe says until when, once, and why', async () => {
+    const jobs = [{ name: 'slow', command: 'sleep 60', resource_requirements: 'r' }];
+    expect((await place.torc('run', study({ jobs }))).code).toBe(1);
+    const watching = place.start('watch', '1', '--recover', '--max-recoveries', '3');
+    await vi.waitFor(async () => expect((await statuses()).slow).toBe('ready'), waiting);
+    expect((await place.torc('jobs', 'run', '1')).code).toBe(1);
+    const line = /failed, 1\/1 done, 1 failed; recovers at \d\d:\d\d:\d\d, in .*: the last recovery did not help\n/g;
+    await vi.waitFor(() => expect(watching.stdout().match(line)).toHaveLength(1), waiting);
+    watching.child.kill('SIGINT');
+    const { code, stdout } = await watching.ended;
+    expect(code).toBe(130);
+    expect(stdout.match(/recovers at/g)).toHaveLength(1);
+  });
+
+  it('because it is paused: a recovery says so, and how to resume it', async () => {
+    const jobs = [{ name: 'slow', command: '[ -e again ] || { touch again; sleep 60; }', resource_requirements: 'r' }];
+    expect((await place.torc('run', study({ jobs }))).code).toBe(1);
+    expect(await place.json(['recover', '1'])).toMatchObject({ is_paused: false });
+    expect((await place.torc('workflows', 'pause', '1')).code).toBe(0);
+    for (const words of [
+      ['recover', '1', '--dry-run'],
+      ['recover', '1'],
+      ['workflows', 'restart', '1', '--force'],
+    ]) {
+      const { stdout } = await place.torc(...words);
+      expect(stdout, words.join(' ')).toMatch(
+        /^workflow 1 is paused: no job starts before {2}torc .* workflows resume 1$/m,
+      );
+    }
+  });
+});
+
 describe('on a terminal', () => {
   interface Typed {
     child: ChildProcess;

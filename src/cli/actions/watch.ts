@@ -12,7 +12,7 @@ import { type Failures, failureColumns, failuresText, readFailures } from '../ou
 import { LackNotes, standstill } from '../output/standstill.ts';
 import { nextCommands, statusPage } from '../output/status-page.ts';
 import { type Look, statusTable } from '../output/status-table.ts';
-import { changeLine, changeText, exitCodeOfAll, screenLines } from '../output/watch-lines.ts';
+import { changeLine, changeText, exitCodeOfAll, recoveryWait, screenLines } from '../output/watch-lines.ts';
 import { recoverHere } from './recover-here.ts';
 
 export interface WaitOptions {
@@ -132,7 +132,7 @@ function goesOn(keys: readonly string[], reply: StatusReply | null): string {
 
 /** A line for each workflow that has changed, and how it failed at the end. */
 async function watchInPipe(context: Context, keys: readonly string[]): Promise<number> {
-  const shown = new Map<string, string>();
+  const shown = new Map<string, { text: string; recoversAt: string | null }>();
   let isAway = false;
   const show = async (seen: Seen<null>): Promise<void> => {
     if (seen.kind === 'away') {
@@ -144,10 +144,13 @@ async function watchInPipe(context: Context, keys: readonly string[]): Promise<n
     if (isAway && is_served) note(context, 'the server answers again');
     isAway = false;
     for (const line of workflows) {
+      const now = context.clock.now();
+      const wait = recoveryWait(line, now);
       const text = changeText(line);
-      if (shown.get(line.workflow_key) === text) continue;
-      shown.set(line.workflow_key, text);
-      const json = context.format === 'json' ? jsonText(line) : changeLine(line, context.clock.now());
+      const last = shown.get(line.workflow_key);
+      if (last?.text === text && (wait === null || last.recoversAt === line.recovers_at)) continue;
+      shown.set(line.workflow_key, { text, recoversAt: line.recovers_at });
+      const json = context.format === 'json' ? jsonText(line) : `${changeLine(line, now)}${wait ?? ''}`;
       await context.terminal.out(`${json}\n`);
     }
   };

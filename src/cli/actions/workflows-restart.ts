@@ -195,10 +195,13 @@ export function restartText(context: Context, plan: RestartPlan, isAutoscaled: b
   const jobs = jobsWords(plan);
   const pause = plan.ends_pause ? `${dry_run ? 'the pause would end' : 'the pause has ended'}\n` : '';
   const also = `${pause}${takenOverText(context, plan)}${givenUpText(plan)}`;
-  if (!plan.begins_run) return `${also}${unchangedText(context, plan, isAutoscaled)}${kept}`;
+  const paused = plan.is_paused
+    ? `workflow ${key} is paused: no job starts before  ${context.torc} workflows resume ${key}\n`
+    : '';
+  if (!plan.begins_run) return `${also}${unchangedText(context, plan, isAutoscaled)}${paused}${kept}`;
   const changes = `${also}${changesText(context, plan)}${lostJobsText(context, plan.changes)}${cleared}${kept}\n`;
-  if (dry_run) return `${changes}dry run: run ${run_id} would start with ${jobs}; nothing was changed\n`;
-  return `${changes}started run ${run_id} of workflow ${key}: ${jobs}\n${nextCommands(context, key, isAutoscaled)}`;
+  if (dry_run) return `${changes}${paused}dry run: run ${run_id} would start with ${jobs}; nothing was changed\n`;
+  return `${changes}started run ${run_id} of workflow ${key}: ${jobs}\n${nextCommands(context, key, isAutoscaled)}${paused}`;
 }
 
 /** Why no run begins, and what to type instead. */

@@ -24,6 +24,14 @@ export function changeLine(line: StatusLine, now: number): string {
   return `${localTime(now)} ${changeText(line)}${left}`;
 }
 
+/** Why a workflow that recovers by itself does not do so at once; null while it waits for no recovery. */
+export function recoveryWait({ recovers_at }: StatusLine, now: number): string | null {
+  const at = recovers_at === null ? now : Date.parse(recovers_at);
+  const seconds = Math.round((at - now) / 1000);
+  if (seconds <= 0) return null;
+  return `; recovers at ${localTime(at)}, in ${formatDuration(seconds)}: the last recovery did not help`;
+}
+
 export function localTime(milliseconds: number): string {
   const at = new Date(milliseconds);
   return [at.getHours(), at.getMinutes(), at.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':');

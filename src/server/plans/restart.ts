@@ -141,6 +141,7 @@ function restart(
       num_given_up: noteGivenUp(tx, workflowKey, givenUp),
       recovered: recovered === null ? null : { ...recovered.report, ...wantedNodes(tx, workflowKey, usualRuntimeMs) },
       ...resumed,
+      is_paused: workflow.pausedAt !== null && !resumed.ends_pause,
     };
   });
 }
