@@ -2,9 +2,10 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findingOf } from '../../src/cli/actions/doctor-checks.ts';
 import { type CheckName, mountOf } from '../../src/cli/actions/doctor-findings.ts';
+import { localLocks, softOption } from '../../src/cli/actions/doctor-mounts.ts';
 import { fakeContext, fakeTerminal } from './cli-fakes.ts';
 
 let place: string;
@@ -82,4 +83,27 @@ it('Slurm commands that are missing or do not answer are named with their own wo
 it('the mount of a path is the deepest one that has it', () => {
   expect(mountOf('/proc/self')).toMatchObject({ type: 'proc', point: '/proc' });
   expect(mountOf('/')).toMatchObject({ point: '/' });
+});
+
+describe('the options of a mount', () => {
+  const mount = (type: string, options: string) => ({ type, options, point: '/shared' });
+
+  it('say whether other hosts see its locks', () => {
+    // as /proc/mounts has them
+    expect(localLocks(mount('nfs', 'rw,relatime,vers=3,hard,nolock,proto=tcp,local_lock=all'))).toBe('nolock');
+    expect(localLocks(mount('nfs', 'rw,vers=3,hard,local_lock=posix'))).toBe('local_lock=posix');
+    expect(localLocks(mount('nfs', 'rw,vers=3,hard,local_lock=flock'))).toBe(null);
+    expect(localLocks(mount('nfs4', 'rw,relatime,vers=4.2,hard,local_lock=none'))).toBe(null);
+    expect(localLocks(mount('lustre', 'rw,checksum,localflock,lazystatfs'))).toBe('localflock');
+    expect(localLocks(mount('lustre', 'rw,checksum,flock,lazystatfs'))).toBe(null);
+    expect(localLocks(mount('cifs', 'rw,vers=3.1.1,nobrl'))).toBe('nobrl');
+    expect(localLocks(mount('ext4', 'rw,nolock'))).toBe(null);
+  });
+
+  it('say whether a server that is away is waited for', () => {
+    expect(softOption(mount('nfs4', 'rw,vers=4.2,soft,timeo=600'))).toBe('soft');
+    expect(softOption(mount('nfs4', 'rw,vers=4.2,softerr,timeo=600'))).toBe('softerr');
+    expect(softOption(mount('nfs4', 'rw,vers=4.2,hard,softreval'))).toBe(null);
+    expect(softOption(mount('ext4', 'rw,soft'))).toBe(null);
+  });
 });

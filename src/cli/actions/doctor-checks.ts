@@ -22,6 +22,7 @@ import {
   statOrNull,
   warning,
 } from './doctor-findings.ts';
+import { localLocks, softOption } from './doctor-mounts.ts';
 import { checkQuota } from './doctor-quota.ts';
 import { checkServer, checkSlurm } from './doctor-server.ts';
 
@@ -113,7 +114,8 @@ function checkFileSystem({ directory }: Context): Finding {
   const folder = nearestFolder(directory);
   const { bavail, bsize, ffree, files } = statfsSync(folder);
   const free = bavail * bsize;
-  const type = mountOf(folder)?.type ?? 'unknown type';
+  const mount = mountOf(folder);
+  const type = mount?.type ?? 'unknown type';
   // some file systems do not count inodes
   const inodes = files === 0 ? '' : `, ${ffree} inodes`;
   const found = `${type}, ${formatMemory(free)} free${inodes} in ${folder}`;
@@ -122,6 +124,13 @@ function checkFileSystem({ directory }: Context): Finding {
     return warning(found, 'Remove files: without inodes, no job can write its output.');
   if (type === 'tmpfs' || type === 'ramfs') {
     return warning(found, 'What is in memory is lost when this machine restarts; choose another with --dir.');
+  }
+  const soft = mount === null ? null : softOption(mount);
+  if (soft !== null) {
+    return warning(
+      `${found}; ${mount?.point} is mounted ${soft}: what its server does not answer in time fails`,
+      'Ask your administrators to mount it hard: then torc and the jobs wait until the server is back, and no output is lost.',
+    );
   }
   return ok(found);
 }
@@ -134,9 +143,13 @@ async function checkProbe({ directory }: Context, what: 'locks' | 'clock'): Prom
   const { probeFolder } = await import('../../server/owner/inspection.ts');
   const { hasLocks, aheadSeconds } = await probeFolder(directory, what === 'locks' ? asksOther : async () => true);
   if (what === 'locks') {
-    if (hasLocks) return ok('other processes see them');
+    const mount = mountOf(directory);
+    const local = mount === null ? null : localLocks(mount);
+    if (hasLocks && local === null) return ok('other processes see them');
     return warning(
-      'locks on this file system are not seen by other processes',
+      hasLocks
+        ? `${mount?.point} is mounted with ${local}: other hosts do not see the locks of this one`
+        : 'locks on this file system are not seen by other processes',
       'torc keeps others out by holder.json as well; mount it with locks (NFS: without nolock, Lustre: flock) if you can.',
     );
   }

@@ -39,8 +39,15 @@ export function nearestFolder(path: string): string {
   return statOrNull(path) !== null || dirname(path) === path ? path : nearestFolder(dirname(path));
 }
 
+export interface Mount {
+  type: string;
+  /** Separated by commas. */
+  options: string;
+  point: string;
+}
+
 /** The mount that has a path. */
-export function mountOf(path: string): { type: string; options: string; point: string } | null {
+export function mountOf(path: string): Mount | null {
   const unescaped = (word: string): string =>
     word.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(Number.parseInt(digits, 8)));
   const mounts = readFileSync('/proc/self/mounts', 'utf8')
@@ -52,7 +59,7 @@ export function mountOf(path: string): { type: string; options: string; point: s
     })
     .filter(({ point }) => path === point || path.startsWith(point === '/' ? '/' : `${point}/`));
   // of several on one directory the last one counts
-  return mounts.reduce<(typeof mounts)[number] | null>(
+  return mounts.reduce<Mount | null>(
     (best, each) => (best === null || each.point.length >= best.point.length ? each : best),
     null,
   );
