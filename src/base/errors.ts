@@ -3,6 +3,8 @@
  * Expected outcomes are values; only what stops a command is thrown.
  */
 
+import { constants } from 'node:os';
+
 /** Every error code and the exit code the CLI ends with. The numbers are a documented contract. */
 export const exitCodes = {
   jobs_failed: 1,
@@ -45,14 +47,38 @@ export class TorcError extends Error {
 /** Any thrown value as a TorcError: anything else is a bug in torc. */
 export function asTorcError(error: unknown): TorcError {
   if (error instanceof TorcError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new TorcError('bug', message, 'This is a bug in torc; please report it with the command you typed.', {
+  return new TorcError('bug', messageOf(error), 'This is a bug in torc; please report it with the command you typed.', {
     cause: error,
   });
 }
 
+/** The codes of what node has no name for although the system has one: a quota that is used up, a stale NFS file. */
+const isUnnamed = /^(UNKNOWN|Unknown system error -\d+)$/;
+
 /** The system's error code (ENOENT, EADDRINUSE, SQLITE_BUSY ..) of a thrown value, or null. */
 export function systemCode(error: unknown): string | null {
   if (typeof error !== 'object' || error === null || !('code' in error)) return null;
-  return typeof error.code === 'string' ? error.code : null;
+  if (typeof error.code !== 'string') return null;
+  return isUnnamed.test(error.code) ? (unnamedCode(error) ?? error.code) : error.code;
+}
+
+function unnamedCode(error: object): string | null {
+  const number = 'errno' in error && typeof error.errno === 'number' ? -error.errno : null;
+  return Object.entries(constants.errno).find(([, each]) => each === number)?.[0] ?? null;
+}
+
+const wordsOfUnnamed: Readonly<Record<string, string>> = {
+  EDQUOT: 'disk quota exceeded',
+  ESTALE: 'stale file handle',
+};
+
+/** The message of a thrown value, with the name of a system's error that node calls unknown. */
+export function messageOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const code = systemCode(error);
+  if (code === null) return message;
+  return message.replace(
+    /^(UNKNOWN: unknown error|Unknown system error -\d+: Unknown system error -\d+)/,
+    `${code}: ${wordsOfUnnamed[code] ?? 'error of the system'}`,
+  );
 }

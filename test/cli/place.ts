@@ -43,8 +43,8 @@ export function eachTestWithSlurm(
   afterEach(() => remove());
 }
 
-export function newPlace(env: Record<string, string> = {}): Place {
-  const path = mkdtempSync(join(tmpdir(), "torc's cli "));
+export function newPlace(env: Record<string, string> = {}, parent = tmpdir()): Place {
+  const path = mkdtempSync(join(parent, "torc's cli "));
   const dir = join(path, 'server dir');
   const options = { cwd: path, env };
   const running: Running[] = [];

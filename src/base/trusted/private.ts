@@ -24,6 +24,7 @@ import {
 import { dirname } from 'node:path';
 import { hasStrictModes } from '../config.ts';
 import { systemCode, TorcError } from '../errors.ts';
+import { fullWords } from '../full-disk.ts';
 import { shellWord } from '../text.ts';
 import { makeFolders } from './folders.ts';
 import { isForRootAlone, isOurs, isWritableByOthers, ownUid, refuseForeign, shownMode, userName } from './owners.ts';
@@ -89,9 +90,8 @@ function byOwner(uid: number): string {
 export function explainDirectory(error: unknown, directory: string): unknown {
   const code = systemCode(error);
   if (error instanceof TorcError || code === null) return error;
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new TorcError('no_space', `no space is left in ${directory} (${code})`, 'Free some space and try again.');
-  }
+  const full = code === 'ENOSPC' || code === 'EDQUOT' ? fullWords(code, directory) : null;
+  if (full !== null) return new TorcError('no_space', full.problem, `${full.advice} Then try again.`);
   return new TorcError(
     'unusable',
     `cannot use the server directory ${directory} (${code})`,

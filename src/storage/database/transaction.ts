@@ -2,7 +2,10 @@
  * One transaction: the facts that others must learn after COMMIT, and the writes that wait for its end. Nothing in
  * memory may change before COMMIT, so facts are collected here.
  */
+import { dirname } from 'node:path';
 import { systemCode, TorcError } from '../../base/errors.ts';
+import { fullWords } from '../../base/full-disk.ts';
+import { writeProblem } from '../../base/trusted/write-problem.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { Database } from './database.ts';
 import type { Fact } from './facts.ts';
@@ -219,7 +222,7 @@ export function inTransaction<T>(db: Database, now: number, work: (tx: Transacti
   } catch (error) {
     db.mirrors.rolledBack();
     rollBack(db);
-    throw explainWrite(error);
+    throw explainWrite(error, dirname(db.path));
   }
 }
 
@@ -232,15 +235,21 @@ function rollBack(db: Database): void {
   }
 }
 
-function explainWrite(error: unknown): unknown {
+function explainWrite(error: unknown, directory: string): unknown {
   const cause = error instanceof TransactionLost ? error.cause : error;
   const code = systemCode(cause) ?? '';
   const words = cause instanceof Error ? cause.message : 'the transaction was rolled back';
   if (code.startsWith('SQLITE_IOERR')) {
+    // SQLite does not say which error of the system it had
+    const why = fullWords(writeProblem(directory), directory);
     return new TorcError(
       'no_space',
-      `the database could not be written (${words}), and whether this change is stored is not known`,
-      'Check the quota and the file system of the server directory, see what was stored, then try again.',
+      why === null
+        ? `the database could not be written (${words}), and whether this change is stored is not known`
+        : `the database could not be written (${words}): ${why.problem}; whether this change is stored is not known`,
+      why === null
+        ? 'Check the quota and the file system of the server directory, see what was stored, then try again.'
+        : `${why.advice} The server then continues by itself: see what was stored, then try again.`,
       { cause },
     );
   }

@@ -4,7 +4,7 @@
  */
 import type { Assignment } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
-import { systemCode } from '../../base/errors.ts';
+import { messageOf, systemCode } from '../../base/errors.ts';
 import type { JobStdioPaths } from '../../base/paths.ts';
 import { TimeBudget } from '../../base/time-budget.ts';
 import {
@@ -153,7 +153,7 @@ export class FileCheckedRunner implements JobRunner {
     const { attempt } = job.assignment;
     if (this.#isClosed || !this.#jobs.delete(attempt)) return;
     const code = systemCode(error);
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const shortage = shortageOf(code, message);
     if (shortage !== null) {
       this.#events.unstarted(attempt, shortage);

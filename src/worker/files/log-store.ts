@@ -20,7 +20,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip, gzipSync, type ZlibOptions } from 'node:zlib';
 import type { LogPlace } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
-import { systemCode } from '../../base/errors.ts';
+import { messageOf, systemCode } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { largestOutputBytes, logHeader } from '../../base/log-member.ts';
 import { type AttemptName, combinedLogPath, type JobStdioPaths } from '../../base/paths.ts';
@@ -193,7 +193,7 @@ class CombinedLog implements LogStore {
     const { log } = this.#deps;
     if (this.#file === null) return;
     close(this.#file, (error) => {
-      if (error !== null) log.error({ path: this.#path, why: String(error) }, 'job output may be lost');
+      if (error !== null) log.error({ path: this.#path, why: messageOf(error) }, 'job output may be lost');
     });
     this.#file = null;
   }

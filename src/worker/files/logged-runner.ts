@@ -7,6 +7,7 @@
  */
 import type { Assignment, LogPlace } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
+import { messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { type JobStdioPaths, slotPaths } from '../../base/paths.ts';
 import { TimeBudget } from '../../base/time-budget.ts';
@@ -193,7 +194,7 @@ export class LoggedRunner implements JobRunner {
     const { clock, log } = this.#deps;
     const budget = new TimeBudget(clock, hurry.signal, collectLimits);
     const settled = work.catch((error: unknown) => {
-      log.warn({ attempt: assignment.attempt, why: String(error) }, 'the output of a job stays in its own files');
+      log.warn({ attempt: assignment.attempt, why: messageOf(error) }, 'the output of a job stays in its own files');
       return null;
     });
     return await budget.waitFor(settled, null);

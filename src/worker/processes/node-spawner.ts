@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { systemCode } from '../../base/errors.ts';
+import { messageOf, systemCode } from '../../base/errors.ts';
 import { parseStat } from '../../base/proc.ts';
 import { below, openOutput } from '../../base/trusted/shared.ts';
 import { jobOomScore, type Spawner, type SpawnListener, type SpawnRequest, shell } from './spawner.ts';
@@ -86,10 +86,6 @@ export function openNodeSpawner(
     },
     close() {},
   };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function openJobOutput(outputDirectory: string, path: string): number {

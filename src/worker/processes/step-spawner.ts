@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { readlink, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf } from '../../base/errors.ts';
 import { stepRunnerPath } from '../../base/program.ts';
 import { makeInnerFolder } from '../../base/trusted/private-async.ts';
 import { readMark, type StepMark, stepEnd } from '../../model/decide/step-end.ts';
@@ -33,7 +34,7 @@ export function openStepSpawner({ spawner, folder, file = stepRunnerPath() }: St
       await made;
     } catch (error) {
       made = null;
-      listener.failed(null, `cannot make ${folder}: ${error instanceof Error ? error.message : String(error)}`);
+      listener.failed(null, `cannot make ${folder}: ${messageOf(error)}`);
       return;
     }
     const command = [shell.file, ...shell.options, request.text];

@@ -2,6 +2,7 @@
 import { closeSync, constants } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Clock } from '../../base/clock.ts';
+import { messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { TimeBudget } from '../../base/time-budget.ts';
 import { below, openOutput, openOwnFile, type Place, writeText } from '../../base/trusted/shared.ts';
@@ -83,7 +84,7 @@ export class TimeSeries {
     const { clock, log, path } = this.#options;
     if (this.#rows !== '') this.#write(clock.monotonic());
     const logged = this.#writing.catch((error: unknown) => {
-      log.warn({ path, why: String(error) }, 'the resource usage of a job could not be recorded');
+      log.warn({ path, why: messageOf(error) }, 'the resource usage of a job could not be recorded');
     });
     await new TimeBudget(clock, new AbortController().signal, closeLimits).waitFor(logged, undefined);
   }

@@ -1,0 +1,37 @@
+/** Why nothing can be written into a folder. */
+import { closeSync, constants, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemCode } from '../errors.ts';
+import { temporaryName } from './private.ts';
+
+/** As much as one large change to the database writes: what has just been refused may have left room for less. */
+const triedBytes = 1024 * 1024;
+
+/** The system's code for a file that cannot be written into a folder, which is removed again; null when it can be. */
+export function writeProblem(folder: string): string | null {
+  const path = temporaryName(join(folder, '.torc-write'));
+  try {
+    const file = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+    try {
+      const bytes = Buffer.alloc(triedBytes, 'torc');
+      for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
+      // a network file system may say it only now
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    return null;
+  } catch (error) {
+    return systemCode(error);
+  } finally {
+    remove(path);
+  }
+}
+
+function remove(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // it says the same again
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * A real quota that is used up in the middle. What was confirmed stays, torc names the quota and the directory, and
+ * everything continues by itself when there is room again.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openClient } from '../../src/api/client.ts';
+import { readServerFile } from '../../src/api/server-file.ts';
+import { systemCode } from '../../src/base/errors.ts';
+import { newPlace, type Place } from '../cli/place.ts';
+import { quotaDirectory } from '../support/quota.ts';
+import { createWorkflow, rows } from '../support/service.ts';
+
+const quota = quotaDirectory();
+afterAll(() => quota?.remove());
+
+let place: Place;
+beforeEach(() => {
+  place = newPlace({}, quota?.path);
+});
+afterEach(async () => {
+  quota?.allow(null);
+  await place.remove();
+});
+
+/** Uses the quota up: what is written from now on is refused. */
+function useUp(): void {
+  quota?.allow(8 * 1024 * 1024);
+  try {
+    for (;;) writeFileSync(join(place.path, 'filler'), Buffer.alloc(64 * 1024, 'x'), { flag: 'as' });
+  } catch (error) {
+    expect(error).toSatisfy((thrown) => systemCode(thrown) === 'EDQUOT');
+  }
+}
+
+describe.skipIf(quota === null)('a quota that is used up', () => {
+  it('makes the server refuse what it cannot store, with the reason, until there is room', async () => {
+    await place.json(['server', 'start', '--daemon']);
+    const pid = readServerFile(place.dir)?.pid;
+    const client = openClient(place.dir);
+    const key = await createWorkflow(client, [{ name: 'a' }], [], { start: false });
+    const confirmed: string[] = [];
+    let numTried = 0;
+    const store = async (): Promise<void> => {
+      numTried += 1;
+      const name = `data ${numTried}`;
+      await client.call('user_data_add', { workflow_key: key, name, data: 'x'.repeat(200_000), is_ephemeral: false });
+      confirmed.push(name);
+    };
+    const stored = async () => (await rows(client, 'user_data', key)).map(({ name }) => name);
+    await store();
+    useUp();
+    const refused: unknown[] = [];
+    while (refused.length < 3) await store().catch((error) => refused.push(error));
+    expect(refused[0]).toMatchObject({
+      code: 'no_space',
+      message: expect.stringContaining(`your quota on the file system of ${place.dir} is used up (EDQUOT)`),
+      hint: expect.stringContaining('larger quota'),
+    });
+    expect(await stored()).toEqual(expect.arrayContaining(confirmed));
+    quota?.allow(null);
+    await expect
+      .poll(() =>
+        store().then(
+          () => true,
+          () => false,
+        ),
+      )
+      .toBe(true);
+    expect(await stored()).toEqual(expect.arrayContaining(confirmed));
+    await client.close();
+    expect(readServerFile(place.dir)?.pid).toBe(pid);
+    expect(await place.json(['server', 'check'])).toMatchObject({ sound: true });
+  });
+});
