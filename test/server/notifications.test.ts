@@ -91,6 +91,27 @@ async function run(key: string, codes: number[]): Promise<void> {
 }
 
 describe('the end of a run', () => {
+  it('is sent once although the disk was full when it had been sent', async () => {
+    const key = await createWorkflow(service, [{ name: 'a' }], [], { notifications: [webhook(['done'])] });
+    let isFull = false;
+    const write = service.write.bind(service);
+    service.write = (change) => (isFull ? Promise.reject(new Error('the disk is full')) : write(change));
+    const isReceived = new Promise<void>((resolve) => {
+      receiver.prependListener('request', () => {
+        isFull = true;
+        resolve();
+      });
+    });
+    await run(key, [0]);
+    await isReceived;
+    await clock.advance(100_000);
+    expect(await listed(key)).toMatchObject({ state: 'sending' });
+    isFull = false;
+    await clock.advance(30_000);
+    await expect.poll(() => listed(key)).toMatchObject({ state: 'sent', num_messages: 1, num_sent: 1, error: null });
+    expect(received).toHaveLength(1);
+  });
+
   it('is one message to a receiver that fails twice, with the cause, the counts and the next command', async () => {
     answers = [500, 503];
     const names = ['good', 'bad', 'after'].map((name) => ({ name }));
@@ -163,10 +184,12 @@ describe('the end of a run', () => {
     for (const close of dying) await close();
     await serve();
     await expect.poll(() => messages(key)).toMatchObject([{ state: 'sending', num_attempts: 2 }]);
+    await expect.poll(() => received.length).toBe(2);
+    // it is noted at the latest when the server ends
     service.db.run('DROP TRIGGER t');
     await end();
     await serve();
-    await expect.poll(() => messages(key)).toMatchObject([{ state: 'sent', num_attempts: 3 }]);
+    await expect.poll(() => messages(key)).toMatchObject([{ state: 'sent', num_attempts: 2 }]);
     expect(new Set(received.map(({ headers }) => headers['idempotency-key']))).toHaveLength(1);
   });
 });

@@ -11,13 +11,19 @@ import {
 } from '../../storage/running/actions.ts';
 import type { ServerContext } from '../context.ts';
 import { scheduleNodes } from './action-nodes.ts';
-import { ClaimedWork } from './claimed-work.ts';
+import { ClaimedWork, type StoreOutcome } from './claimed-work.ts';
 import { LocalWorkers } from './local-workers.ts';
 
 const mostAtATime = 16;
 /** If Slurm's answer does not show what happened, Slurm is asked again after this. */
 const retryMs = 60_000;
 const mostAttempts = 10;
+
+interface Begun {
+  firing: Firing;
+  ended: AbortSignal;
+  store: StoreOutcome;
+}
 
 export class ActionRunner {
   readonly #context: ServerContext;
@@ -32,8 +38,8 @@ export class ActionRunner {
       announcedBy: 'action_fired',
       mostAtATime,
       claim: claimFiring,
-      carryOut: (firing, ended) => this.#carryOut(firing, ended),
-      outcomeNotStored: 'the result of an action could not be stored; the next server takes it up',
+      carryOut: (firing, ended, store) => this.#carryOut({ firing, ended, store }),
+      outcomeNotStored: 'what became of an action could not be stored; that is tried again',
     });
   }
 
@@ -46,32 +52,35 @@ export class ActionRunner {
     return this.#work.close();
   }
 
-  async #carryOut(firing: Firing, ended: AbortSignal): Promise<void> {
-    if (firing.actionType === 'run_commands') await this.#runCommands(firing, ended);
-    else if (firing.scheduler === null) await this.#startWorker(firing);
-    else await this.#schedule(firing);
+  async #carryOut(begun: Begun): Promise<void> {
+    const { firing } = begun;
+    if (firing.actionType === 'run_commands') await this.#runCommands(begun);
+    else if (firing.scheduler === null) await this.#startWorker(begun);
+    else await this.#schedule(begun);
   }
 
-  async #startWorker(firing: Firing): Promise<void> {
-    if (firing.hasBegun) return this.#end(firing, {}, 'interrupted: the server ended while the worker started');
-    if (this.#localWorkers === null) return this.#end(firing, { note: 'this command has its own worker' }, null);
-    await this.#context.write((tx) => recordFiringBegun(tx, firing.firingKey));
+  async #startWorker(begun: Begun): Promise<void> {
+    const { firing, store } = begun;
+    if (firing.hasBegun) return this.#end(begun, {}, 'interrupted: the server ended while the worker started');
+    if (this.#localWorkers === null) return this.#end(begun, { note: 'this command has its own worker' }, null);
+    await store((tx) => recordFiringBegun(tx, firing.firingKey));
     try {
-      await this.#end(firing, await this.#localWorkers.start(firing), null);
+      await this.#end(begun, await this.#localWorkers.start(firing), null);
     } catch (error) {
-      await this.#end(firing, {}, `no worker was started: ${asTorcError(error).message}`);
+      await this.#end(begun, {}, `no worker was started: ${asTorcError(error).message}`);
     }
   }
 
-  async #runCommands(firing: Firing, abort: AbortSignal): Promise<void> {
+  async #runCommands(begun: Begun): Promise<void> {
+    const { firing, ended: abort, store } = begun;
     const { firingKey, workflowKey, actionKey, runId, commands, workingDirectory } = firing;
     const { directory } = this.#context.info;
     const outputPath = actionOutputPath(directory, firingKey);
     const end = (returnCodes: number[], error: string | null): Promise<void> =>
-      this.#end(firing, { return_codes: returnCodes, output_path: outputPath }, error);
+      this.#end(begun, { return_codes: returnCodes, output_path: outputPath }, error);
     if (firing.hasBegun) return end([], 'interrupted: the server ended while the commands ran');
     if (abort.aborted) return;
-    await this.#context.write((tx) => recordFiringBegun(tx, firingKey));
+    await store((tx) => recordFiringBegun(tx, firingKey));
     const variables = {
       TORC_WORKFLOW_KEY: String(workflowKey),
       TORC_WORKFLOW_ID: String(workflowKey),
@@ -93,20 +102,21 @@ export class ActionRunner {
   }
 
   /** A firing with an unknown outcome stays claimed and is checked again, here or by the next server. */
-  async #schedule(firing: Firing): Promise<void> {
+  async #schedule(begun: Begun): Promise<void> {
+    const { firing, store } = begun;
     try {
       const { result, error } = await scheduleNodes(this.#context, firing);
-      if (result !== null) return await this.#end(firing, result, error);
-      if (firing.numAttempts >= mostAttempts) return await this.#end(firing, {}, error);
+      if (result !== null) return await this.#end(begun, result, error);
+      if (firing.numAttempts >= mostAttempts) return await this.#end(begun, {}, error);
       this.#context.info.log.warn({ firing_key: firing.firingKey, reason: error }, 'scheduling nodes will be retried');
     } catch (error) {
-      return await this.#end(firing, {}, asTorcError(error).message);
+      return await this.#end(begun, {}, asTorcError(error).message);
     }
-    await this.#context.write((tx) => putOffFiring(tx, firing, retryMs));
+    await store((tx) => putOffFiring(tx, firing, retryMs));
   }
 
-  async #end(firing: Firing, result: object, error: string | null): Promise<void> {
-    await this.#context.write((tx) => recordFiringEnd(tx, firing.firingKey, result, error));
+  async #end({ firing, store }: Begun, result: object, error: string | null): Promise<void> {
+    await store((tx) => recordFiringEnd(tx, firing.firingKey, result, error));
     const facts = { firing_key: firing.firingKey, action_key: firing.actionKey, error };
     if (error !== null) this.#context.info.log.warn(facts, 'an action failed');
   }

@@ -2,11 +2,12 @@
  * Work that waits in rows: claimed one by one in transactions, several carried out at a time. The next server finds what
  * this one did not finish.
  */
+import type { Clock } from '../../base/clock.ts';
 import type { Fact } from '../../storage/database/facts.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import type { ServerContext } from '../context.ts';
 
-/** Work is announced; if the database cannot be written then, claiming is tried again after this. */
+/** If the database cannot be written, claiming and storing an outcome are tried again after this. */
 const pauseMs = 30_000;
 
 export interface KindOfWork<T> {
@@ -14,11 +15,14 @@ export interface KindOfWork<T> {
   mostAtATime: number;
   /** Null when there is none. */
   claim(tx: Transaction, epoch: number): T | null;
-  /** Stores the outcome itself; the signal ends with the server. */
-  carryOut(work: T, ended: AbortSignal): Promise<void>;
+  /** Hands its outcome to `store`; the signal ends with the server. */
+  carryOut(work: T, ended: AbortSignal, store: StoreOutcome): Promise<void>;
   /** For the log. */
   outcomeNotStored: string;
 }
+
+/** Tries until the outcome is stored, because only the next server would find the work again; throws when this one ends. */
+export type StoreOutcome = (change: (tx: Transaction) => void) => Promise<void>;
 
 export class ClaimedWork<T> {
   readonly #context: ServerContext;
@@ -89,8 +93,34 @@ export class ClaimedWork<T> {
           this.#numCarriedOut -= 1;
           this.#look();
         };
-        this.#follow(carryOut(work, signal).finally(end));
+        this.#follow(carryOut(work, signal, (change) => this.#store(change)).finally(end));
       }
     }
   }
+
+  async #store(change: (tx: Transaction) => void): Promise<void> {
+    const { clock, info } = this.#context;
+    for (;;) {
+      try {
+        return await this.#context.write(change);
+      } catch (error) {
+        if (this.#abort.signal.aborted) throw error;
+        info.log.error({ err: error }, this.#kind.outcomeNotStored);
+      }
+      await pause(clock, this.#abort.signal);
+    }
+  }
+}
+
+/** Also resolves when the signal fires. */
+function pause(clock: Clock, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      cancel();
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const cancel = clock.after(pauseMs, end);
+    signal.addEventListener('abort', end);
+  });
 }

@@ -3,7 +3,7 @@ import { asTorcError } from '../../base/errors.ts';
 import { shownTarget } from '../../model/notification.ts';
 import { claimMessage, type Message, recordNotSent, recordSent } from '../../storage/running/outbox.ts';
 import type { ServerContext } from '../context.ts';
-import { ClaimedWork } from './claimed-work.ts';
+import { ClaimedWork, type StoreOutcome } from './claimed-work.ts';
 import { deliver } from './deliver.ts';
 
 const mostAtATime = 4;
@@ -21,8 +21,8 @@ export class MessageSender {
       announcedBy: 'message_written',
       mostAtATime,
       claim: claimMessage,
-      carryOut: (message, ended) => this.#send(message, ended),
-      outcomeNotStored: 'whether a message was sent could not be stored; it is sent again',
+      carryOut: (message, ended, store) => this.#send(message, ended, store),
+      outcomeNotStored: 'whether a message was sent could not be stored; that is tried again',
     });
   }
 
@@ -35,7 +35,7 @@ export class MessageSender {
     return this.#work.close();
   }
 
-  async #send(message: Message, ended: AbortSignal): Promise<void> {
+  async #send(message: Message, ended: AbortSignal, store: StoreOutcome): Promise<void> {
     const { messageKey, facts } = message;
     const { log, identity } = this.#context.info;
     const noted = { message_key: messageKey, workflow_key: facts.workflow_key, event: facts.event };
@@ -46,11 +46,11 @@ export class MessageSender {
       // the next server sends it
       if (ended.aborted) return;
       const reason = asTorcError(error).message;
-      await this.#context.write((tx) => recordNotSent(tx, message, reason));
+      await store((tx) => recordNotSent(tx, message, reason));
       log.warn({ ...noted, to: shownTarget(message), reason }, 'a message was not sent');
       return;
     }
-    await this.#context.write((tx) => recordSent(tx, message));
+    await store((tx) => recordSent(tx, message));
     log.info({ ...noted, to: shownTarget(message) }, 'a message was sent');
   }
 }
