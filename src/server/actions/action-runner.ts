@@ -39,7 +39,7 @@ export class ActionRunner {
       mostAtATime,
       claim: claimFiring,
       carryOut: (firing, ended, store) => this.#carryOut({ firing, ended, store }),
-      outcomeNotStored: 'what became of an action could not be stored; that is tried again',
+      outcomeNotStored: 'the state of an action could not be stored; that is tried again',
     });
   }
 
