@@ -12,7 +12,8 @@ import { printResult } from '../output/output.ts';
 import { startProgress } from '../output/progress.ts';
 import { cellText } from '../output/table.ts';
 
-const mostJobs = 10_000;
+/** Failed jobs whose logs are read. */
+export const mostJobs = 10_000;
 const endBytes = 8 * 1024;
 
 export interface Analysis {

@@ -8,26 +8,33 @@ import type { Context } from '../context/context.ts';
 import { listPages } from '../input/list.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult, textTable } from '../output/output.ts';
-import { printCsv } from '../plans/output.ts';
+import { printReport } from '../output/report.ts';
+import type { ReportOptions } from '../output/report-format.ts';
+import { resourcesPicture, type ShownMeasure } from '../output/resources-svg.ts';
 import { jobChangesText, noteRunning } from './jobs-modify.ts';
 
-type Field = 'memory_bytes' | 'num_cpus' | 'runtime_seconds';
+type Field = ShownMeasure['field'];
 
-const measures: readonly (readonly [field: Field, word: string, text: (value: number) => string])[] = [
-  ['memory_bytes', 'memory', formatMemory],
-  ['num_cpus', 'cpus', (value) => String(Math.round(value * 100) / 100)],
-  ['runtime_seconds', 'runtime', formatDuration],
+export const measures: readonly ShownMeasure[] = [
+  { field: 'memory_bytes', word: 'memory', text: formatMemory },
+  { field: 'num_cpus', word: 'cpus', text: (value) => String(Math.round(value * 100) / 100) },
+  { field: 'runtime_seconds', word: 'runtime', text: formatDuration },
 ];
 
 const findingWords = { under_half: 'less than half used', exceeded: 'too small' } as const;
 
-export async function reportResources(context: Context, given: string | null): Promise<void> {
+export async function reportResources(context: Context, given: string | null, options: ReportOptions): Promise<void> {
   const { key, reply } = await withConnection(context, async ({ api }) => {
     const key = await chooseWorkflow(context, api, given, 'reads');
     return { key, reply: await api.call('usage', { workflow_key: key }) };
   });
-  if (context.format === 'csv') await printCsv(context, csvFields, reply.usage.flatMap(csvRows));
-  else await printResult(context, reply, () => reportText(context, key, reply.usage));
+  const { usage } = reply;
+  await printReport(context, options, {
+    value: reply,
+    csv: () => ({ columns: csvFields, rows: usage.flatMap(csvRows) }),
+    text: () => reportText(context, key, usage),
+    picture: () => resourcesPicture(`workflow ${key}`, usage, measures),
+  });
 }
 
 const rowFields = ['stem', 'num_attempts', 'num_oom', 'num_timeouts', 'measure'] as const;
@@ -35,12 +42,19 @@ const valueFields = ['requested', 'requested_min', 'min', 'median', 'p95', 'max'
 const csvFields = [...rowFields, ...valueFields];
 
 function csvRows({ stem, num_attempts, num_oom, num_timeouts, ...values }: UsageRow) {
-  return measures.map(([measure]) => ({ stem, num_attempts, num_oom, num_timeouts, measure, ...values[measure] }));
+  return measures.map(({ field: measure }) => ({
+    stem,
+    num_attempts,
+    num_oom,
+    num_timeouts,
+    measure,
+    ...values[measure],
+  }));
 }
 
 function reportText(context: Context, key: string, usage: readonly UsageRow[]): string {
   if (usage.length === 0) return `no job of workflow ${key} has been measured yet\n`;
-  const rows = usage.flatMap((row) => measures.map(([field, word, text]) => measureRow(row, field, word, text)));
+  const rows = usage.flatMap((row) => measures.map((measure) => measureRow(row, measure)));
   const columns = ['jobs', 'attempts', 'measure', 'requested', 'max', 'proposed', 'finding', 'p95', 'median'];
   const table = textTable(context, columns, rows);
   const isCorrectable = usage.some(({ memory_bytes, runtime_seconds }) => {
@@ -50,7 +64,7 @@ function reportText(context: Context, key: string, usage: readonly UsageRow[]): 
   return `${table}\nto change the jobs that are still to run: ${context.torc} workflows correct-resources ${key} --dry-run\n`;
 }
 
-function measureRow(row: UsageRow, field: Field, word: string, text: (value: number) => string): ListRecord {
+function measureRow(row: UsageRow, { field, word, text }: ShownMeasure): ListRecord {
   const { requested, requested_min: least, median, p95, max, proposed, finding } = row[field];
   const shown = (value: number | null): string | null => (value === null ? null : text(value));
   return {

@@ -1,24 +1,131 @@
-/** `torc reports resources`, `torc reports usage` and `torc workflows correct-resources`: what jobs use against what they ask for. */
+/** `torc reports`: what happened in workflows; `torc workflows correct-resources`. */
 import { type Command, Option } from 'commander';
+import type { FailureReportOptions } from '../actions/reports-failures.ts';
+import type { PeriodOptions, TimelineOptions } from '../actions/reports-timeline.ts';
 import type { CorrectOptions } from '../actions/resource-use.ts';
 import type { UsageOptions } from '../actions/usage-hours.ts';
 import { parseColumns } from '../input/filters.ts';
-import { filters, wholeNumber } from '../input/options.ts';
+import { instantGiven } from '../input/instants.ts';
+import { collect, filters, oneOf, wholeNumber } from '../input/options.ts';
+import { type ReportOptions, reportFormats } from '../output/report-format.ts';
 import { keyArgument } from './arguments.ts';
 import { type Act, examples } from './declare.ts';
 
 export function declareReports(program: Command, act: Act): void {
-  const group = program.command('reports').description('what the jobs and the allocations of workflows have used');
+  const group = program
+    .command('reports')
+    .description('what happened in workflows: when jobs ran, how they failed, what they used');
+  declareTimeline(group, act);
+  declareUtilization(group, act);
+  declareFailures(group, act);
   const resources = group
     .command('resources')
     .description('compare what jobs use with what they ask for, and propose values; similar jobs are one row')
     .argument('[key]', keyArgument)
-    .addHelpText('after', examples('torc reports resources 7', "torc -F json reports resources | jq '.usage'"));
-  act(resources, async ([key]) => {
+    .addHelpText(
+      'after',
+      examples(
+        'torc reports resources 7',
+        'torc reports resources 7 -o resources.svg',
+        "torc -F json reports resources | jq '.usage'",
+      ),
+    );
+  act(addReportOptions(resources), async ([key], self) => {
     const { reportResources } = await import('../actions/resource-use.ts');
-    return (context) => reportResources(context, key ?? null);
+    return (context) => reportResources(context, key ?? null, self.opts<ReportOptions>());
   });
   declareUsage(group, act);
+}
+
+function addReportOptions(command: Command): Command {
+  return command
+    .option(
+      '--format <format>',
+      `${reportFormats.join(', ')} (default: from the extension of -o, else as -F says)`,
+      oneOf(reportFormats, 'a format'),
+    )
+    .option('-o, --output <file>', 'write to this file');
+}
+
+function addPeriodOptions(command: Command): Command {
+  return command
+    .option('--run <n>', 'only the time of this run', wholeNumber('the run', 1))
+    .option('--from <instant>', 'from then on (default: the first allocation or worker)', instantGiven)
+    .option('--to <instant>', 'until then (default: the last end)', instantGiven)
+    .option('--bins <n>', 'pieces of time that are counted', wholeNumber('the number of bins', 1, 1000));
+}
+
+function declareTimeline(group: Command, act: Act): void {
+  const timeline = group
+    .command('timeline')
+    .description('show when jobs ran, by node and slot, and when allocations waited and ran')
+    .argument('[key]', keyArgument)
+    .option(
+      '--node <host>',
+      'only workers of this node; may be repeated',
+      collect((text) => [text]),
+    )
+    .option('-l, --limit <n>', 'show at most this many workers (default: 100)', wholeNumber('the limit', 1, 1000))
+    .option('-s, --skip <n>', 'skip this many workers', wholeNumber('the number of workers to skip', 0));
+  addReportOptions(addPeriodOptions(timeline)).addHelpText(
+    'after',
+    `
+Text shows a line for each worker. CSV, JSON and SVG have every attempt, up to 20,000; of more, or with --bins, they have how many
+ran and failed in each piece of time. Times are those of the host that runs the command; in pictures they are UTC.
+${examples(
+  'torc reports timeline 7',
+  'torc reports timeline 7 -o timeline.svg',
+  'torc reports timeline 7 --node node03 --from 2026-01-31T12:00 --to 2026-01-31T13:00',
+  "torc -F json reports timeline 7 | jq '.spans[] | {job_name, started_at, ended_at}'",
+).trimStart()}`,
+  );
+  act(timeline, async ([key], self) => {
+    const { reportTimeline } = await import('../actions/reports-timeline.ts');
+    return (context) => reportTimeline(context, key ?? null, self.opts<TimelineOptions>());
+  });
+}
+
+function declareUtilization(group: Command, act: Act): void {
+  const utilization = group
+    .command('utilization')
+    .description('show over time what CPUs, memory and GPUs nodes had, what jobs were given and what they used')
+    .argument('[key]', keyArgument);
+  addReportOptions(addPeriodOptions(utilization)).addHelpText(
+    'after',
+    `
+Every number is an average over its piece of time. The CPU time of a job is spread evenly over the time in which it ran; its memory
+is the average, or else the peak. Waiting allocations count as num_pending_nodes in CSV and JSON.
+${examples(
+  'torc reports utilization 7',
+  'torc reports utilization 7 --run 2 --bins 48',
+  'torc reports utilization 7 -o utilization.svg',
+  "torc -F json reports utilization 7 | jq '.average | .job_cpus / .num_cpus'",
+).trimStart()}`,
+  );
+  act(utilization, async ([key], self) => {
+    const { reportUtilization } = await import('../actions/reports-timeline.ts');
+    return (context) => reportUtilization(context, key ?? null, self.opts<PeriodOptions>());
+  });
+}
+
+function declareFailures(group: Command, act: Act): void {
+  const failures = group
+    .command('failures')
+    .description('group failed jobs by cause and by the message that they ended with')
+    .argument('[key]', keyArgument)
+    .option('-l, --limit <n>', 'read at most this many failed jobs (default: 10000)', wholeNumber('the limit', 1));
+  addReportOptions(failures).addHelpText(
+    'after',
+    examples(
+      'torc reports failures 7',
+      'torc reports failures 7 -o failures.svg',
+      "torc -F json reports failures 7 | jq '.groups[] | {count, cause, pattern}'",
+    ),
+  );
+  act(failures, async ([key], self) => {
+    const { reportFailures } = await import('../actions/reports-failures.ts');
+    return (context) => reportFailures(context, key ?? null, self.opts<FailureReportOptions>());
+  });
 }
 
 function declareUsage(group: Command, act: Act): void {

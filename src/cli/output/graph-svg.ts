@@ -2,6 +2,7 @@
 import type { GroupedGraph, JobGroup } from '../../model/graph/grouped-graph.ts';
 import { colorOf, countsText, titleOf } from './graph-labels.ts';
 import { type Box, layOut } from './graph-layout.ts';
+import { escaped, pixels } from './svg.ts';
 
 /** The width of a monospaced letter of 12 pixels, with some margin. */
 const letterWidth = 7.4;
@@ -74,27 +75,4 @@ function bar(group: JobGroup, box: Box): string {
     return part;
   });
   return parts.join('');
-}
-
-function pixels(value: number): string {
-  return String(Math.round(value * 10) / 10);
-}
-
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-/** Control characters, which XML cannot contain, are marked; a line break stays visible. */
-function escaped(text: string): string {
-  return (
-    text
-      .replace(/[&<>"']/g, (character) => entities[character] ?? '')
-      .replace(/\r\n|\r|\n/g, '⏎')
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are matched on purpose
-      .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]|\p{Cs}/gu, '\ufffd')
-  );
 }
