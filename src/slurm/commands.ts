@@ -21,7 +21,7 @@ import { ownWords, submittedId } from './replies.ts';
 import { type RunCommand, type RunResult, runCommand } from './run.ts';
 import { parseScontrolJobs } from './scontrol.ts';
 import { clusterNameIn, type ParsedSite, parseSite } from './site.ts';
-import { type StartEstimate, startEstimateIn } from './start-estimate.ts';
+import { isSlurmAway, type StartEstimate, startEstimateIn } from './start-estimate.ts';
 import { mayHaveSubmitted, submitError } from './submit-errors.ts';
 import { queryVariables, submitVariables } from './variables.ts';
 
@@ -193,12 +193,12 @@ class SystemSlurm implements SlurmCommands, SiteQueries {
       seconds: commandTimeLimits.query,
       workingDirectory: null,
     });
-    const said = result.kind === 'ended' ? startEstimateIn(result.stderr) : null;
+    const answer = failure(result.kind === 'missing' ? 'sbatch' : 'sbatch --test-only', result);
+    if (result.kind !== 'ended' || isSlurmAway(result.stderr)) return answer;
+    const said = startEstimateIn(result.stderr);
     // what succeeds refuses nothing, whatever it says
-    const isOdd = said?.kind === 'refused' && result.kind === 'ended' && result.exitCode === 0;
-    const estimate = isOdd ? null : said;
-    const command = result.kind === 'missing' ? 'sbatch' : 'sbatch --test-only';
-    return estimate === null ? failure(command, result) : { kind: 'ok', value: estimate };
+    const isOdd = said?.kind === 'refused' && result.exitCode === 0;
+    return { kind: 'ok', value: said === null || isOdd ? { kind: 'unread', reason: answer.reason } : said };
   }
 
   /** The output of a command. An exit code other than 0 is a failure unless every error line is `harmless`. */

@@ -4,7 +4,9 @@ import { ownWords } from './replies.ts';
 
 export type StartEstimate =
   | { kind: 'starts'; startMs: number; nodes: string | null; partition: string | null; numCpus: number | null }
-  | { kind: 'refused'; reason: string };
+  | { kind: 'refused'; reason: string }
+  /** It answered with other words. */
+  | { kind: 'unread'; reason: string };
 
 /** `Job 26 to start at 2026-11-20T17:45:45 using 2 processors on nodes c[1-2] in partition main`. */
 const start =
@@ -15,6 +17,11 @@ const beforeReason = /^(?:Batch job submission failed|allocation failure): /;
 
 /** Slurm could not be asked. */
 const isAway = /unable to contact|timed out|zero bytes|communication|connection refused/i;
+
+/** Whether the text says that Slurm did not answer. */
+export function isSlurmAway(stderr: string): boolean {
+  return isAway.test(ownWords(stderr) ?? '');
+}
 
 /** Null when the text says neither, or that Slurm did not answer. */
 export function startEstimateIn(stderr: string): StartEstimate | null {

@@ -114,6 +114,7 @@ it('a workflow may be named, which must have measured something', async () => {
   const refused = await place.torc('create', file, '--auto-size-from', workflow_key);
   expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(`no job of workflow ${workflow_key}`)]);
   expect((await place.torc('create', file, '--auto-size-from', '77')).code).toBe(3);
+  expect((await place.torc('create', file, '--auto-size-from', '1-2')).code).toBe(2);
   const { workflows } = await place.json<{ workflows: object[] }>(['workflows', 'list']);
   expect(workflows).toHaveLength(2);
 });
@@ -202,4 +203,16 @@ it('run and exec take it too', async () => {
   expect((await place.json<Sized>([...exec, '--auto-size', '--dry-run', '-c', 'true'])).auto_size.sizes).toMatchObject([
     { num_jobs: 3, memory_bytes: { requested: 2048 * mebibyte, new_request: 64 * mebibyte } },
   ]);
+});
+
+it('of several workflows with a name, the newest that has measured something counts', async () => {
+  await measured();
+  await place.json(['create', place.file('again.json', spec({ name: 'w' }))]);
+  const file = place.file('other.json', spec({ name: 'other' }));
+  const made = await place.torc('-F', 'json', 'create', file, '--auto-size-from', 'w');
+  expect(JSON.parse(made.stdout)).toMatchObject({ auto_size: { workflow_keys: ['1'] } });
+  expect(made.stderr).toContain('using workflow 1 (w), the newest of 2 with measured jobs');
+  await place.json(['create', file]);
+  const refused = await place.torc('create', file, '--auto-size-from', 'other');
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('no job of workflow other has been')]);
 });

@@ -181,9 +181,9 @@ describe('--test-only', () => {
     });
     const asked = await place.json<Planned>([...words, file, '--test-only']);
     expect(asked.allocations.map(({ estimate }) => estimate)).toEqual([
-      { start_time: null, wait_seconds: null, refusal: 'Requested node configuration is not available' },
-      { start_time: '2100-01-02T03:04:05.000Z', wait_seconds: expect.any(Number), refusal: null },
-      { start_time: '2100-01-02T03:04:05.000Z', wait_seconds: expect.any(Number), refusal: null },
+      { start_time: null, wait_seconds: null, refusal: 'Requested node configuration is not available', problem: null },
+      { start_time: '2100-01-02T03:04:05.000Z', wait_seconds: expect.any(Number), refusal: null, problem: null },
+      { start_time: '2100-01-02T03:04:05.000Z', wait_seconds: expect.any(Number), refusal: null, problem: null },
     ]);
     expect({ ...asked, allocations: asked.allocations.map((each) => ({ ...each, estimate: null })) }).toEqual(plan);
     expect(slurm.calls('sbatch').map(({ args }) => args)).toEqual(Array(3).fill(['--test-only']));
@@ -191,6 +191,21 @@ describe('--test-only', () => {
     const { stdout } = await place.torc(...words, file, '--test-only');
     expect(stdout).toMatch(/^Slurm could start gpu, 1 node for 02:25:00 in .+, at 2100-01-02T03:04:05.000Z$/m);
     expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
+  });
+
+  it('says of the one allocation what Slurm answered when that cannot be read', async () => {
+    const file = place.file('demo.yaml', specification);
+    slurm.behave({ command: 'sbatch', stderr: 'sbatch: lua: all is well\n', exitCode: 0 });
+    const asked = await place.json<Planned>([...words, file, '--test-only']);
+    const problem = 'sbatch --test-only: lua: all is well.';
+    expect(asked.allocations.map(({ estimate }) => estimate)).toEqual([
+      { start_time: null, wait_seconds: null, refusal: null, problem },
+      ...Array(2).fill(expect.objectContaining({ start_time: expect.any(String), problem: null })),
+    ]);
+    slurm.behave({ command: 'sbatch', exitCode: 1 });
+    expect((await place.torc(...words, file, '--test-only')).stdout).toMatch(
+      /^not known when Slurm could start main, 1 node for 00:15:00: sbatch --test-only ended with exit code 1\.$/m,
+    );
   });
 
   it('says so when it could start now, and ends with 6 when Slurm does not answer', async () => {

@@ -74,6 +74,13 @@ export async function chooseWorkflow(
   );
 }
 
+/** The workflows of a name, the newest first; throws as `chooseWorkflow` does for what means several others. */
+export async function workflowsOfName(context: Context, api: Api, word: string): Promise<string[]> {
+  const [selection] = await select(context, api, [word]);
+  const keys = keysOf(selection);
+  return selection?.by === 'name' || keys.length < 2 ? keys : [await chooseWorkflow(context, api, word, 'reads')];
+}
+
 export interface ChosenWorkflows {
   keys: string[];
   /** Whether a pattern chose some of them. */

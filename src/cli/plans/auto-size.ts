@@ -12,7 +12,7 @@ import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import type { AutoSizeOptions } from '../input/auto-size-options.ts';
 import { storedSite } from '../input/site.ts';
-import { chooseWorkflow } from '../input/workflow-key.ts';
+import { workflowsOfName } from '../input/workflow-key.ts';
 import { textTable } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
 
@@ -66,9 +66,16 @@ async function askEarlier(
   { name }: ExpandedWorkflow,
   from: string | null,
 ): Promise<Reply<'usage_earlier'>> {
-  const workflow_key =
-    from === null ? null : await chooseWorkflow({ ...context, workflowKey: null }, api, from, 'reads');
-  return api.call('usage_earlier', { name, workflow_key });
+  if (from === null) return api.call('usage_earlier', { name, workflow_key: null });
+  const keys = await workflowsOfName({ ...context, workflowKey: null }, api, from);
+  for (const workflow_key of keys) {
+    const earlier = await api.call('usage_earlier', { name, workflow_key });
+    if (earlier.workflow_keys.length === 0) continue;
+    const of = `workflow ${workflow_key} (${cellText(from)}), the newest of ${keys.length} with measured jobs`;
+    if (keys.length > 1) note(context, `auto-size: using ${of}`, 'warning');
+    return earlier;
+  }
+  return nothingEarlier.earlier;
 }
 
 // ------------------------------------------------------------------ the most that jobs can have

@@ -21,7 +21,9 @@ export async function withEstimates(context: Context, plan: NodePlan): Promise<N
 }
 
 function estimateRecord(estimate: StartEstimate, now: number): EstimateRecord {
-  if (estimate.kind === 'refused') return { start_time: null, wait_seconds: null, refusal: estimate.reason };
+  const unknown = { start_time: null, wait_seconds: null, refusal: null, problem: null };
+  if (estimate.kind === 'refused') return { ...unknown, refusal: estimate.reason };
+  if (estimate.kind === 'unread') return { ...unknown, problem: estimate.reason };
   const wait_seconds = Math.max(0, Math.round((estimate.startMs - now) / 1000));
-  return { start_time: new Date(estimate.startMs).toISOString(), wait_seconds, refusal: null };
+  return { ...unknown, start_time: new Date(estimate.startMs).toISOString(), wait_seconds };
 }

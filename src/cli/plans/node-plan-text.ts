@@ -43,8 +43,9 @@ function estimates({ allocations }: NodePlan): string {
   return allocations
     .flatMap(({ partition, num_nodes, walltime_seconds, estimate }) => {
       if (estimate === null) return [];
-      const { start_time, wait_seconds, refusal } = estimate;
+      const { start_time, wait_seconds, refusal, problem } = estimate;
       const what = `${cellText(partition)}, ${counted(num_nodes, 'node')} for ${formatWalltime(walltime_seconds)}`;
+      if (problem !== null) return [`not known when Slurm could start ${what}: ${cellText(problem)}\n`];
       if (refusal !== null) return [`Slurm refuses ${what}: ${cellText(refusal)}\n`];
       const when = (wait_seconds ?? 0) === 0 ? 'now' : `in ${formatDuration(wait_seconds ?? 0)}, at ${start_time}`;
       return [`Slurm could start ${what} ${when}\n`];

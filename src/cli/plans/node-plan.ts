@@ -50,6 +50,8 @@ export interface EstimateRecord {
   start_time: string | null;
   wait_seconds: number | null;
   refusal: string | null;
+  /** What Slurm answered when that cannot be read. */
+  problem: string | null;
 }
 
 /** Null `start_seconds`: none of its jobs starts. */
