@@ -188,6 +188,14 @@ CREATE INDEX compute_nodes_allocation ON compute_nodes (allocation_key) WHERE al
 
 CREATE INDEX compute_nodes_workflow ON compute_nodes (workflow_key);
 
+CREATE TABLE drawings (
+  workflow_key INTEGER PRIMARY KEY,
+  first_job_key INTEGER NOT NULL,
+  num_jobs INTEGER NOT NULL,
+  -- as JSON: groups, edges between them, and runs of jobs of one group
+  drawing TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE due (
   due_key INTEGER PRIMARY KEY AUTOINCREMENT,
   -- on the wall clock; a duration moves along when that clock is set
@@ -363,6 +371,11 @@ END;
 CREATE UNIQUE INDEX jobs_name ON jobs (workflow_key, name);
 
 CREATE INDEX jobs_ready ON jobs (workflow_key, shape_key, priority DESC, job_key) WHERE status = 'ready';
+
+CREATE TRIGGER jobs_renamed AFTER UPDATE OF name ON jobs WHEN OLD.name <> NEW.name
+BEGIN
+  DELETE FROM drawings WHERE workflow_key = OLD.workflow_key;
+END;
 
 CREATE INDEX jobs_retried ON jobs (workflow_key) WHERE num_retries > 0 OR recovery_attempt_key IS NOT NULL;
 

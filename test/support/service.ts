@@ -106,6 +106,8 @@ function actionsOf(actions: TestAction[], directory: string): WireActions {
   };
 }
 
+const mostInChunk = 5000;
+
 /** Creates a workflow of jobs and edges (indices; negative: barriers) and starts it; returns its key. */
 export async function createWorkflow(
   api: Api,
@@ -127,6 +129,8 @@ export async function createWorkflow(
     timeoutMs?: number;
     notifications?: Request<'workflow_create_begin'>['notifications'];
     name?: string;
+    /** All ask for what the first one asks for. */
+    isAlike?: boolean;
   } = {},
 ): Promise<string> {
   const { workflow_key } = await api.call('workflow_create_begin', {
@@ -139,7 +143,7 @@ export async function createWorkflow(
     ignore_workflow_completion: false,
     wait_for_healthy_database_minutes: 20,
     jobs_sort_method: options.sort ?? 'none',
-    requirements: jobs.map((job, index) => ({
+    requirements: (options.isAlike === true ? jobs.slice(0, 1) : jobs).map((job, index) => ({
       name: `r${index}`,
       num_cpus: job.cpus ?? 1,
       memory_bytes: job.memory ?? 1024,
@@ -169,33 +173,41 @@ export async function createWorkflow(
       ? {}
       : { actions: actionsOf(options.actions, options.directory ?? temporaryDirectory()) }),
   });
-  await api.call('workflow_create_chunk', {
+  const wireJobs = jobs.map((job, index) => ({
+    name: job.name,
+    command: job.command ?? 'true',
+    invocation_script: null,
+    requirements: options.isAlike === true ? 0 : index,
+    ...(job.slurmConfig === undefined ? {} : { slurm_config: job.slurmConfig }),
+    ...(job.limits === undefined ? {} : { limits: job.limits }),
+    ...(job.labels === undefined ? {} : { labels: job.labels }),
+    ...(job.failureHandler === undefined ? {} : { failure_handler: job.failureHandler }),
+    priority: job.priority ?? 0,
+    cancel_on_blocking_job_failure: job.cancelOnFailure ?? true,
+    supports_termination: job.supportsTermination ?? false,
+    ...(job.taskFailureIsSuccess === true ? { task_failure_is_success: true } : {}),
+    ...(job.hold === true ? { hold: true } : {}),
+    ...(job.maxWaitMs === undefined ? {} : { max_wait_ms: job.maxWaitMs }),
+    input_files: [],
+    output_files: [],
+    input_user_data: job.reads ?? [],
+    output_user_data: job.writes ?? [],
+  }));
+  const chunk = (first: number) => ({
     workflow_key,
-    first_job: 0,
+    first_job: first,
     first_file: 0,
     first_user_data: 0,
-    jobs: jobs.map((job, index) => ({
-      name: job.name,
-      command: job.command ?? 'true',
-      invocation_script: null,
-      requirements: index,
-      ...(job.slurmConfig === undefined ? {} : { slurm_config: job.slurmConfig }),
-      ...(job.limits === undefined ? {} : { limits: job.limits }),
-      ...(job.labels === undefined ? {} : { labels: job.labels }),
-      ...(job.failureHandler === undefined ? {} : { failure_handler: job.failureHandler }),
-      priority: job.priority ?? 0,
-      cancel_on_blocking_job_failure: job.cancelOnFailure ?? true,
-      supports_termination: job.supportsTermination ?? false,
-      ...(job.taskFailureIsSuccess === true ? { task_failure_is_success: true } : {}),
-      ...(job.hold === true ? { hold: true } : {}),
-      ...(job.maxWaitMs === undefined ? {} : { max_wait_ms: job.maxWaitMs }),
-      input_files: [],
-      output_files: [],
-      input_user_data: job.reads ?? [],
-      output_user_data: job.writes ?? [],
-    })),
+    jobs: wireJobs.slice(first, first + mostInChunk),
     files: [],
-    user_data: options.userData ?? [],
+    user_data: first === 0 ? (options.userData ?? []) : [],
+  });
+  let first = 0;
+  for (; first + mostInChunk < jobs.length; first += mostInChunk) {
+    await api.call('workflow_create_chunk', { ...chunk(first), edges: [] });
+  }
+  await api.call('workflow_create_chunk', {
+    ...chunk(first),
     edges,
     action_jobs: (options.actions ?? []).flatMap(({ jobs: of = [] }, index) =>
       of.map((job): [number, number] => [index, job]),

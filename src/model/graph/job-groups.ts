@@ -28,8 +28,19 @@ interface Classes {
   count: number;
 }
 
+/** A grouped graph, and the group of every job as an index of `groups`. */
+export interface Drawn extends GroupedGraph {
+  groupOf: Int32Array;
+}
+
 /** Throws RangeError for a graph with a cycle. */
 export function groupJobs(input: GraphInput, most = mostGroups): GroupedGraph {
+  const { groups, edges } = drawJobs(input, most);
+  return { groups, edges };
+}
+
+/** As `groupJobs`. */
+export function drawJobs(input: GraphInput, most = mostGroups): Drawn {
   const levels = levelsOf(input);
   return grouped(input, levels, chooseClasses(input, levels, most));
 }
@@ -71,9 +82,12 @@ function chooseClasses(input: GraphInput, levels: Int32Array, most: number): Cla
 function classify(numNodes: number, keyOf: (node: number) => number | string): Classes {
   const numbers = new Map<number | string, number>();
   const of = new Int32Array(numNodes);
+  let [last, number]: [number | string | null, number | undefined] = [null, 0];
   for (let node = 0; node < numNodes; node++) {
     const key = keyOf(node);
-    let number = numbers.get(key);
+    // mostly that of the node before
+    if (key !== last) number = numbers.get(key);
+    last = key;
     if (number === undefined) {
       number = numbers.size;
       numbers.set(key, number);
@@ -136,7 +150,7 @@ function withoutSmallOnes({ of, count }: Classes): Classes {
   });
 }
 
-function grouped(input: GraphInput, levels: Int32Array, classes: Classes): GroupedGraph {
+function grouped(input: GraphInput, levels: Int32Array, classes: Classes): Drawn {
   const { graph, numJobs, countedAs, words } = input;
   const groups: JobGroup[] = [];
   const stageOf = (node: number) => Math.max(1, Math.ceil((levels[node] as number) / 2));
@@ -156,7 +170,8 @@ function grouped(input: GraphInput, levels: Int32Array, classes: Classes): Group
     group.counts = Object.fromEntries(own.filter(([, count]) => count > 0));
   }
   label(groups, classes, input);
-  return withoutIdleBarriers(groups, edgesBetween(graph, classes));
+  const { places, ...shown } = withoutIdleBarriers(groups, edgesBetween(graph, classes));
+  return { ...shown, groupOf: classes.of.subarray(0, numJobs).map((number) => places[number] as number) };
 }
 
 function edgesBetween(graph: Graph, classes: Classes): [number, number][] {
@@ -198,7 +213,10 @@ export function groupLabel(prefix: string, stage: number): string {
 }
 
 /** A barrier with one group before or after it saves no line: it is left out, and its neighbours are joined. */
-function withoutIdleBarriers(groups: JobGroup[], edges: [number, number][]): GroupedGraph {
+function withoutIdleBarriers(
+  groups: JobGroup[],
+  edges: [number, number][],
+): GroupedGraph & { places: readonly (number | undefined)[] } {
   const before = groups.map((): number[] => []);
   const behind = groups.map((): number[] => []);
   for (const [from, to] of edges) {
@@ -208,10 +226,11 @@ function withoutIdleBarriers(groups: JobGroup[], edges: [number, number][]): Gro
   const isIdle = (group: number): boolean =>
     groups[group]?.num_jobs === 0 && ((before[group]?.length ?? 0) < 2 || (behind[group]?.length ?? 0) < 2);
   const kept = groups.flatMap((_, number) => (isIdle(number) ? [] : [number]));
-  const places = new Map(kept.map((number, place) => [number, place]));
+  const places: (number | undefined)[] = [];
+  for (const [place, number] of kept.entries()) places[number] = place;
   const joined = new Map<string, [number, number]>();
   const join = (from: number, to: number): void => {
-    const edge: [number, number] = [places.get(from) as number, places.get(to) as number];
+    const edge: [number, number] = [places[from] as number, places[to] as number];
     joined.set(edge.join(), edge);
   };
   for (const [from, to] of edges) if (!isIdle(from) && !isIdle(to)) join(from, to);
@@ -219,5 +238,5 @@ function withoutIdleBarriers(groups: JobGroup[], edges: [number, number][]): Gro
     if (!isIdle(number)) continue;
     for (const from of before[number] ?? []) for (const to of behind[number] ?? []) join(from, to);
   }
-  return { groups: kept.map((number) => groups[number] as JobGroup), edges: [...joined.values()] };
+  return { groups: kept.map((number) => groups[number] as JobGroup), edges: [...joined.values()], places };
 }

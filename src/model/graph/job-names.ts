@@ -38,16 +38,30 @@ export class JobNames {
   static of(names: readonly string[]): JobNames {
     const all = new JobNames(names.length);
     for (const [job, name] of names.entries()) all.#texts[job] = name;
-    for (let job = 0; job < names.length; job++) all.put(job, job, 0, (names[job] as string).length);
+    for (let job = 0; job < names.length; job++) all.#put(job, job, 0, (names[job] as string).length);
     return all;
   }
 
-  /** A text that holds names; the number by which `put` refers to it. */
-  addText(text: string): number {
-    return this.#texts.push(text) - 1;
+  /**
+   * Adds the names of jobs one after the other, from `first` on: each ends with a NUL, and begins `skipped` characters
+   * after the NUL before it. Calls `onJob` with each job and the place of what is skipped.
+   */
+  addAll(
+    { first, numJobs, text }: { first: number; numJobs: number; text: string },
+    skipped = 0,
+    onJob: (job: number, start: number) => void = () => {},
+  ): void {
+    const number = this.#texts.push(text) - 1;
+    let start = 0;
+    for (let job = first; job < first + numJobs; job++) {
+      const end = text.indexOf('\0', start);
+      onJob(job, start);
+      this.#put(job, number, start + skipped, end);
+      start = end + 1;
+    }
   }
 
-  put(job: number, text: number, start: number, end: number): void {
+  #put(job: number, text: number, start: number, end: number): void {
     this.#textOf[job] = text;
     this.#starts[job] = start;
     this.#ends[job] = end;

@@ -39,4 +39,11 @@ export const copiedJobParts = [
     made: { workflow_key: '@target', stem_key: 't.stem_key + @stems', shape_key: 't.shape_key + @shapes' },
     unset: [],
   },
+  {
+    table: 'drawings',
+    from: 'drawings t WHERE t.workflow_key = @source',
+    same: ['num_jobs', 'drawing'],
+    made: { workflow_key: '@target', first_job_key: 't.first_job_key + @jobs' },
+    unset: [],
+  },
 ] as const;

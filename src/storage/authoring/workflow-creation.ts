@@ -29,6 +29,7 @@ import { CreationReferences } from './creation-references.ts';
 import { refuseCycles } from './cycles.ts';
 import { addEdge, insertJob } from './job-rows.ts';
 import { JobStems } from './job-stems.ts';
+import { drawNew, fewestDrawn } from './new-drawing.ts';
 import { ownerOf } from './owner.ts';
 import { reserveKeys } from './reserved-keys.ts';
 import { storeSlurmConfig } from './slurm-configs.ts';
@@ -251,21 +252,22 @@ export function finishCreate(
     if (stuck !== undefined) throw new TorcError('usage', 'jobs wait for a barrier that waits for nothing');
   }
   refuseCycles(tx, workflow);
-  const counted = tx.db.all<{ downstream: number; n: number }>(
+  const counted = tx.db.allRows<[downstream: number, n: number]>(
     'SELECT downstream, count(*) AS n FROM edges WHERE downstream BETWEEN ? AND ? GROUP BY downstream',
     firstJobKey,
     lastJobKey,
   );
   let numEdges = 0;
-  for (const row of counted) {
-    tx.db.run('UPDATE jobs SET num_blockers = ? WHERE job_key = ?', row.n, row.downstream);
-    numEdges += row.n;
+  for (const [downstream, n] of counted) {
+    tx.db.run('UPDATE jobs SET num_blockers = ? WHERE job_key = ?', n, downstream);
+    numEdges += n;
   }
   countFirstHolds(tx, workflowKey);
   if (numBarriers > 0) {
     numEdges += count('SELECT coalesce(sum(num_blockers), 0) AS n FROM barriers WHERE workflow_key = ?', workflowKey);
   }
   countActionJobs(tx, workflowKey);
+  if (numSpecJobs >= fewestDrawn) drawNew(tx, workflow);
   tx.count(workflowKey, 'uninitialized', false, numSpecJobs);
   takeIdentity(tx, workflowKey);
   tx.db.run(`UPDATE workflows SET phase = 'created' WHERE workflow_key = ?`, workflowKey);

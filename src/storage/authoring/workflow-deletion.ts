@@ -94,6 +94,7 @@ const workflowTables = [
   'stems',
   'stem_requests',
   'job_counts',
+  'drawings',
   'messages',
   'notifications',
   'action_firings',
