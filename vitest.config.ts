@@ -25,6 +25,7 @@ export default defineConfig({
         setupFiles: ['test/support/seed.ts', 'test/support/check-replies.ts'],
       }),
       layer('cli', { ...patient, setupFiles: ['test/support/check-recorded-replies.ts'] }),
+      layer('browser', { ...patient, fileParallelism: false }),
       layer('crash', patient),
       layer('security', { testTimeout: 120_000, hookTimeout: 120_000 }),
       layer('slurm', onCluster),

@@ -15,6 +15,7 @@ const old = `${dist}.old-${process.pid}`;
 
 try {
   execFileSync(tsc, ['-p', join(root, 'tsconfig.build.json'), '--outDir', fresh], { cwd: root, stdio: 'inherit' });
+  execFileSync(tsc, ['-p', join(root, 'src', 'page')], { cwd: root, stdio: 'inherit' });
 } catch {
   rmSync(fresh, { recursive: true, force: true });
   process.exit(1);
@@ -23,7 +24,7 @@ cpSync(join(root, 'src', 'storage', 'schema'), join(fresh, 'storage', 'schema'),
 const { specJsonSchema } = await import(pathToFileURL(join(fresh, 'model', 'spec', 'schema.js')).href);
 writeFileSync(join(fresh, 'workflow.schema.json'), `${JSON.stringify(specJsonSchema(), null, 2)}\n`);
 await writeManual();
-await bundle();
+await bundle(await bundlePage());
 compileNative('worker/processes/start-jobs.c', 'workers start jobs more slowly');
 compileNative('worker/processes/run-step.c', 'of jobs that srun runs only its exit code is known');
 compileNative('storage/database/see-lock.c', 'torc doctor takes longer');
@@ -66,7 +67,7 @@ function compileNative(path, without) {
  * the rest is split into chunks that a command loads when it needs them. `bundle.json` lists the files, and the folders of the
  * packages that are in them.
  */
-async function bundle() {
+async function bundle(packagesOfPage) {
   const main = join(fresh, 'cli', 'main.js');
   // the name of `fresh` is another each time, and must not be in what is written
   const options = { cwd: fresh, external: [/^node:/, 'better-sqlite3'], platform: 'node' };
@@ -91,10 +92,44 @@ async function bundle() {
     codeSplitting: { groups },
   });
   await whole.close();
+  const packages = [...new Set([...packagesIn(output), ...packagesOfPage])].sort();
+  const contents = { files: output.map(({ fileName }) => fileName).sort(), packages };
+  writeFileSync(join(fresh, 'bundle.json'), `${JSON.stringify(contents, null, 2)}\n`);
+}
+
+/**
+ * The page of `torc dash`: one script, one style sheet, the document, and the licences of the packages in the script. Returns
+ * the folders of these packages.
+ */
+async function bundlePage() {
+  const source = join(root, 'src', 'page');
+  const folder = join(fresh, 'page');
+  const page = await rolldown({
+    cwd: root,
+    input: { page: join(source, 'main.tsx') },
+    platform: 'browser',
+    tsconfig: join(source, 'tsconfig.json'),
+  });
+  const { output } = await page.write({ dir: folder, format: 'esm', minify: true, entryFileNames: '[name].js' });
+  await page.close();
+  for (const name of ['index.html', 'page.css']) cpSync(join(source, name), join(folder, name));
+  const packages = packagesIn(output);
+  const listed = readFileSync(join(root, 'THIRD_PARTY.md'), 'utf8');
+  const licences = packages.map((path) => {
+    const { name, version } = JSON.parse(readFileSync(join(root, path, 'package.json'), 'utf8'));
+    if (!listed.includes(`| ${name} | ${version} |`))
+      throw new Error(`THIRD_PARTY.md does not list ${name} ${version}: name it in scripts/licences.mjs and run that`);
+    return `${name} ${version}\n\n${readFileSync(join(root, path, 'LICENSE'), 'utf8').trim()}\n`;
+  });
+  writeFileSync(join(folder, 'licences.txt'), licences.join(`\n${'-'.repeat(80)}\n\n`));
+  return packages;
+}
+
+/** The folders of the packages of which there are modules in these chunks. */
+function packagesIn(output) {
   const modules = output.flatMap((chunk) => chunk.moduleIds ?? []).map((id) => relative(root, id));
   const packages = modules.flatMap((id) => /^(.*\/)?node_modules\/(@[^/]+\/)?[^/]+/.exec(id)?.[0] ?? []);
-  const contents = { files: output.map(({ fileName }) => fileName).sort(), packages: [...new Set(packages)].sort() };
-  writeFileSync(join(fresh, 'bundle.json'), `${JSON.stringify(contents, null, 2)}\n`);
+  return [...new Set(packages)].sort();
 }
 
 /** The modules that a file imports statically, directly or indirectly. */

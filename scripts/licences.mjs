@@ -1,4 +1,4 @@
-// Prints THIRD_PARTY.md: name, version and licence of every package that is installed with torc, from the lock file. Fails on
+// Prints THIRD_PARTY.md: name, version and licence of every package that is installed with torc or in its page, from the lock file. Fails on
 // a licence that is not on the list, an unknown install script, or a dependency whose version is not exact: node scripts/licences.mjs > THIRD_PARTY.md
 import { readFileSync } from 'node:fs';
 
@@ -16,6 +16,8 @@ const allowed = [
 /** (MIT OR X) and similar: one of the alternatives is enough. */
 const alternatives = (licence) => licence.replace(/[()]/g, '').split(' OR ');
 const withInstallScript = ['better-sqlite3'];
+/** Not installed with torc, but in the page of `torc dash`. */
+const inPage = ['preact'];
 
 const read = (name) => JSON.parse(readFileSync(new URL(`../${name}`, import.meta.url), 'utf8'));
 const { dependencies, devDependencies } = read('package.json');
@@ -27,7 +29,7 @@ for (const [path, entry] of Object.entries(packages)) {
   const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
   if (path === '') continue;
   if (entry.hasInstallScript && !withInstallScript.includes(name)) problems.push(`${name} has an install script`);
-  if (entry.dev) continue;
+  if (entry.dev && !inPage.includes(name)) continue;
   const licence = entry.license ?? 'unknown';
   const isAllowed = alternatives(licence).some((each) => allowed.includes(each));
   if (!isAllowed) problems.push(`${name} ${entry.version} has the licence ${licence}`);

@@ -25,6 +25,7 @@ const groups: readonly (readonly [names: readonly string[], load: () => Promise<
   [shortForms, async () => (await import('./commands/short-forms.ts')).declareShortForms],
   [['clone', 'rerun'], async () => (await import('./commands/copies.ts')).declareCopies],
   [['status', 'watch', 'wait', 'why'], async () => (await import('./commands/status.ts')).declareStatus],
+  [['dash'], async () => (await import('./commands/dash.ts')).declareDash],
   [['rerun-failed'], async () => (await import('./commands/workflows-restart.ts')).declareRerunFailed],
   [['workflows'], async () => (await import('./commands/workflows.ts')).declareWorkflows],
   [['jobs'], async () => (await import('./commands/jobs.ts')).declareJobs],

@@ -14,7 +14,16 @@ it('the package of npm contains the program, its manual pages and its documents,
     paths.map((path) => (path.startsWith('dist/') ? path.split('/', 2).join('/') : path.split('/')[0])),
   );
   const code = ['api', 'base', 'cli', 'model', 'server', 'slurm', 'storage', 'worker'].map((name) => `dist/${name}`);
-  const read = ['dist/man', 'dist/native', 'dist/workflow.schema.json', 'slurm', 'examples', 'docs', 'package.json'];
+  const read = [
+    'dist/man',
+    'dist/native',
+    'dist/page',
+    'dist/workflow.schema.json',
+    'slurm',
+    'examples',
+    'docs',
+    'package.json',
+  ];
   const texts = readdirSync(root).filter((name) => /^(README|CHANGELOG|THIRD_PARTY|LICENSE)/.test(name));
   expect([...folders].filter((name) => name !== 'dist/native').sort()).toEqual(
     [...code, ...read, ...texts].filter((name) => name !== 'dist/native').sort(),

@@ -36,7 +36,7 @@ const refused: readonly (readonly [RegExp, string])[] = [
 ];
 
 it('no text uses a turn that nobody writes today', () => {
-  const names = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+  const names = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => /\.tsx?$/.test(name));
   const found = names.flatMap((name) =>
     readFileSync(join(src, name), 'utf8')
       .split('\n')

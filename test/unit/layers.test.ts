@@ -26,6 +26,7 @@ const below: Record<string, string[]> = {
   server: ['base', 'model', 'storage', 'slurm', 'api'],
   worker: ['base', 'model', 'slurm', 'api'],
   cli: ['base', 'model', 'slurm', 'api', 'server', 'worker'],
+  page: ['base', 'model', 'api'],
 };
 
 /** The layers that have rooms; base, api and slurm are flat, and storage/schema holds SQL files only. */
@@ -70,7 +71,7 @@ const rooms: Record<string, Rooms> = {
       ['output', 'connection'],
       ['input'],
       ['documents', 'plans'],
-      ['workers'],
+      ['workers', 'dash'],
       ['actions'],
       ['commands', 'library'],
     ],
@@ -84,7 +85,7 @@ const openers: Record<string, string> = {
 
 const texts = new Map(
   readdirSync(source, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
+    .filter((name) => /\.tsx?$/.test(name))
     .map((name) => [name.split(sep).join('/'), readFileSync(join(source, name), 'utf8')]),
 );
 const files = [...texts.keys()];

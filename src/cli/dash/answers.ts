@@ -1,0 +1,66 @@
+/** What the page asks for that the commands show as well: how a workflow and a job stand, with the commands that help, and logs. */
+import { z } from 'zod';
+import type { Api } from '../../api/contract.ts';
+import type { DashAnswerName, JobPage, WorkflowPage } from '../../api/dash.ts';
+import { TorcError } from '../../base/errors.ts';
+import type { Context } from '../context/context.ts';
+import { howText, readFailures } from '../output/failures.ts';
+import { reasonHelp } from '../output/reason-help.ts';
+import { nextCommands } from '../output/status-page.ts';
+import { whyOf } from '../output/why.ts';
+import { readLog } from './read-log.ts';
+
+const key = z.string().regex(/^[1-9][0-9]{0,15}$/);
+const count = z.number().int().nonnegative();
+
+const requests = {
+  workflow_page: z.strictObject({ workflow_key: key }),
+  job_page: z.strictObject({ job_key: key }),
+  log: z.strictObject({
+    job_key: key,
+    run_id: count,
+    attempt_id: count,
+    stream: z.enum(['stdout', 'stderr']),
+    offset: count.nullable(),
+  }),
+} satisfies Record<DashAnswerName, z.ZodType>;
+
+export function isAnswer(name: string): name is DashAnswerName {
+  return Object.hasOwn(requests, name);
+}
+
+/** Throws TorcError 'usage' for a request that is not like that. */
+export async function answerTo(context: Context, api: Api, name: DashAnswerName, request: unknown): Promise<object> {
+  switch (name) {
+    case 'workflow_page':
+      return await workflowPage(context, api, checked(requests[name], request).workflow_key);
+    case 'job_page':
+      return await jobPage(context, api, checked(requests[name], request).job_key);
+    case 'log':
+      return await readLog(api, checked(requests[name], request));
+  }
+}
+
+function checked<T>(schema: z.ZodType<T>, request: unknown): T {
+  const { success, data, error } = schema.safeParse(request);
+  if (success) return data;
+  throw new TorcError('usage', `the request is wrong: ${error.issues[0]?.message}`);
+}
+
+async function workflowPage(context: Context, api: Api, workflow_key: string): Promise<WorkflowPage> {
+  const page = await api.call('workflow_status', { workflow_key });
+  const failures = await readFailures({ format: 'text' }, api, page.failures);
+  return {
+    page,
+    failures: failures.groups.map((group) => ({ ...group, how: howText(group) })),
+    help: page.workflow.held_back.map(({ reason }) => {
+      return reasonHelp(context, { workflow_key, job_key: 'JOB' }, [reason]);
+    }),
+    next: nextCommands(context.torc, page.workflow, failures),
+  };
+}
+
+async function jobPage(context: Context, api: Api, job_key: string): Promise<JobPage> {
+  const shown = await api.call('job_show', { job_key });
+  return { shown, reasons: whyOf(context, shown).reasons.map(({ text, help }) => ({ text, help })) };
+}

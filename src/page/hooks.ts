@@ -1,0 +1,184 @@
+/** What changes while one looks: replies of the server, asked for again when something happened and somebody looks. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Reply, StatusLine } from '../api/contract.ts';
+import { CallError, type CallName, type CallReply, type CallRequest, call } from './call.ts';
+
+export interface Live {
+  /** Null before the first reply. */
+  reply: Reply<'status'> | null;
+  /** Goes up with every change. */
+  version: number;
+  trouble: CallError | null;
+}
+
+const longPollSeconds = 25;
+const pauseMs = 700;
+const retryMs = 2000;
+
+/** How these workflows stand, or the newest ones; the server answers when that changes. Nothing is asked while the page is hidden. */
+export function useLive(keys: readonly string[] | null, limit: number): Live {
+  const [live, setLive] = useState<Live>({ reply: null, version: 0, trouble: null });
+  const id = keys?.join(',') ?? null;
+  useEffect(() => {
+    setLive(({ version }) => ({ reply: null, version: version + 1, trouble: null }));
+    const ending = new AbortController();
+    void follow(id === null ? null : id.split(','), limit, ending.signal, setLive);
+    return () => ending.abort();
+  }, [id, limit]);
+  return live;
+}
+
+type SetLive = (change: (before: Live) => Live) => void;
+
+async function follow(keys: string[] | null, limit: number, signal: AbortSignal, setLive: SetLive): Promise<void> {
+  let state: string | null = null;
+  while (!signal.aborted) {
+    await untilVisible(signal);
+    try {
+      const wait_seconds = state === null ? 0 : longPollSeconds;
+      const request = { workflow_keys: keys, user: null, limit, state, wait_seconds };
+      const reply: Reply<'status'> = await call('status', request, whileVisible(signal));
+      const isNew: boolean = reply.state !== state;
+      state = reply.state;
+      setLive(({ version, trouble }) => {
+        return { reply, version: isNew || trouble !== null ? version + 1 : version, trouble: null };
+      });
+      await pause(pauseMs, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof CallError)) continue;
+      setLive((before) => ({ ...before, trouble: error }));
+      if (!error.isPassing) return;
+      state = null;
+      await pause(retryMs, signal);
+    }
+  }
+}
+
+/** Fires when the page is hidden as well. */
+function whileVisible(signal: AbortSignal): AbortSignal {
+  const hidden = new AbortController();
+  const look = (): void => {
+    if (document.hidden) hidden.abort();
+  };
+  document.addEventListener('visibilitychange', look, { signal });
+  return AbortSignal.any([signal, hidden.signal]);
+}
+
+function untilVisible(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (!document.hidden || signal.aborted) return resolve();
+    const look = (): void => {
+      if (document.hidden && !signal.aborted) return;
+      document.removeEventListener('visibilitychange', look);
+      resolve();
+    };
+    document.addEventListener('visibilitychange', look);
+    signal.addEventListener('abort', look);
+  });
+}
+
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+export interface Asked<T> {
+  /** The last reply, also while the next one is awaited. */
+  reply: T | null;
+  error: CallError | null;
+}
+
+/** Runs `work` when asked to, one at a time and at most every `everyMs`; what is asked for meanwhile runs once afterwards. */
+export class Repeater {
+  readonly #work: () => Promise<void>;
+  readonly #everyMs: number;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #lastMs = 0;
+  #isRunning = false;
+  #isWanted = false;
+  #hasEnded = false;
+
+  constructor(work: () => Promise<void>, everyMs: number) {
+    this.#work = work;
+    this.#everyMs = everyMs;
+  }
+
+  ask(): void {
+    this.#isWanted = true;
+    if (this.#isRunning || this.#hasEnded) return;
+    this.#timer ??= setTimeout(() => void this.#run(), Math.max(0, this.#lastMs + this.#everyMs - Date.now()));
+  }
+
+  end(): void {
+    this.#hasEnded = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  async #run(): Promise<void> {
+    this.#timer = null;
+    this.#isWanted = false;
+    this.#isRunning = true;
+    await this.#work();
+    this.#isRunning = false;
+    this.#lastMs = Date.now();
+    if (this.#isWanted) this.ask();
+  }
+}
+
+/** The reply to a request; asked for again when `version` changes, at most every `everyMs`. A request of null asks nothing. */
+export function useReply<N extends CallName>(
+  name: N,
+  request: CallRequest<N> | null,
+  version: number,
+  everyMs = 1000,
+): Asked<CallReply<N>> {
+  const [asked, setAsked] = useState<Asked<CallReply<N>> & { id: string }>({ reply: null, error: null, id: '' });
+  const repeater = useRef<Repeater | null>(null);
+  const id = request === null ? '' : JSON.stringify(request);
+  useEffect(() => {
+    if (id === '') return;
+    const ending = new AbortController();
+    const ask = async (): Promise<void> => {
+      try {
+        const reply = await call(name, JSON.parse(id) as CallRequest<N>, ending.signal);
+        setAsked({ reply, error: null, id });
+      } catch (error) {
+        if (ending.signal.aborted || !(error instanceof CallError)) return;
+        setAsked((before) => ({ reply: before.id === id ? before.reply : null, error, id }));
+      }
+    };
+    const made = new Repeater(ask, everyMs);
+    repeater.current = made;
+    made.ask();
+    return () => {
+      made.end();
+      ending.abort();
+    };
+  }, [name, id, everyMs]);
+  // the version is what asks again
+  useEffect(() => repeater.current?.ask(), [version]);
+  return asked.id === id ? asked : { reply: null, error: null };
+}
+
+/** The time, again every few seconds while somebody looks. */
+export function useNow(everyMs = 1000): number {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => {
+      if (!document.hidden) setNow(Date.now());
+    }, everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return now;
+}
+
+/** The line of the only workflow that is followed. */
+export function onlyLine({ reply }: Live): StatusLine | null {
+  return reply?.workflows[0] ?? null;
+}

@@ -1,0 +1,55 @@
+/** What stands above every page of a workflow: its name, how it is, and its lists. */
+import type { ListName, StatusLine } from '../../api/contract.ts';
+import { formatCount } from '../format.ts';
+import { Progress, partsOf, Status } from '../parts.tsx';
+import { listHref, workflowHref } from '../route.ts';
+
+const titles: readonly (readonly [list: ListName, title: string])[] = [
+  ['jobs', 'Jobs'],
+  ['results', 'Results'],
+  ['events', 'Events'],
+  ['compute_nodes', 'Workers'],
+  ['allocations', 'Allocations'],
+  ['files', 'Files'],
+  ['user_data', 'Data'],
+  ['runs', 'Runs'],
+];
+
+export function WorkflowHead({ workflowKey, line, at }: { workflowKey: string; line: StatusLine | null; at: string }) {
+  return (
+    <header class="workflow">
+      <div class="title">
+        <h1>
+          <span class="faint">{workflowKey}</span> {line?.name ?? ''}
+        </h1>
+        {line === null ? null : (
+          <>
+            <Status of={line.status} /> <span class="faint">run {line.run_id}</span>
+          </>
+        )}
+      </div>
+      {line === null ? null : (
+        <div class="wide-bar">
+          <Progress parts={partsOf(line)} total={line.num_jobs} />
+          <span class="number">
+            {formatCount(line.num_done)} of {formatCount(line.num_jobs)} done
+          </span>
+        </div>
+      )}
+      <nav aria-label="parts of the workflow">
+        <Tab href={workflowHref(workflowKey)} title="Overview" isHere={at === 'overview'} />
+        {titles.map(([list, title]) => (
+          <Tab key={list} href={listHref(workflowKey, list)} title={title} isHere={at === list} />
+        ))}
+      </nav>
+    </header>
+  );
+}
+
+function Tab({ href, title, isHere }: { href: string; title: string; isHere: boolean }) {
+  return (
+    <a href={href} aria-current={isHere ? 'page' : undefined}>
+      {title}
+    </a>
+  );
+}

@@ -1,0 +1,70 @@
+/** Where the page is: the fragment of its address, so that every view can be shared and bookmarked. */
+import type { ListName } from '../api/contract.ts';
+import type { ListFilter } from './filters.ts';
+
+/** What a list shows, in the words of the list commands. */
+export interface ListQuery {
+  filters: readonly ListFilter[];
+  sortBy: string | null;
+  isReversed: boolean;
+}
+
+export type Route =
+  | { page: 'workflows' }
+  | { page: 'workflow'; key: string }
+  | { page: 'list'; key: string; list: ListName; query: ListQuery }
+  | { page: 'job'; key: string; attempt: string | null }
+  | { page: 'unknown' };
+
+/** Lists of a workflow that have a page. */
+export const shownLists = [
+  'jobs',
+  'results',
+  'events',
+  'compute_nodes',
+  'allocations',
+  'files',
+  'user_data',
+  'runs',
+] as const satisfies readonly ListName[];
+
+export const wholeList: ListQuery = { filters: [], sortBy: null, isReversed: false };
+
+export function parseRoute(hash: string): Route {
+  const [path = '', search = ''] = hash.replace(/^#/, '').split('?');
+  const [first = '', key = '', last, ...others] = path.split('/').filter((part) => part !== '');
+  const words = new URLSearchParams(search);
+  if (first === '') return { page: 'workflows' };
+  if (!/^[1-9]\d{0,15}$/.test(key) || others.length > 0) return { page: 'unknown' };
+  if (first === 'jobs' && last === undefined) return { page: 'job', key, attempt: words.get('attempt') };
+  if (first !== 'workflows') return { page: 'unknown' };
+  if (last === undefined) return { page: 'workflow', key };
+  const list = shownLists.find((name) => name === last);
+  return list === undefined ? { page: 'unknown' } : { page: 'list', key, list, query: queryOf(words) };
+}
+
+function queryOf(words: URLSearchParams): ListQuery {
+  const filters = words.getAll('f').flatMap((text) => {
+    const at = text.indexOf('=');
+    return at <= 0 ? [] : [{ column: text.slice(0, at), value: text.slice(at + 1) }];
+  });
+  return { filters, sortBy: words.get('sort'), isReversed: words.has('reverse') };
+}
+
+export function workflowHref(key: string): string {
+  return `#/workflows/${key}`;
+}
+
+export function listHref(key: string, list: ListName, query: Partial<ListQuery> = {}): string {
+  const words = new URLSearchParams();
+  for (const { column, value } of query.filters ?? []) words.append('f', `${column}=${value}`);
+  if (query.sortBy != null) words.set('sort', query.sortBy);
+  if (query.isReversed === true) words.set('reverse', '');
+  const search = words.toString();
+  return `#/workflows/${key}/${list}${search === '' ? '' : `?${search}`}`;
+}
+
+/** `attempt`: run and attempt, such as 2.1; null for the last one. */
+export function jobHref(key: string, attempt: string | null = null): string {
+  return `#/jobs/${key}${attempt === null ? '' : `?attempt=${attempt}`}`;
+}

@@ -1,0 +1,172 @@
+/** The dashboard in a real browser, on a real server with a real worker. */
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { newPlace, type Place } from '../cli/place.ts';
+import { hasBrowser, hide, openDash, startBrowser } from './browser.ts';
+
+let browser: Browser;
+let place: Place;
+beforeAll(async () => {
+  if (hasBrowser) browser = await startBrowser();
+});
+afterAll(() => browser?.close());
+beforeEach(() => {
+  place = newPlace();
+});
+afterEach(() => place.remove());
+
+const untilGo = (name: string) => `while [ ! -e ${name} ]; do sleep 0.05; done`;
+
+async function create(jobs: object[], name = 'w'): Promise<void> {
+  const made = await place.torc('create', place.file('w.json', JSON.stringify({ name, jobs })));
+  expect(made).toMatchObject({ code: 0 });
+}
+
+describe.skipIf(!hasBrowser)('the dashboard in a browser', () => {
+  it('shows a run live, the log of a job that failed, and that it is done after a rerun', async () => {
+    await create([
+      { name: 'first', command: `echo one; ${untilGo('go')}; echo two` },
+      { name: 'breaks', command: "[ -e fixed ] || { echo 'no <b>data</b>' >&2; exit 3; }", depends_on: ['first'] },
+    ]);
+    const { page, wrong } = await openDash(browser, place);
+    const row = page.locator('table.workflows tbody tr');
+    await row.getByText('uninitialized').waitFor();
+    await place.torc('start', '1');
+    const worker = place.start('jobs', 'run', '1');
+    await row.locator('.status', { hasText: 'running' }).waitFor();
+
+    await page.getByRole('link', { name: 'w', exact: true }).click();
+    await page.getByRole('heading', { name: 'Workers' }).waitFor();
+    await page.getByRole('link', { name: 'Jobs', exact: true }).click();
+    await page.locator('.drawn .row', { hasText: 'first' }).locator('.status', { hasText: 'running' }).waitFor();
+    await page.locator('.drawn .row', { hasText: 'first' }).getByRole('link').click();
+    const log = page.locator('pre.log');
+    await expect.poll(() => log.textContent()).toBe('one\n');
+    place.file('go', '');
+    await expect.poll(() => log.textContent()).toBe('one\ntwo\n');
+    await page.locator('.title').getByText('done').waitFor();
+    expect(await worker.ended).toMatchObject({ code: 1 });
+
+    await page.getByRole('link', { name: 'w', exact: true }).click();
+    await page.getByText('1 job failed with return code 3').waitFor();
+    await page.locator('pre.tail', { hasText: 'no <b>data</b>' }).waitFor();
+    await page.locator('.failed-job').getByRole('link', { name: 'breaks' }).click();
+    // the stream on which a failed job says why
+    await expect.poll(() => log.textContent()).toBe('no <b>data</b>\n');
+
+    place.file('fixed', '');
+    expect(await place.torc('rerun-failed', '1')).toMatchObject({ code: 0 });
+    await page.locator('.title').getByText('ready').waitFor();
+    expect(await place.torc('jobs', 'run', '1')).toMatchObject({ code: 0 });
+    await page.locator('.title').getByText('done').waitFor();
+    await page.getByRole('heading', { name: 'Attempts' }).waitFor();
+    expect(wrong).toEqual([]);
+  });
+
+  it('shows names that are markup as text, everywhere', async () => {
+    const name = '<script>alert(1)</script>';
+    const image = '<img src=x onerror=alert(2)>';
+    await create(
+      [
+        { name, command: `printf '%s\\n' '${image}'; printf '%s\\n' '${name}' >&2; exit 1` },
+        { name: image, command: 'true' },
+      ],
+      name,
+    );
+    await place.torc('start', '1');
+    await place.torc('jobs', 'run', '1');
+    const { page, base, wrong } = await openDash(browser, place);
+    await page.locator('table.workflows').getByText(name).waitFor();
+    for (const [hash, text] of [
+      ['#/workflows/1', name],
+      ['#/workflows/1/jobs', image],
+      ['#/workflows/1/results', image],
+      ['#/workflows/1/events', 'workflow_ended'],
+      ['#/jobs/1', name],
+    ] as const) {
+      await page.goto(`${base}${hash}`);
+      await page.getByText(text).first().waitFor();
+    }
+    await expect.poll(() => page.locator('pre.log').textContent()).toBe(`${name}\n`);
+    await page.getByRole('button', { name: 'stdout' }).click();
+    await expect.poll(() => page.locator('pre.log').textContent()).toBe(`${image}\n`);
+    expect(await page.locator('main script, main img, main b').count()).toBe(0);
+    expect(wrong).toEqual([]);
+  });
+
+  it('filters and sorts jobs as the list commands do, keeps that in the address, and is walked through with keys', async () => {
+    const jobs = Array.from({ length: 300 }, (_, at) => ({ name: `sim_${at + 1}`, command: 'true', priority: at % 3 }));
+    await create([...jobs, { name: 'other', command: 'true' }]);
+    const { page, base, wrong } = await openDash(browser, place);
+    await page.goto(`${base}#/workflows/1/jobs`);
+    await page.getByText('301 rows').waitFor();
+    // only what is in view is drawn
+    expect(await page.locator('.drawn .row').count()).toBeLessThan(60);
+    await page.keyboard.press('End');
+    await page.getByRole('row', { name: /other/ }).waitFor();
+    await page.keyboard.press('Home');
+    await page.keyboard.press('j');
+    await expect.poll(() => page.locator('.row.active').textContent()).toContain('sim_2');
+
+    await page.keyboard.press('/');
+    await page.keyboard.type('name=sim_1?');
+    await page.keyboard.press('Enter');
+    await page.getByText('10 rows').waitFor();
+    expect(decodeURIComponent(page.url())).toContain('/workflows/1/jobs?f=name=sim_1?');
+    await page.getByRole('button', { name: 'priority' }).click();
+    await page.getByRole('button', { name: 'priority' }).click();
+    await page
+      .getByRole('columnheader', { name: /priority/ })
+      .and(page.locator('[aria-sort=descending]'))
+      .waitFor();
+    await expect.poll(() => page.locator('.drawn .row').first().textContent()).toContain('sim_18');
+    // the address alone is enough to see the same
+    const shared = page.url();
+    await page.goto(`${base}#/`);
+    await page.goto(shared);
+    await expect.poll(() => page.locator('.drawn .row').first().textContent()).toContain('sim_18');
+    await page.locator('.drawn .row').first().focus();
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.url()).toContain('#/jobs/18');
+    await page.getByRole('heading', { name: 'sim_18' }).waitFor();
+
+    // a column that does not exist is explained
+    await page.goto(`${base}#/workflows/1/jobs?f=stauts%3Ddone`);
+    await page.getByRole('alert').getByText('stauts').waitFor();
+    expect(wrong.filter((text) => !text.includes('status of 400'))).toEqual([]);
+  });
+
+  it('asks for nothing while nobody looks, and says when torc dash has ended', async () => {
+    await create([{ name: 'a', command: 'true' }]);
+    const { dash, page, base, wrong } = await openDash(browser, place);
+    await page.locator('table.workflows').getByText('uninitialized').waitFor();
+    let numAsked = 0;
+    page.on('request', () => (numAsked += 1));
+    await hide(page, true);
+    await place.torc('start', '1');
+    expect((await place.json<{ status: string }>(['workflows', 'show', '1'])).status).toBe('ready');
+    expect(numAsked).toBe(0);
+    await hide(page, false);
+    await page.locator('table.workflows').getByText('ready').waitFor();
+    expect(numAsked).toBeGreaterThan(0);
+
+    expect(wrong).toEqual([]);
+    dash.child.kill('SIGINT');
+    await dash.ended;
+    await page.getByRole('alert').getByText('torc dash does not answer').waitFor();
+    expect(base).toContain('127.0.0.1');
+  });
+
+  it('logs in only by the link, and only once', async () => {
+    await create([{ name: 'a', command: 'true' }]);
+    const { context, base } = await openDash(browser, place);
+    const stranger = await browser.newContext();
+    const page = await stranger.newPage();
+    await page.goto(base);
+    await page.getByText('This browser is not logged in').waitFor();
+    // another page of the same host cannot read the cookie, nor ask with it
+    const [cookie] = await context.cookies();
+    expect(cookie).toMatchObject({ httpOnly: true, sameSite: 'Strict', path: new URL(base).pathname });
+    await stranger.close();
+  });
+});

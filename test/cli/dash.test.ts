@@ -1,0 +1,146 @@
+/** `torc dash` as a program: the link, what its page gets, what it does not, and its end. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { DashAnswers } from '../../src/api/dash.ts';
+import { newPlace, type Place } from './place.ts';
+
+let place: Place;
+beforeEach(() => {
+  place = newPlace();
+});
+afterEach(() => place.remove());
+
+interface Dash {
+  child: ReturnType<Place['start']>;
+  url: string;
+  /** Asks as the page does. */
+  call(name: string, request: object): Promise<{ status: number; value: unknown }>;
+  get(path: string): Promise<Response>;
+}
+
+async function dashboard(...words: string[]): Promise<Dash> {
+  const child = place.start('-F', 'json', 'dash', ...words);
+  await expect.poll(child.stdout, { timeout: 30_000 }).toContain('\n');
+  const { url } = JSON.parse(child.stdout()) as { url: string };
+  const login = await fetch(url);
+  expect(login.status).toBe(200);
+  const cookie = String(login.headers.get('set-cookie')?.split(';')[0]);
+  const { origin, pathname } = new URL(url);
+  const base = `${origin}/${pathname.split('/')[1]}/`;
+  return {
+    child,
+    url,
+    get: (path) => fetch(`${base}${path}`, { headers: { cookie } }),
+    async call(name, request) {
+      const headers = { cookie, origin, 'content-type': 'application/json' };
+      const answer = await fetch(`${base}v1/${name}`, { method: 'POST', headers, body: JSON.stringify(request) });
+      return { status: answer.status, value: await answer.json() };
+    },
+  };
+}
+
+async function stop({ child }: Dash): Promise<void> {
+  child.child.kill('SIGINT');
+  expect(await child.ended).toMatchObject({ code: 0, stderr: '' });
+}
+
+it('shows workflows, jobs and logs by its own database, and serves others meanwhile', async () => {
+  await place.create("printf 'caf\\303\\251 out\\n'; echo bad >&2; exit 3", 'true');
+  await place.torc('workflows', 'start', '1');
+  expect(await place.torc('jobs', 'run', '1')).toMatchObject({ code: 1 });
+  const dash = await dashboard('1');
+  const page = await dash.get('');
+  expect(page.status).toBe(200);
+  expect(await page.text()).toContain('<script type="module" src="page.js">');
+  expect((await dash.get('page.js')).headers.get('content-type')).toContain('text/javascript');
+
+  const { value } = await dash.call('workflow_page', { workflow_key: '1' });
+  const { page: status, failures, next } = value as DashAnswers['workflow_page']['reply'];
+  expect(status.workflow).toMatchObject({ workflow_key: '1', status: 'failed', num_failed: 1 });
+  expect(failures).toMatchObject([
+    { num_jobs: 1, how: 'failed with return code 3 (exit_code)', shown: [{ job_key: '1', stderr_tail: ['bad'] }] },
+  ]);
+  expect(next).toEqual([expect.stringMatching(/ rerun-failed 1 --dry-run$/)]);
+  expect((await dash.call('job_page', { job_key: '1' })).value).toMatchObject({
+    shown: { job: { name: 'job_1', outcome: 'failed' }, attempts: [{ return_code: 3 }] },
+    reasons: [{ text: expect.stringContaining('3') }],
+  });
+  const log = { job_key: '1', run_id: 1, attempt_id: 1, stream: 'stdout', offset: null };
+  expect((await dash.call('log', log)).value).toEqual({
+    ...{ text: 'café out\n', offset: 0, next_offset: 10, has_ended: true, missing: null },
+  });
+  // an offset in the middle of the file goes on from there
+  expect((await dash.call('log', { ...log, offset: 6 })).value).toMatchObject({ text: 'out\n', next_offset: 10 });
+  expect((await dash.call('log', { ...log, attempt_id: 2 })).status).toBe(404);
+  const list = { list: 'jobs', workflow_key: '1', sort_by: null, reverse: false, limit: 10, skip: 0 };
+  const failed = { ...list, filters: [{ column: 'outcome', value: 'failed' }] };
+  expect((await dash.call('list', failed)).value).toMatchObject({ records: [{ job_key: '1' }], more: false });
+
+  // other commands find a server in it
+  expect((await place.json<{ workflows: object[] }>(['workflows', 'list'])).workflows).toHaveLength(1);
+  await stop(dash);
+  // nothing of it is left
+  expect(readdirSync(place.dir).filter((name) => name.startsWith('dash'))).toEqual([]);
+});
+
+it('forwards only what reads, never the credential, and uses the server that there is', async () => {
+  await place.create('true');
+  await place.torc('server', 'start', '--daemon');
+  const dash = await dashboard('--no-open');
+  const server = readFileSync(join(place.dir, 'server.json'), 'utf8');
+  const { token } = JSON.parse(server) as { token: string };
+  const first = { workflow_keys: null, user: null, limit: 10, state: null, wait_seconds: 0 };
+  const { status, value } = await dash.call('status', first);
+  expect(status).toBe(200);
+  expect(value).toMatchObject({ is_served: true, workflows: [{ workflow_key: '1', status: 'uninitialized' }] });
+  expect(JSON.stringify(value)).not.toContain(token);
+  const changes: [string, object][] = [
+    ['workflow_delete', { workflow_key: '1', dry_run: false }],
+    ['workflow_start', { workflow_key: '1', dry_run: false }],
+    ['server_stop', {}],
+    ['server_rotate_token', { grace_minutes: 1 }],
+    ['worker_hello', {}],
+  ];
+  for (const [name, request] of changes) expect(await dash.call(name, request), name).toMatchObject({ status: 404 });
+  expect(
+    await dash.call('log', { job_key: '1; rm', run_id: 1, attempt_id: 1, stream: '/etc', offset: 0 }),
+  ).toMatchObject({
+    status: 400,
+  });
+  expect(await dash.call('list', { list: 'jobs' })).toMatchObject({ status: 400 });
+
+  // a waiting request is answered when something changes
+  const { state } = value as { state: string };
+  const waiting = dash.call('status', { ...first, state, wait_seconds: 25 });
+  await place.torc('workflows', 'start', '1');
+  expect((await waiting).value).toMatchObject({ workflows: [{ num_ready: 1 }] });
+  expect((await place.json<{ workflows: object[] }>(['workflows', 'list'])).workflows).toHaveLength(1);
+  await stop(dash);
+});
+
+it('prints the link, how to reach it from elsewhere, and what is wrong', async () => {
+  expect(await place.torc('dash', '--no-open')).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('no torc database'),
+  });
+  await place.create('true');
+  const child = place.start('dash', '--no-open');
+  await expect.poll(child.stdout, { timeout: 30_000 }).toContain('ssh');
+  expect(child.stdout()).toMatch(
+    /^Open this link, which works once:\n\n {2}http:\/\/127\.0\.0\.1:(\d+)\/[0-9a-f]{24}\/login\/[\w-]{43}\n/,
+  );
+  expect(child.stdout()).toMatch(/\n {2}ssh -N -L (\d+):127\.0\.0\.1:\1 \S+@\S+\n/);
+  const [, port = ''] = /127\.0\.0\.1:(\d+)/.exec(child.stdout()) ?? [];
+  const second = await place.torc('dash', '--no-open', '--port', port);
+  expect(second).toMatchObject({ code: 4, stdout: '', stderr: expect.stringContaining(`127.0.0.1:${port}`) });
+  expect(await place.torc('dash', '9', '--no-open')).toMatchObject({ code: 3, stdout: '' });
+  expect(await place.torc('dash', '--port', '0')).toMatchObject({ code: 2, stdout: '' });
+  // a new link once one is used
+  const [url = ''] = /http\S+/.exec(child.stdout()) ?? [];
+  expect((await fetch(url)).status).toBe(200);
+  child.child.kill('SIGTERM');
+  const { code, stderr } = await child.ended;
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/The link for another one: http:\/\/127\.0\.0\.1:\d+\/[0-9a-f]{24}\/login\/[\w-]{43}\n/);
+});
