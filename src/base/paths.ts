@@ -85,7 +85,17 @@ export function sharedValuePaths(dataDirectory: string, attempt: AttemptName): {
 
 /** Everything in a server directory whose content torc believes, or to which it adds; `*` is each one in a folder. */
 export const serverDirectoryNames: readonly string[] = [
-  ...['torc.db', 'torc.db-wal', 'torc.db-journal', 'server.json', 'key.pem', 'epoch', 'holder.json', 'heartbeat'],
+  ...[
+    'torc.db',
+    'torc.db-wal',
+    'torc.db-journal',
+    'server.json',
+    'metrics-token',
+    'key.pem',
+    'epoch',
+    'holder.json',
+    'heartbeat',
+  ],
   ...[
     'server.log',
     'server.jsonl',
@@ -100,6 +110,11 @@ export const serverDirectoryNames: readonly string[] = [
     'backups/*',
   ],
 ];
+
+/** The token that opens the metrics of a server and nothing else. */
+export function metricsTokenPath(serverDirectory: string): string {
+  return join(serverDirectory, 'metrics-token');
+}
 
 /** Where torc itself puts copies of the database of a server directory. */
 export function backupFolder(serverDirectory: string): string {

@@ -14,6 +14,7 @@ import { Reconciler } from './evidence/reconcile.ts';
 import { loadIdentity } from './http/certificate.ts';
 import { listen } from './http/http.ts';
 import { newToken, Tokens } from './http/tokens.ts';
+import { Counters } from './live/counters.ts';
 import { EventFeed } from './live/event-feed.ts';
 import type { Service } from './service.ts';
 import { Timekeeper } from './time/timekeeper.ts';
@@ -54,7 +55,8 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   service.info.workerKey = (workerId) => workerKey(secret, workerId);
   const host = options.host ?? '0.0.0.0';
   const feed = new EventFeed(service);
-  const server = await listen({ context: service, feed, ...identity, tokens, host, port: options.port ?? 0 });
+  const counters = new Counters(service);
+  const server = await listen({ context: service, feed, counters, ...identity, tokens, host, port: options.port ?? 0 });
   let file: ServerFile;
   try {
     file = publish(service, server, { host, token, ...identity });
@@ -87,6 +89,7 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   recoverer?.start();
   void service.lost.then(() => {
     feed.close();
+    counters.close();
     void autoscaler?.close();
     void recoverer?.close();
     reconciler.close();
@@ -105,6 +108,7 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
     async close() {
       service.onRotateToken = null;
       feed.close();
+      counters.close();
       reconciler.close();
       timekeeper.close();
       await autoscaler?.close();

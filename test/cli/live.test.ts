@@ -1,4 +1,6 @@
-/** Commands that go on as things happen: torc events monitor. */
+/** Commands for those who look at a server: torc events monitor, torc server metrics-token. */
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newPlace, type Place } from './place.ts';
 
@@ -49,5 +51,23 @@ describe('torc events monitor', () => {
     const { code, stdout } = await waiting.ended;
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ events: [{ type: 'workflow_paused' }] });
+  });
+});
+
+describe('torc server metrics-token', () => {
+  it('makes a token that only the owner can read, keeps it, and replaces it when asked to', async () => {
+    expect(await place.torc('server', 'metrics-token')).toMatchObject({ code: 3, stdout: '' });
+    await place.create('true');
+    const file = join(place.dir, 'metrics-token');
+    const made = await place.torc('server', 'metrics-token');
+    expect(made).toMatchObject({ code: 0, stdout: expect.stringContaining(`credentials_file: ${file}\n`) });
+    expect(made.stderr).toContain('no server runs');
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    const token = readFileSync(file, 'utf8');
+    expect(token).toMatch(/^[0-9a-f]{64}\n$/);
+    expect(await place.json(['server', 'metrics-token'])).toEqual({ path: file, created: false, address: null });
+    expect(readFileSync(file, 'utf8')).toBe(token);
+    expect(await place.json(['server', 'metrics-token', '--replace'])).toMatchObject({ created: true });
+    expect(readFileSync(file, 'utf8')).not.toBe(token);
   });
 });

@@ -16,6 +16,7 @@ import { loadIdentity } from '../../src/server/http/certificate.ts';
 import { type HttpOptions, listen } from '../../src/server/http/http.ts';
 import { Tokens } from '../../src/server/http/tokens.ts';
 import { UnauthenticatedSockets } from '../../src/server/http/unauthenticated-sockets.ts';
+import { Counters } from '../../src/server/live/counters.ts';
 import { EventFeed } from '../../src/server/live/event-feed.ts';
 import type { Service } from '../../src/server/service.ts';
 import { newPlace, type Place } from '../cli/place.ts';
@@ -83,11 +84,9 @@ async function doorOf(reply: unknown, bounds: HttpOptions['bounds'] = {}, follow
   const tokens = new Tokens(systemClock, file.token);
   const options = { ...identity, tokens, host: '127.0.0.1', port: 0, bounds };
   const context = service as unknown as Service;
-  const server = await listen({
-    ...options,
-    context,
-    feed: follow === undefined ? new EventFeed(context) : ({ follow } as EventFeed),
-  });
+  const counters = new Counters({ clock: systemClock, subscribe: () => () => {} });
+  const feed = follow === undefined ? new EventFeed(context) : ({ follow } as EventFeed);
+  const server = await listen({ ...options, context, counters, feed });
   const { port } = server.address() as AddressInfo;
   const published = { ...file, addresses: [`127.0.0.1:${port}`], certificate: identity.certificate };
   return { service, called, server, published };

@@ -48,6 +48,15 @@ export function declareServer(program: Command, act: Act): void {
     const { rotateToken } = await import('../actions/server.ts');
     return (context) => rotateToken(context, self.opts<{ graceMinutes: number }>().graceMinutes);
   });
+  const metrics = group
+    .command('metrics-token')
+    .description('create a token that opens /metrics of the server and nothing else, for Prometheus')
+    .option('--replace', 'create a new one; the previous one is refused at once')
+    .addHelpText('after', examples('torc server metrics-token', 'torc server metrics-token --replace'));
+  act(metrics, async (_, self) => {
+    const { makeMetricsToken } = await import('../actions/server-metrics-token.ts');
+    return (context) => makeMetricsToken(context, self.opts<{ replace?: boolean }>().replace === true);
+  });
   const info = group
     .command('info')
     .description('show where the server runs; the exit code is 5 if none answers')

@@ -9,8 +9,10 @@ import { asTorcError, type ErrorCode, TorcError } from '../../base/errors.ts';
 import { jsonText, parseMessage } from '../../base/exact-json.ts';
 import type { JobCredential } from '../../base/job-credential.ts';
 import type { ServerContext } from '../context.ts';
+import type { Counters } from '../live/counters.ts';
 import type { EventFeed } from '../live/event-feed.ts';
 import { eventsPath, streamEvents } from './event-stream.ts';
+import { metricsPath, opensMetrics, sendMetrics } from './metrics.ts';
 import type { Tokens } from './tokens.ts';
 import { UnauthenticatedSockets } from './unauthenticated-sockets.ts';
 
@@ -22,6 +24,7 @@ type Bounds = Record<'headerMs' | 'requestMs' | 'unreadReplyMs' | 'heldBytes', n
 export interface HttpOptions {
   context: ServerContext;
   feed: EventFeed;
+  counters: Counters;
   key: string;
   certificate: string;
   tokens: Tokens;
@@ -89,11 +92,15 @@ async function answer(options: Door, incoming: IncomingMessage, outgoing: Server
     if (!outgoing.writableFinished) gone.abort();
   });
   outgoing.on('error', () => gone.abort());
+  const { feed, context, counters, bounds } = options;
+  let asked: EndpointName | 'events' | 'metrics' | 'unknown' = 'unknown';
   try {
     const { authorization } = incoming.headers;
     const isOwner = options.tokens.accepts(authorization);
     const job = isOwner ? null : options.tokens.jobOf(authorization);
-    if (!isOwner && job === null) {
+    const isScrape = isGet(incoming, metricsPath);
+    const isMetrics = isScrape && (isOwner || opensMetrics(context.info.directory, authorization));
+    if (!isOwner && job === null && !isMetrics) {
       throw new TorcError(
         'unauthorized',
         'the token is missing or wrong',
@@ -101,12 +108,19 @@ async function answer(options: Door, incoming: IncomingMessage, outgoing: Server
       );
     }
     options.unauthenticated.recognize(incoming.socket);
-    if (isOwner && isStream(incoming)) {
-      const { feed, context, bounds } = options;
+    if (isMetrics) {
+      asked = 'metrics';
+      sendMetrics({ context, counters, numViewers: feed.size }, incoming, outgoing);
+      return counters.noteRequest(asked, 200);
+    }
+    if (isOwner && isGet(incoming, eventsPath)) {
+      asked = 'events';
       const stream = { feed, clock: context.clock, unreadMs: bounds.unreadReplyMs };
-      return await streamEvents(stream, incoming, outgoing, gone.signal);
+      await streamEvents(stream, incoming, outgoing, gone.signal);
+      return counters.noteRequest(asked, 200);
     }
     const endpoint = endpointOf(incoming);
+    asked = endpoint;
     if (job !== null && endpoint !== 'jobs_add_children') throw beyondJob();
     refuseWhenFull(options);
     const body = await readBody(incoming, outgoing, options.bodies);
@@ -114,13 +128,15 @@ async function answer(options: Door, incoming: IncomingMessage, outgoing: Server
     const request = (job === null ? parsed : asJob(parsed, job)) as Request<typeof endpoint>;
     const idempotencyKey = keyOf(incoming);
     const call = { signal: gone.signal, ...(idempotencyKey === null ? {} : { idempotencyKey }) };
-    const reply = await options.context.call(endpoint, request, call);
-    send(outgoing, 200, reply, options.bounds.unreadReplyMs);
+    const reply = await context.call(endpoint, request, call);
+    counters.noteRequest(endpoint, 200);
+    send(outgoing, 200, reply, bounds.unreadReplyMs);
   } catch (error) {
     // the client must ask the new owner of the database
-    if (options.context.isLost) return void incoming.socket.destroy();
+    if (context.isLost) return void incoming.socket.destroy();
     const { code, message, hint } = asTorcError(error);
-    if (code === 'bug') options.context.info.log.error({ err: error, url: incoming.url }, 'a request failed');
+    counters.noteRequest(asked, httpStatus(code));
+    if (code === 'bug') context.info.log.error({ err: error, url: incoming.url }, 'a request failed');
     if (!incoming.complete) discardRest(incoming, outgoing);
     send(outgoing, httpStatus(code), { error: { code, message, hint } });
   }
@@ -153,8 +169,8 @@ function refuseWhenFull({ context, bodies, bounds }: Door): void {
   throw new TorcError('busy', 'the server has too many requests to answer', 'Try again in a moment.');
 }
 
-function isStream({ method, url = '' }: IncomingMessage): boolean {
-  return method === 'GET' && (url === eventsPath || url.startsWith(`${eventsPath}?`));
+function isGet({ method, url = '' }: IncomingMessage, path: string): boolean {
+  return method === 'GET' && (url === path || url.startsWith(`${path}?`));
 }
 
 function endpointOf(incoming: IncomingMessage): EndpointName {

@@ -140,7 +140,7 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
   freeHeld(tx, attempt);
   if (!attempt.isOccupying) forgetOrphan(tx, attempt.attemptKey);
   if (startedAt !== null) {
-    tx.tell({ kind: 'attempt_ran', shapeKey: attempt.shapeKey, runtimeMs: report.exec_ms });
+    tx.tell({ kind: 'attempt_ran', shapeKey: attempt.shapeKey, runtimeMs: report.exec_ms, cause: report.cause });
     noteUse(tx, attempt, report);
   }
   // whether a failure that may be retried, or an end that may be a loss, ends the job is decided below

@@ -1,0 +1,48 @@
+/** `torc server metrics-token`: the file from which Prometheus takes its token, and what to write into its configuration. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { readServerFile } from '../../api/server-file.ts';
+import { TorcError } from '../../base/errors.ts';
+import { metricsTokenPath } from '../../base/paths.ts';
+import {
+  createPrivateFile,
+  readPrivateFile,
+  refuseSharedFolder,
+  replacePrivateFile,
+} from '../../base/trusted/private.ts';
+import { newToken } from '../../server/http/tokens.ts';
+import { type Context, note } from '../context/context.ts';
+import { printResult } from '../output/output.ts';
+
+/** Makes the token where there is none, or with `replaces` a new one. Throws TorcError 'not_found' without a database. */
+export async function makeMetricsToken(context: Context, replaces: boolean): Promise<void> {
+  const { directory, torc } = context;
+  if (!existsSync(join(directory, 'torc.db'))) {
+    throw new TorcError('not_found', `there is no torc database in ${directory}`, `${torc} server start --daemon`);
+  }
+  refuseSharedFolder(directory);
+  const path = metricsTokenPath(directory);
+  const isKept = readPrivateFile(path) !== null && !replaces;
+  if (!isKept && replaces) replacePrivateFile(path, `${newToken()}\n`);
+  else if (!isKept) createPrivateFile(path, `${newToken()}\n`);
+  const address = readServerFile(directory)?.addresses[0] ?? null;
+  await printResult(context, { path, created: !isKept, address }, () => {
+    const done = isKept ? 'the token exists already' : 'created a token';
+    return `${done}: ${path}\n\n${configuration(path, address)}`;
+  });
+  if (address === null) note(context, `no server runs; with a fixed port: ${torc} server start --daemon --port 7777`);
+}
+
+function configuration(path: string, address: string | null): string {
+  return `For prometheus.yml (docs/monitoring.md):
+
+  - job_name: torc
+    scheme: https
+    authorization:
+      credentials_file: ${path}
+    tls_config:
+      insecure_skip_verify: true   # or ca_file with the certificate in server.json
+    static_configs:
+      - targets: ['${address ?? 'HOST:PORT'}']
+`;
+}
