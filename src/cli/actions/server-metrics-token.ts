@@ -27,7 +27,7 @@ export async function makeMetricsToken(context: Context, replaces: boolean): Pro
   else if (!isKept) createPrivateFile(path, `${newToken()}\n`);
   const address = readServerFile(directory)?.addresses[0] ?? null;
   await printResult(context, { path, created: !isKept, address }, () => {
-    const done = isKept ? 'the token exists already' : 'created a token';
+    const done = isKept ? 'the token already exists' : 'created a token';
     return `${done}: ${path}\n\n${configuration(path, address)}`;
   });
   if (address === null) note(context, `no server runs; with a fixed port: ${torc} server start --daemon --port 7777`);
