@@ -8,10 +8,12 @@ import { Agent, request as httpsRequest } from 'node:https';
 import { delay, systemClock } from '../base/clock.ts';
 import { type ErrorCode, exitCodes, systemCode, TorcError } from '../base/errors.ts';
 import { jsonText, parseMessage } from '../base/exact-json.ts';
+import { splitAddress, type TriedAddress, triedText } from './addresses.ts';
 import type { Api, CallOptions, EndpointName, Reply, Request } from './contract.ts';
-import { addressesOf, hostAndPort, pinnedTls } from './reach.ts';
+import { readReachableServer } from './network.ts';
+import { addressesOf, giveUpConnecting, pinnedTls } from './reach.ts';
 import { idempotencyHeader, isRepeatable, needsKey } from './repetition.ts';
-import { readServerFile, type ServerFile } from './server-file.ts';
+import type { ServerFile } from './server-file.ts';
 
 const defaultTimeoutMs = 60_000;
 /** How long a call whose connection was lost is repeated: a server takes a second or two to restart. */
@@ -31,6 +33,11 @@ class NotDelivered extends Error {
   isUncertain = false;
 }
 
+/** Whether a call failed because no address of the published server led to it. */
+export function isUnreached(error: unknown): boolean {
+  return error instanceof TorcError && error.cause instanceof NotDelivered;
+}
+
 /** The request may have been carried out. */
 class ConnectionLost extends TorcError {}
 
@@ -38,8 +45,13 @@ class ConnectionLost extends TorcError {}
  * A client of the server that is published in `directory`, or that `find` finds; throws TorcError 'unreachable' when
  * none is.
  */
-export function openClient(directory: string, find: () => ServerFile | null = () => readServerFile(directory)): Api {
+export function openClient(
+  directory: string,
+  find: () => ServerFile | null = () => readReachableServer(directory),
+): Api {
   let target: Target | null = null;
+  /** No address led to the server: there may be another way by now. */
+  let isLost = false;
 
   function aim(): Target {
     const file = find();
@@ -50,10 +62,11 @@ export function openClient(directory: string, find: () => ServerFile | null = ()
         `torc --dir ${directory} server start`,
       );
     }
-    if (target !== null && isSame(target.file, file)) return target;
+    if (target !== null && isSame(target.file, file) && hasSameAddresses(target.file, file)) return target;
     if (target !== null && isSame({ ...target.file, token: file.token }, file)) {
-      // the same server with another token: requests on its connections go on
-      target = { ...target, file };
+      // the same server with another token or other ways to it: requests on its connections go on
+      const address = hasSameAddresses(target.file, file) ? target.address : 0;
+      target = { ...target, file, address };
       return target;
     }
     target?.agent.destroy();
@@ -68,13 +81,17 @@ export function openClient(directory: string, find: () => ServerFile | null = ()
 
   /** Sends a request to the published server, or to the one that has replaced it in the meantime. */
   async function callOnce(endpoint: string, body: string, options: CallOptions): Promise<unknown> {
-    const first = target ?? aim();
+    const first = isLost || target === null ? aim() : target;
     try {
-      return await deliver(first, endpoint, body, options);
+      const reply = await deliver(first, endpoint, body, options);
+      isLost = false;
+      return reply;
     } catch (error) {
       if (!(error instanceof NotDelivered)) throw error;
+      isLost = true;
       const second = aim();
-      if (isSame(first.file, second.file)) throw explain(error, second.file);
+      const isKnown = isSame(first.file, second.file) && hasSameAddresses(first.file, second.file);
+      if (isKnown) throw explain(error, second.file);
       try {
         return await deliver(second, endpoint, body, options);
       } catch (again) {
@@ -132,6 +149,10 @@ function isSame(a: ServerFile, b: ServerFile): boolean {
   return a.token === b.token && a.epoch === b.epoch && a.certificate === b.certificate && a.pid === b.pid;
 }
 
+function hasSameAddresses(a: ServerFile, b: ServerFile): boolean {
+  return a.addresses.join(' ') === b.addresses.join(' ');
+}
+
 function explain(error: NotDelivered, file: ServerFile): TorcError {
   const ErrorClass = error.isUncertain ? ConnectionLost : TorcError;
   return new ErrorClass(
@@ -144,29 +165,34 @@ function explain(error: NotDelivered, file: ServerFile): TorcError {
 
 /** Tries the target's addresses in turn until one answers. */
 async function deliver(target: Target, endpoint: string, body: string, options: CallOptions): Promise<unknown> {
-  const addresses = addressesOf(target.file, target.address);
-  let last: NotDelivered | null = null;
-  for (const [index, address] of addresses) {
+  const tried: TriedAddress[] = [];
+  let isUncertain = false;
+  for (const [index, address] of addressesOf(target.file, target.address)) {
     try {
       const reply = await post(target, address, endpoint, body, options);
       target.address = index;
       return reply;
     } catch (error) {
       if (!(error instanceof NotDelivered)) throw error;
-      error.isUncertain ||= last?.isUncertain === true;
-      last = error;
+      isUncertain ||= error.isUncertain;
+      tried.push({ address, reason: error.message });
     }
   }
-  throw last ?? new NotDelivered('it has no address');
+  const failed = new NotDelivered(tried.length === 0 ? 'it has no address' : triedText(tried));
+  failed.isUncertain = isUncertain;
+  throw failed;
 }
 
 function post(target: Target, address: string, endpoint: string, body: string, options: CallOptions): Promise<unknown> {
   return new Promise((resolve, reject) => {
+    const { host, port } = splitAddress(address);
+    const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
     let wasSent = false;
     const outgoing = httpsRequest(
       {
         agent: target.agent,
-        ...hostAndPort(address),
+        host,
+        port,
         method: 'POST',
         path: `/v1/${endpoint}`,
         headers: {
@@ -175,7 +201,7 @@ function post(target: Target, address: string, endpoint: string, body: string, o
           'content-length': Buffer.byteLength(body),
           ...(options.idempotencyKey === undefined ? {} : { [idempotencyHeader]: options.idempotencyKey }),
         },
-        timeout: options.timeoutMs ?? defaultTimeoutMs,
+        timeout: timeoutMs,
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       },
       (incoming) => {
@@ -194,8 +220,12 @@ function post(target: Target, address: string, endpoint: string, body: string, o
     );
     outgoing.on('socket', (socket) => {
       // a kept-alive connection is ready; a new one only after the pinned certificate was accepted
-      if (!socket.connecting) wasSent = true;
-      else socket.once('secureConnect', () => (wasSent = true));
+      if (!socket.connecting) {
+        wasSent = true;
+        return;
+      }
+      socket.once('secureConnect', () => (wasSent = true));
+      giveUpConnecting(socket, host, timeoutMs);
     });
     outgoing.on('timeout', () => outgoing.destroy(new Error('it did not answer in time')));
     outgoing.on('error', (error) => {
@@ -218,6 +248,8 @@ function notDelivered(error: Error, reusedSocket: boolean): Error {
 function reason(error: Error): string {
   const code = systemCode(error) ?? '';
   if (code === 'ECONNREFUSED') return 'connection refused';
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'the name does not resolve';
+  if (code === 'EHOSTUNREACH' || code === 'ENETUNREACH') return 'no route';
   if (code === 'DEPTH_ZERO_SELF_SIGNED_CERT' || code.includes('CERT') || code.includes('VERIFY')) {
     return 'its certificate is not the one in server.json';
   }

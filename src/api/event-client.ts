@@ -7,10 +7,12 @@ import { request as httpsRequest } from 'node:https';
 import { type Clock, delay, systemClock } from '../base/clock.ts';
 import { asTorcError, type ErrorCode, exitCodes, TorcError } from '../base/errors.ts';
 import { parseMessage } from '../base/exact-json.ts';
+import { splitAddress } from './addresses.ts';
 import type { AskEvents, EventMessage, FollowedMessage } from './events.ts';
 import { limits } from './limits.ts';
-import { addressesOf, hostAndPort, pinnedTls } from './reach.ts';
-import { readServerFile, type ServerFile } from './server-file.ts';
+import { readReachableServer } from './network.ts';
+import { addressesOf, giveUpConnecting, pinnedTls } from './reach.ts';
+import type { ServerFile } from './server-file.ts';
 
 const retryMs = 1000;
 /** A connection that is silent for longer than some heartbeats is dead. */
@@ -48,7 +50,7 @@ export async function* followEvents(
 
 /** One connection to the server that is published now; ends with it. */
 async function* connected(directory: string, asked: AskEvents, signal: AbortSignal): AsyncGenerator<EventMessage> {
-  const file = readServerFile(directory);
+  const file = readReachableServer(directory);
   if (file === null) throw new TorcError('unreachable', `no server is registered in ${directory}`);
   const incoming = await opened(file, asked, signal);
   try {
@@ -91,9 +93,11 @@ async function opened(file: ServerFile, asked: AskEvents, signal: AbortSignal): 
 
 function ask(file: ServerFile, address: string, asked: AskEvents, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
+    const { host, port } = splitAddress(address);
     const outgoing = httpsRequest(
       {
-        ...hostAndPort(address),
+        host,
+        port,
         ...pinnedTls(file),
         // a connection of its own, which lasts
         agent: false,
@@ -107,6 +111,7 @@ function ask(file: ServerFile, address: string, asked: AskEvents, signal: AbortS
         refused(incoming).then(reject, reject);
       },
     );
+    outgoing.on('socket', (socket) => giveUpConnecting(socket, host, silentMs));
     outgoing.on('timeout', () => outgoing.destroy(new Error('it did not answer in time')));
     outgoing.on('error', reject);
     outgoing.end();

@@ -1,6 +1,7 @@
 /** The server and its database as a whole: its state, its end, its token, copies and checks. */
 import { z } from 'zod';
 import { count, instant, key, text } from './fields.ts';
+import { relayKinds } from './relay-kinds.ts';
 
 export const nothing = z.strictObject({});
 
@@ -46,6 +47,8 @@ export const serverAwaited = () =>
         hostname: z.string(),
         host: z.string().nullable(),
         port: count.nullable(),
+        advertise: z.string().nullable(),
+        relay: z.enum(relayKinds).nullable(),
         idle_minutes: z.number().nullable(),
         lease_seconds: z.number().nullable(),
       })

@@ -66,6 +66,12 @@ export function serverPolicy(env: Environment): 'auto' | 'off' | null {
   throw new TorcError('usage', `TORC_SERVER is '${policy}', which is neither auto nor off`, 'unset TORC_SERVER');
 }
 
+/** The id of the Slurm job in which this process runs; null outside of one. */
+export function ownSlurmJob(env: Environment = environment()): string | null {
+  const { SLURM_JOB_ID: id = '' } = env;
+  return /^[0-9]{1,18}$/.test(id) ? id : null;
+}
+
 /** Whether this process belongs to a job of torc or of Slurm. */
 export function isInsideJob(env: Environment): boolean {
   return (env.TORC_JOB_KEY ?? '') !== '' || (env.SLURM_JOB_ID ?? '') !== '';

@@ -108,6 +108,7 @@ export const serverDirectoryNames: readonly string[] = [
     'slurm_stdio',
     'slurm_scripts',
     'backups/*',
+    'network/*',
   ],
 ];
 
@@ -148,6 +149,21 @@ export function replacedAt(name: string): number | null {
 
 function stamp(now: number): string {
   return isoInstant(now).replaceAll(/[-:.]/g, '');
+}
+
+/** Where workers that reach no address of the server say so, and the server says which relays lead to it. */
+export function networkFolder(serverDirectory: string): string {
+  return join(serverDirectory, 'network');
+}
+
+/** The file that says where the relay of an allocation listens. */
+export function relayPath(serverDirectory: string, slurmJobId: string): string {
+  return join(networkFolder(serverDirectory), `relay_${slurmJobId}.json`);
+}
+
+/** The file in which a worker says that it reaches no address of the server. */
+export function unreachedPath(serverDirectory: string, hostname: string, pid: number): string {
+  return join(networkFolder(serverDirectory), `worker_${hostname}_${pid}.json`);
 }
 
 export interface WorkerPaths {

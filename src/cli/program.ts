@@ -102,7 +102,7 @@ export async function runProgram(given: readonly string[], parts: ContextParts):
 }
 
 /** Commands that work whatever configuration files say: those that look at them, and workers. */
-const withoutSettings = ['config', 'doctor', 'completion', 'run-jobs'];
+const withoutSettings = ['config', 'doctor', 'completion', 'run-jobs', 'relay'];
 
 async function settingsFor(command: Command, env: Environment): Promise<FoundSettings> {
   if (command.opts().worker === true) return { settings: {}, warnings: [] };

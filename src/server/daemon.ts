@@ -1,5 +1,6 @@
 /** `torc server start`: opens, serves, and ends cleanly on SIGTERM, SIGINT, `torc server stop` or long silence. */
 import { join } from 'node:path';
+import type { RelayKind } from '../api/relay-kinds.ts';
 import type { ServerFile } from '../api/server-file.ts';
 import { delay, systemClock } from '../base/clock.ts';
 import { TorcError } from '../base/errors.ts';
@@ -23,6 +24,8 @@ export interface DaemonOptions extends ServeOptions {
   idleMinutes?: number | null;
   /** It runs in the background: until it is meant to end, a command on this host may start it again. */
   isLasting?: boolean;
+  /** What the command itself said of these two; the rest is the configuration's, which may change. */
+  given?: { advertise: string | null; relay: RelayKind | null };
   onReady?: (file: ServerFile) => void;
   /** Tells a person that the directory is gone, or is back. */
   warn?(text: string): void;
@@ -96,9 +99,10 @@ async function openWhenFree(directory: string, log: Log): Promise<Service> {
 async function noteServer(service: Service, options: DaemonOptions): Promise<void> {
   const { hostname } = service.info;
   const { host = null, port = null, idleMinutes: idle_minutes = null, leaseSeconds: lease_seconds = null } = options;
+  const given = options.given ?? { advertise: null, relay: null };
   await service.write((tx) =>
     options.isLasting === true
-      ? noteLastingServer(tx, { hostname, host, port, idle_minutes, lease_seconds })
+      ? noteLastingServer(tx, { hostname, host, port, ...given, idle_minutes, lease_seconds })
       : forgetLastingServer(tx),
   );
 }

@@ -2,6 +2,8 @@
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { type Advertised, addressText } from '../api/addresses.ts';
+import type { RelayKind } from '../api/relay-kinds.ts';
 import { readServerFile, removeServerFile, type ServerFile, writeServerFile } from '../api/server-file.ts';
 import { isoInstant } from '../base/clock.ts';
 import { credentialSecret, workerKey } from '../base/job-credential.ts';
@@ -16,6 +18,7 @@ import { listen } from './http/http.ts';
 import { newToken, Tokens } from './http/tokens.ts';
 import { Counters } from './live/counters.ts';
 import { EventFeed } from './live/event-feed.ts';
+import { Relays } from './network/relays.ts';
 import type { Service } from './service.ts';
 import { Timekeeper } from './time/timekeeper.ts';
 
@@ -24,8 +27,12 @@ export interface ServeOptions {
   host?: string;
   /** Any free port when 0 or missing. */
   port?: number;
+  /** Further addresses for `server.json`, tried before those of this host. */
+  advertise?: readonly Advertised[];
   /** How long a worker may be silent before contact counts as lost. */
   leaseSeconds?: number;
+  /** How nodes are reached that cannot connect to this host; not at all when missing. */
+  relay?: RelayKind;
   /** Whether this process runs actions and sends messages; a process that serves only until its own work is done does not. */
   runsActions?: boolean;
   /** Whether an action with the scheduler type `local` starts a worker; not in a process that has its own. */
@@ -59,7 +66,7 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   const server = await listen({ context: service, feed, counters, ...identity, tokens, host, port: options.port ?? 0 });
   let file: ServerFile;
   try {
-    file = publish(service, server, { host, token, ...identity });
+    file = publish(service, server, { host, advertise: options.advertise ?? [], token, ...identity });
   } catch (error) {
     // on a full disk, for example: an open socket would keep the process from ending
     server.close();
@@ -87,9 +94,12 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   autoscaler?.start();
   const recoverer = options.runsSchedules === true ? new Recoverer(service) : null;
   recoverer?.start();
+  const relays = relaysOf(service, server, host, options.relay ?? 'off');
+  relays?.start();
   void service.lost.then(() => {
     feed.close();
     counters.close();
+    void relays?.close();
     void autoscaler?.close();
     void recoverer?.close();
     reconciler.close();
@@ -109,6 +119,7 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
       service.onRotateToken = null;
       feed.close();
       counters.close();
+      await relays?.close();
       reconciler.close();
       timekeeper.close();
       await autoscaler?.close();
@@ -121,21 +132,32 @@ export async function serve(service: Service, options: ServeOptions = {}): Promi
   };
 }
 
+function relaysOf(service: Service, server: Server, host: string, kind: RelayKind): Relays | null {
+  if (kind === 'off') return null;
+  const { port } = server.address() as AddressInfo;
+  const own = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return new Relays(service, { kind, host: own, port });
+}
+
 /** Raises the epoch and writes `server.json`. */
 function publish(
   service: Service,
   server: Server,
   {
     host,
+    advertise,
     token,
     certificate,
     fingerprint,
-  }: { host: string } & Pick<ServerFile, 'token' | 'certificate' | 'fingerprint'>,
+  }: { host: string; advertise: readonly Advertised[] } & Pick<ServerFile, 'token' | 'certificate' | 'fingerprint'>,
 ): ServerFile {
   const { directory, hostname, pid, version } = service.info;
   const { port } = server.address() as AddressInfo;
   const file: ServerFile = {
-    addresses: reachableAddresses(host, hostname).map((address) => `${address}:${port}`),
+    addresses: [
+      ...advertise.map((one) => addressText(one.host, one.port ?? port)),
+      ...reachableAddresses(host, hostname).map((address) => addressText(address, port)),
+    ],
     hostname,
     pid,
     token,
@@ -172,7 +194,12 @@ function reachableAddresses(host: string, hostname: string): string[] {
   if (host !== '0.0.0.0' && host !== '::') return [host];
   const numeric = Object.values(networkInterfaces())
     .flatMap((list) => list ?? [])
-    .filter((address) => address.family === 'IPv4' && !address.internal)
+    .filter(({ family, internal, address }) => isReachable(host, family, address) && !internal)
     .map((address) => address.address);
   return [hostname, ...numeric];
+}
+
+/** A link-local address means another interface on each host. */
+function isReachable(host: string, family: string, address: string): boolean {
+  return family === 'IPv4' || (host === '::' && !address.toLowerCase().startsWith('fe80:'));
 }

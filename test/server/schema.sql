@@ -388,7 +388,7 @@ CREATE TABLE lasting_server (
   port INTEGER,
   idle_minutes REAL,
   lease_seconds REAL
-) STRICT;
+, advertise TEXT, relay TEXT) STRICT;
 
 CREATE TABLE limits (
   workflow_key INTEGER NOT NULL,

@@ -50,15 +50,21 @@ export async function output(words: readonly string[], options: RunOptions = {})
   throw new Error(`${words.join(' ')}: exit code ${ran.exitCode}\n${ran.stderr}${ran.stdout}`);
 }
 
-/** Powers a node off or on: `docker kill` and `docker start`, with the engine of the cluster. */
-export function power(node: Node, state: 'off' | 'on'): void {
+/** The container of a node, and the environment in which `docker` reaches it. */
+export function container(node: Node): { docker: NodeJS.ProcessEnv; id: string } {
   const info = JSON.parse(spawnSync(clusterCommand, ['info'], { encoding: 'utf8' }).stdout) as {
     docker_host: string | null;
     containers: Record<string, string>;
   };
-  const env = info.docker_host === null ? process.env : { ...process.env, DOCKER_HOST: info.docker_host };
-  const words = [state === 'off' ? 'kill' : 'start', info.containers[node] ?? ''];
-  const { status, stderr } = spawnSync('docker', words, { env, encoding: 'utf8' });
+  const docker = info.docker_host === null ? process.env : { ...process.env, DOCKER_HOST: info.docker_host };
+  return { docker, id: info.containers[node] ?? '' };
+}
+
+/** Powers a node off or on: `docker kill` and `docker start`, with the engine of the cluster. */
+export function power(node: Node, state: 'off' | 'on'): void {
+  const { docker, id } = container(node);
+  const words = [state === 'off' ? 'kill' : 'start', id];
+  const { status, stderr } = spawnSync('docker', words, { env: docker, encoding: 'utf8' });
   if (status !== 0) throw new Error(`docker ${words.join(' ')}: ${stderr}`);
 }
 

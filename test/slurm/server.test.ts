@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { allNodes, type Node, output, requireCluster, run, until } from './cluster.ts';
 import { type Site, siteFor } from './site.ts';
+import { watchProcesses } from './watch-processes.ts';
 
 beforeAll(requireCluster);
 
@@ -145,13 +146,6 @@ describe.concurrent('a server on the controller', () => {
     ).toEqual(['700', '600', '600']);
   });
 });
-
-/** Looks at all processes of a node, as root, until the file `watched` appears; returns those that show the token. */
-function watchProcesses(site: Site, node: Node, token: string): Promise<string> {
-  const script = `token=$(cat); until [ -e "$1" ]; do
-    for file in cmdline environ; do grep -lsF -f <(printf %s "$token") /proc/[0-9]*/$file; done; sleep 0.2; done; true`;
-  return output(['bash', '-c', script, 'bash', `${site.path}/watched`], { node, user: 'root', input: token });
-}
 
 describe.concurrent('a server that is killed in the middle of work', () => {
   it.for<Node>(['ctl', 'c4'])('and started again on %s: workers deliver, each job runs once', async (node, context) => {

@@ -58,7 +58,12 @@ const rooms: Record<string, Rooms> = {
   },
   server: {
     foundation: ['context.ts'],
-    levels: [['owner', 'live'], ['exchange', 'evidence', 'http', 'time'], ['actions', 'plans'], ['handlers']],
+    levels: [
+      ['owner', 'live'],
+      ['exchange', 'evidence', 'http', 'network', 'time'],
+      ['actions', 'plans'],
+      ['handlers'],
+    ],
   },
   worker: {
     foundation: [],

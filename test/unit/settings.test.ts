@@ -76,7 +76,7 @@ describe('configuration files', () => {
 
   it('of a project neither send anything elsewhere nor name another server or place, nor how it calls Slurm', () => {
     const refused = settingKeys.filter((key) => !settingList[key].isLocal);
-    expect(refused).toEqual(['notify', 'directory', 'server', 'slurm_calls_per_minute']);
+    expect(refused).toEqual(['notify', 'directory', 'server', 'slurm_calls_per_minute', 'advertise', 'relay']);
     for (const key of refused) {
       writeFileSync(localFile(), `${key} = ${settingList[key].example}\n`);
       expect(stated, key).toThrow(/counts only in your own configuration file/);
@@ -165,7 +165,11 @@ describe('torc config', () => {
     const { settings } = JSON.parse((await run('config', 'show', '-F', 'json')).stdout);
     expect(settings.map(({ key }: { key: string }) => key)).toEqual(settingKeys);
     expect(settings[0]).toMatchObject({ key: 'account', value: 'my_account', from: `${userFile()}:1` });
-    expect(settings.at(-3)).toMatchObject({ key: 'directory', value: env.TORC_DIR, from: 'TORC_DIR' });
+    expect(settings.find(({ key }: { key: string }) => key === 'directory')).toMatchObject({
+      key: 'directory',
+      value: env.TORC_DIR,
+      from: 'TORC_DIR',
+    });
   });
 
   it('names what is wrong with exit code 2; commands too, but not help', async () => {

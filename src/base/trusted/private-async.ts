@@ -1,9 +1,10 @@
 /** Private files where a file system may hang, which must not block this process: as private.ts, but asynchronous. */
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, mkdir, mkdtemp, open } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { systemCode } from '../errors.ts';
 import { refuseForeign } from './owners.ts';
+import { temporaryName } from './private.ts';
 
 const careful = constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
@@ -40,6 +41,22 @@ export async function appendDurably(path: string, text: string): Promise<void> {
     await file.datasync();
   } finally {
     await file.close();
+  }
+}
+
+/**
+ * Puts a new file with mode 0600 in the place of what is at the path: a reader sees the old text or the new one. Throws the
+ * system's error.
+ */
+export async function replacePrivately(path: string, text: string): Promise<void> {
+  const temporary = temporaryName(path);
+  try {
+    const file = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+    await file.writeFile(text).finally(() => file.close());
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
   }
 }
 

@@ -24,7 +24,7 @@ import {
 } from './doctor-findings.ts';
 import { localLocks, softOption } from './doctor-mounts.ts';
 import { checkQuota } from './doctor-quota.ts';
-import { checkServer, checkSlurm } from './doctor-server.ts';
+import { checkNetwork, checkServer, checkSlurm } from './doctor-server.ts';
 
 type Check = (context: Context) => Finding | Promise<Finding>;
 
@@ -40,6 +40,7 @@ const checks: Readonly<Record<CheckName, Check>> = {
   clock: (context) => checkProbe(context, 'clock'),
   database: checkDatabase,
   server: checkServer,
+  network: checkNetwork,
   slurm: checkSlurm,
 };
 

@@ -15,6 +15,7 @@ export const checkNames = [
   'clock',
   'database',
   'server',
+  'network',
   'slurm',
 ] as const;
 export type CheckName = (typeof checkNames)[number];

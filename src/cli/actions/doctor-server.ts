@@ -2,14 +2,19 @@
 import { accessSync, constants } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { shownAddress } from '../../api/addresses.ts';
+import { isUnreached, openClient } from '../../api/client.ts';
 import { readServerFile } from '../../api/server-file.ts';
+import { counted } from '../../base/text.ts';
 import { version } from '../../base/version.ts';
 import { systemSlurm } from '../../slurm/commands.ts';
 import { askServer } from '../connection/daemon.ts';
 import type { Context } from '../context/context.ts';
+import { unreachedText, unreachedWorkers } from '../output/unreached.ts';
 import { type Finding, failed, ok, warning } from './doctor-findings.ts';
 
 const mostSecondsApart = 5;
+const probeTimeoutMs = 3_000;
 
 export async function checkServer({ directory, torc }: Context): Promise<Finding> {
   const file = readServerFile(directory);
@@ -20,7 +25,8 @@ export async function checkServer({ directory, torc }: Context): Promise<Finding
   const place = `${file.hostname} (pid ${file.pid}, version ${file.version})`;
   if (info === null) {
     const where = file.hostname === hostname() ? '' : ` Or look at it: ssh ${file.hostname}`;
-    return warning(`${place} does not answer`, `Start one here: ${torc} server start --daemon.${where}`);
+    const why = await problemOf(directory);
+    return warning(`${place} does not answer${why}`, `Start one here: ${torc} server start --daemon.${where}`);
   }
   const now = Date.parse(info.now ?? '');
   const apart = Math.max(sentAt - now, now - endedAt, 0) / 1000;
@@ -37,6 +43,34 @@ export async function checkServer({ directory, torc }: Context): Promise<Finding
     );
   }
   return ok(`${place} answers in ${endedAt - sentAt} ms`);
+}
+
+/** Which addresses were tried, and why each failed. */
+async function problemOf(directory: string): Promise<string> {
+  const client = openClient(directory);
+  try {
+    await client.call('server_info', {}, { timeoutMs: probeTimeoutMs });
+    return '';
+  } catch (error) {
+    return isUnreached(error) && error instanceof Error && error.cause instanceof Error
+      ? `: ${error.cause.message}`
+      : '';
+  } finally {
+    await client.close();
+  }
+}
+
+/** Where workers look for the server, and which of them do not reach it. */
+export function checkNetwork({ directory }: Context): Finding {
+  const [first, ...others] = unreachedWorkers(directory, Date.now());
+  if (first !== undefined) {
+    const more = others.length === 0 ? '' : ` (and ${counted(others.length, 'more worker')})`;
+    const advice = `On the node: torc doctor. Other addresses, or a relay: torc server start --help.`;
+    return warning(`${unreachedText(first).replace(/\.$/, '')}${more}`, advice);
+  }
+  const file = readServerFile(directory);
+  if (file === null) return ok('no server is running');
+  return ok(`workers find the server at ${file.addresses.map(shownAddress).join(', ')}`);
 }
 
 const commands = ['sbatch', 'squeue', 'scancel', 'sinfo', 'scontrol', 'sacct'];

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { parseAdvertised } from '../../api/addresses.ts';
 import { readServerFile } from '../../api/server-file.ts';
 import { delay } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
@@ -42,7 +43,8 @@ export async function startServer(context: Context, options: ServerStartOptions)
 
 async function serveHere(context: Context, options: ServerStartOptions): Promise<void> {
   const { runServer } = await import('../../server/daemon.ts');
-  const { slurm_calls_per_minute: slurmCallsPerMinute } = context.settings;
+  const { slurm_calls_per_minute: slurmCallsPerMinute, ...settings } = context.settings;
+  const { advertise = settings.advertise, relay = settings.relay ?? 'off' } = options;
   // the server handles SIGTERM and SIGINT itself; a closed terminal means the same
   const removeHandler = context.interrupts.handle((signal) => {
     if (signal === 'SIGHUP') process.kill(process.pid, 'SIGTERM');
@@ -54,6 +56,9 @@ async function serveHere(context: Context, options: ServerStartOptions): Promise
       ...(options.host === undefined ? {} : { host: options.host }),
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
       ...(slurmCallsPerMinute === undefined ? {} : { slurmCallsPerMinute }),
+      ...(advertise === undefined ? {} : { advertise: parseAdvertised(advertise) }),
+      relay,
+      given: { advertise: options.advertise ?? null, relay: options.relay ?? null },
       idleMinutes: options.idleMinutes ?? null,
       isLasting: options.lasting === true,
       warn: (text) => note(context, text, 'warning'),

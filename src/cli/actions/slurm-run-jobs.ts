@@ -6,6 +6,7 @@ import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { slurmEnvironment } from '../../slurm/environment.ts';
 import { stepPlace } from '../../slurm/step.ts';
+import { withUnreachedNote } from '../../worker/exchange/unreached-note.ts';
 import { gpusHere } from '../../worker/processes/gpus.ts';
 import { believedCpus, machineResources } from '../../worker/processes/resources.ts';
 import { usableTopology } from '../../worker/processes/topology.ts';
@@ -59,6 +60,14 @@ export async function runInAllocation(context: Context, key: string, options: Al
     gpuMaker: gpus.maker,
     topology: usableTopology(cpus.numCpus, slurm.numCpus).topology,
   };
+  const subject = {
+    hostname: machine.hostname,
+    node: slurm.nodeName ?? machine.hostname,
+    pid: process.pid,
+    workflow_key: workflowKey,
+    slurm_job_id: slurm.slurmJobId,
+    num_nodes: slurm.numNodes,
+  };
   const exit = await runLogged(
     context,
     {
@@ -82,7 +91,7 @@ export async function runInAllocation(context: Context, key: string, options: Al
         allocationKey: checkedKey(options.allocation, 'key of an allocation'),
       },
     },
-    openClient(context.directory),
+    withUnreachedNote(openClient(context.directory), context.directory, subject, context.clock),
     `worker_${hostname()}_${slurm.slurmJobId}.log`,
     (text) => note(context, `warning: ${text}`, 'warning'),
   );

@@ -4,6 +4,7 @@ import type { Context } from '../context/context.ts';
 import { jobsToRead } from '../input/chosen-jobs.ts';
 import { readFailed } from '../output/failures.ts';
 import { printResult } from '../output/output.ts';
+import { unreachedWorkers } from '../output/unreached.ts';
 import { type Why, whyOf, whyText } from '../output/why.ts';
 
 interface Explained {
@@ -15,8 +16,9 @@ export async function explainJobs(context: Context, words: readonly string[]): P
   const { explained, isSingle } = await withConnection(context, async ({ api }) => {
     const { keys, isSingle } = await jobsToRead(context, api, words);
     const explained: Explained[] = [];
+    const unreached = unreachedWorkers(context.directory, context.clock.now());
     for (const job_key of keys) {
-      const why = whyOf(context, await api.call('job_show', { job_key }));
+      const why = whyOf(context, await api.call('job_show', { job_key }), unreached);
       const tail = why.outcome === 'failed' ? (await readFailed(api, job_key)).stderr_tail : null;
       explained.push({ why, tail: tail ?? [] });
     }

@@ -1,6 +1,9 @@
 /** `torc server ..`: the process that owns the database and answers workers and clients, and the database itself. */
 import { type Command, Option } from 'commander';
+import { advertisedText } from '../../api/addresses.ts';
+import { relayKinds } from '../../api/relay-kinds.ts';
 import { parseDuration } from '../../base/units.ts';
+import type { RelayOptions } from '../actions/relay.ts';
 import type { ServerStartOptions } from '../actions/server.ts';
 import type { PruneOptions } from '../actions/server-prune.ts';
 import { decimalNumber, readable, wholeNumber } from '../input/options.ts';
@@ -13,7 +16,17 @@ export function declareServer(program: Command, act: Act): void {
     .description('serve the database of the server directory over HTTPS')
     .option('--daemon', 'start it in the background and return')
     .option('--port <n>', 'port to listen on (default: any free port)', wholeNumber('the port', 0))
-    .option('--host <name>', 'name that nodes use to reach this host (default: its own)')
+    .option('--host <address>', 'address to listen on (default: all of this host)')
+    .option(
+      '--advertise <addresses>',
+      'HOST[:PORT], with commas: tried by nodes before the name and addresses of this host',
+      readable(advertisedText),
+    )
+    .addOption(
+      new Option('--relay <how>', 'how nodes that cannot connect to this host are reached (default: off)').choices(
+        relayKinds,
+      ),
+    )
     .option('--idle-minutes <n>', 'stop after this long without use', decimalNumber('the time', 0.01))
     .addOption(
       new Option('--lease-seconds <n>', 'silence after which contact with a worker counts as lost')
@@ -21,7 +34,21 @@ export function declareServer(program: Command, act: Act): void {
         .hideHelp(),
     )
     .addOption(new Option('--lasting').hideHelp())
-    .addHelpText('after', examples('torc server start --daemon', 'torc --dir /scratch/me/torc server start'));
+    .addHelpText(
+      'after',
+      examples(
+        'torc server start --daemon',
+        'torc server start --daemon --advertise login1-ib0',
+        'torc server start --daemon --relay slurm',
+      ),
+    )
+    .addHelpText(
+      'after',
+      `
+Workers find the addresses in the server directory and try them in turn; they accept no other server there. With
+--relay slurm (srun) or ssh, the server reaches allocations whose workers can connect to none of them. See
+docs/networks.md.`,
+    );
   act(start, async (_, self) => {
     const { startServer } = await import('../actions/server.ts');
     return (context) => startServer(context, self.opts<ServerStartOptions>());
@@ -64,6 +91,15 @@ export function declareServer(program: Command, act: Act): void {
   act(info, async () => {
     const { showServer } = await import('../actions/server.ts');
     return showServer;
+  });
+  const relay = group
+    .command('relay', { hidden: true })
+    .description('the end of a relay on a node, which the server starts')
+    .option('--all-nodes', 'accept connections of other hosts')
+    .addHelpText('after', examples('torc server relay'));
+  act(relay, async (_, self) => {
+    const { runRelay } = await import('../actions/relay.ts');
+    return (context) => runRelay(context, self.opts<RelayOptions>());
   });
   const backup = group
     .command('backup')

@@ -21,10 +21,12 @@ export async function startOwnServer(context: Context): Promise<void> {
 
 /** Starts the server that workers wait for as it was started before, and says so. */
 export async function startAgain(context: Context, awaited: Awaited): Promise<void> {
-  const { host, port, lease_seconds, idle_minutes } = awaited.lasting ?? {};
+  const { host, port, advertise, relay, lease_seconds, idle_minutes } = awaited.lasting ?? {};
   const place = await startUnlessRunning(context, {
     ...(host == null ? {} : { host }),
     ...(port == null ? {} : { port }),
+    ...(advertise == null ? {} : { advertise }),
+    ...(relay == null ? {} : { relay }),
     ...(lease_seconds == null ? {} : { leaseSeconds: lease_seconds }),
     ...(awaited.lasting === null ? { idleMinutes } : idle_minutes == null ? {} : { idleMinutes: idle_minutes }),
   });

@@ -3,7 +3,9 @@ import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { shownAddress } from '../../api/addresses.ts';
 import type { Reply } from '../../api/contract.ts';
+import type { RelayKind } from '../../api/relay-kinds.ts';
 import { readServerFile, type ServerFile } from '../../api/server-file.ts';
 import { delay } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
@@ -20,6 +22,9 @@ const pollMs = 50;
 export interface DaemonOptions {
   port?: number;
   host?: string;
+  /** Addresses with commas between. */
+  advertise?: string;
+  relay?: RelayKind;
   idleMinutes?: number;
   leaseSeconds?: number;
 }
@@ -34,7 +39,7 @@ export interface ServerPlace {
 
 export function placeOf(context: Context, file: ServerFile): ServerPlace {
   return {
-    url: `https://${file.addresses[0] ?? ''}`,
+    url: `https://${shownAddress(file.addresses[0] ?? '')}`,
     hostname: file.hostname,
     pid: file.pid,
     directory: context.directory,
@@ -62,6 +67,8 @@ export async function startDaemon(context: Context, options: DaemonOptions): Pro
   const words = ['--dir', context.directory, '--console-level', 'error', 'server', 'start', '--lasting'];
   if (options.port !== undefined) words.push('--port', String(options.port));
   if (options.host !== undefined) words.push('--host', options.host);
+  if (options.advertise !== undefined) words.push('--advertise', options.advertise);
+  if (options.relay !== undefined) words.push('--relay', options.relay);
   if (options.idleMinutes !== undefined) words.push('--idle-minutes', String(options.idleMinutes));
   if (options.leaseSeconds !== undefined) words.push('--lease-seconds', String(options.leaseSeconds));
   const child = spawn(process.execPath, [programPath(), ...words], {

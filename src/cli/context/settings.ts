@@ -1,4 +1,6 @@
 /** What a configuration file can set: each key, how its value is checked, and who may set it. */
+import { advertisedText } from '../../api/addresses.ts';
+import { type RelayKind, relayKinds } from '../../api/relay-kinds.ts';
 import type { Environment } from '../../base/config.ts';
 import { TorcError } from '../../base/errors.ts';
 import { parseWalltime } from '../../base/units.ts';
@@ -24,6 +26,9 @@ export interface Settings {
   directory?: string;
   server?: 'auto' | 'off';
   slurm_calls_per_minute?: number;
+  /** Addresses with commas between. */
+  advertise?: string;
+  relay?: RelayKind;
 }
 
 export type SettingKey = keyof Settings;
@@ -116,6 +121,22 @@ export const settingList: Readonly<Record<SettingKey, Setting>> = {
     option: 'none',
     isLocal: false,
     read: numberOf,
+  },
+  advertise: {
+    about: 'HOST[:PORT], with commas: addresses at which nodes try to reach the server first',
+    example: '"login1-ib0"',
+    variable: 'TORC_ADVERTISE',
+    option: '--advertise of torc server start',
+    isLocal: false,
+    read: (value) => advertisedText(textOf(value)),
+  },
+  relay: {
+    about: 'how the server reaches nodes that cannot connect to its host: off, slurm, ssh',
+    example: '"slurm"',
+    variable: 'TORC_RELAY',
+    option: '--relay of torc server start',
+    isLocal: false,
+    read: (value) => oneOf(relayKinds, value),
   },
 };
 

@@ -7,6 +7,7 @@ import { reasonText } from '../../model/decide/reason-text.ts';
 import type { Context } from '../context/context.ts';
 import { withLocalInstants } from './local-time.ts';
 import { reasonHelp } from './reason-help.ts';
+import { type UnreachedWorker, unreachedText } from './unreached.ts';
 import { localTime } from './watch-lines.ts';
 
 export interface Why {
@@ -27,9 +28,15 @@ export interface Why {
   slurm_job_id: string | null;
   detail: string | null;
   reasons: { reason: Reason; text: string; help: string[] }[];
+  /** Of its workflow, while it waits. */
+  unreached_workers: UnreachedWorker[];
 }
 
-export function whyOf(context: Pick<Context, 'torc'>, { job, reasons, attempts }: JobShown): Why {
+export function whyOf(
+  context: Pick<Context, 'torc'>,
+  { job, reasons, attempts }: JobShown,
+  unreached: readonly UnreachedWorker[] = [],
+): Why {
   const last: ListRecord = attempts.at(-1) ?? {};
   const isCurrent = job.status !== 'ready' && job.status !== 'blocked' && job.status !== 'uninitialized';
   const text = (value: unknown): string | null => (isCurrent && typeof value === 'string' ? value : null);
@@ -49,6 +56,7 @@ export function whyOf(context: Pick<Context, 'torc'>, { job, reasons, attempts }
     reasons: reasons.map((reason) => {
       return { reason, text: reasonText(reason), help: reasonHelp(context, subject, [reason]) };
     }),
+    unreached_workers: isCurrent ? [] : unreached.filter(({ workflow_key }) => workflow_key === subject.workflow_key),
   };
 }
 
@@ -59,6 +67,7 @@ export function whyText(why: Why, tail: readonly string[], now: number): string 
     ...attemptLines(why, now),
     ...tail.map((line) => `  | ${line}`),
     ...why.reasons.flatMap(({ text, help }) => [withLocalInstants(text, now), ...help.map(indent)]),
+    ...why.unreached_workers.map(unreachedText),
   ].map(visible);
   return `${head}\n${lines.map((line) => `  ${line}\n`).join('')}`;
 }

@@ -9,6 +9,7 @@ import { below, openOwnLog } from '../../base/trusted/shared.ts';
 import { parseDuration, parseMemory } from '../../base/units.ts';
 import { slurmEnvironment } from '../../slurm/environment.ts';
 import { stepPlace } from '../../slurm/step.ts';
+import { withUnreachedNote } from '../../worker/exchange/unreached-note.ts';
 import type { WorkerExit, WorkerOptions } from '../../worker/options.ts';
 import { believedCpus, chosenGpus, machineResources } from '../../worker/processes/resources.ts';
 import { usableTopology } from '../../worker/processes/topology.ts';
@@ -73,7 +74,16 @@ export async function runWorkerHere(
     waitForNewJobsSeconds: options.waitForNewJobs ?? null,
     identity: { hostname: machine.hostname, cluster: null, slurmJobId: null, restartCount: 0, allocationKey: null },
   };
-  const api = withWaitMinutes(openClient(context.directory), options.wait);
+  const subject = {
+    hostname: machine.hostname,
+    node: slurm?.nodeName ?? machine.hostname,
+    pid: process.pid,
+    workflow_key: workflowKey,
+    slurm_job_id: slurm?.slurmJobId ?? null,
+    num_nodes: slurm?.numNodes ?? 1,
+  };
+  const client = withUnreachedNote(openClient(context.directory), context.directory, subject, systemClock);
+  const api = withWaitMinutes(client, options.wait);
   return runLogged(context, worker, api, workerLogName(process.pid), warn);
 }
 

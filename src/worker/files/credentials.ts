@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import type { Assignment } from '../../api/contract.ts';
-import { readServerFile } from '../../api/server-file.ts';
+import { readReachableServer } from '../../api/network.ts';
 import { jobToken } from '../../base/job-credential.ts';
 import {
   makeScratchFolder,
@@ -40,7 +40,7 @@ export function openCredentials(directory: string, workerId: string): Credential
       try {
         if (key === undefined) return;
         folder ??= makeScratchFolder('torc-jobs-');
-        const server = readServerFile(directory);
+        const server = readReachableServer(directory);
         if (server === null) return;
         const { token: _, ...public_ } = server;
         writeScratch(join(folder, 'server.json'), `${JSON.stringify(public_, null, 2)}\n`);
