@@ -109,6 +109,10 @@ async function bundlePage() {
     input: { page: join(source, 'main.tsx') },
     platform: 'browser',
     tsconfig: join(source, 'tsconfig.json'),
+    // what is not in the script is nowhere: a browser has neither packages nor modules of node
+    onLog(_level, { message }) {
+      throw new Error(message);
+    },
   });
   const { output } = await page.write({ dir: folder, format: 'esm', minify: true, entryFileNames: '[name].js' });
   await page.close();

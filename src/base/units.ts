@@ -3,8 +3,10 @@
  * what the rest of torc computes with. Everything that cannot be read throws TorcError('usage').
  */
 import { TorcError } from './errors.ts';
+import { memoryUnits } from './unit-texts.ts';
 
-const memoryUnits = ['', 'k', 'm', 'g', 't', 'p'] as const;
+export { formatDuration, formatMemory } from './unit-texts.ts';
+
 const memoryPattern = /^([0-9]+(?:\.[0-9]+)?|\.[0-9]+) *([kmgtp]?)(ib?|b)?$/i;
 const memoryHint = "Write memory as a number with a unit: '512m', '1.5g' or '1t' (binary: 1g is 1024m).";
 
@@ -54,21 +56,6 @@ export function slurmMemoryBytes(text: string | null | undefined): number | null
   const power = { K: 1, '': 2, M: 2, G: 3, T: 4 }[(match[2] ?? '').toUpperCase()] ?? 2;
   const bytes = Number(match[1]) * 1024 ** power;
   return bytes > 0 && Number.isSafeInteger(bytes) ? bytes : null;
-}
-
-/** Bytes for people, at most four characters and a unit, readable by `parseMemory`: `1.5G`, `512M`, `0B`. */
-export function formatMemory(bytes: number): string {
-  let value = bytes;
-  let power = 0;
-  while (power < memoryUnits.length - 1 && rounded(value) >= 1024) {
-    value /= 1024;
-    power += 1;
-  }
-  return `${rounded(value)}${(memoryUnits[power] || 'b').toUpperCase()}`;
-}
-
-function rounded(value: number): number {
-  return value < 100 ? Math.round(value * 10) / 10 : Math.round(value);
 }
 
 /**
@@ -136,21 +123,4 @@ export function parseWalltime(text: string): number {
   const seconds = Number(days ?? 0) * day + weighted([first, second, third], weights);
   if (seconds === 0) throw new TorcError('usage', `${shown(text)} is not longer than zero.`, walltimeHint);
   return checkedSeconds(seconds, text, walltimeHint);
-}
-
-function two(value: number): string {
-  return String(value).padStart(2, '0');
-}
-
-/** A duration for people, by its two largest units: `3.4 s`, `42 s`, `4m 05s`, `1h 02m`, `2d 03h`. */
-export function formatDuration(seconds: number): string {
-  const value = Math.max(0, seconds);
-  if (value < 9.95) return `${value.toFixed(1)} s`;
-  const whole = Math.round(value);
-  if (whole < minute) return `${whole} s`;
-  if (whole < hour) return `${Math.floor(whole / minute)}m ${two(whole % minute)}s`;
-  const minutes = Math.round(whole / minute);
-  if (minutes < 24 * 60) return `${Math.floor(minutes / 60)}h ${two(minutes % 60)}m`;
-  const hours = Math.round(whole / hour);
-  return `${Math.floor(hours / 24)}d ${two(hours % 24)}h`;
 }

@@ -1,5 +1,5 @@
 /** Values as people read them. */
-import { formatDuration, formatMemory } from '../base/units.ts';
+import { formatDuration, formatMemory } from '../base/unit-texts.ts';
 
 export { formatDuration, formatMemory };
 
