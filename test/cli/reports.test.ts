@@ -1,5 +1,5 @@
 /** Reports of a run in which jobs fail: as text, CSV, JSON and SVG. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newPlace, type Place } from './place.ts';
@@ -13,14 +13,16 @@ interface Bin {
   job_cpus: number;
 }
 
+const env = { API_TOKEN: 'tokenvalue17', PLACE: '<b>here</b>' };
 const hostile = 'a <script>alert("x")</script> & b';
 
 let place: Place;
 beforeAll(async () => {
   place = newPlace();
   const fails = [1, 2].map((n) => ({ name: `fails_${n}`, command: `echo "error: no seed ${n}" >&2; exit 3` }));
+  fails.push({ name: 'leaks', command: 'echo "fatal: password=hunter2secret was refused" >&2; exit 4' });
   const jobs = [{ name: hostile, command: 'sleep 0.2' }, ...fails, { name: 'good', command: 'true' }];
-  await place.torc('run', place.file('w.json', JSON.stringify({ name: hostile, jobs })), '-o', 'out');
+  await place.torc('run', place.file('w.json', JSON.stringify({ name: hostile, env, jobs })), '-o', 'out');
 });
 afterAll(() => place.remove());
 
@@ -33,7 +35,7 @@ it('the timeline has each attempt of the list of results', async () => {
   const { results } = await place.json<{ results: Span[] }>(['results', 'list', '-k', '1']);
   const seen = (rows: Span[]) => rows.map(({ job_name, outcome }) => `${job_name} ${outcome}`).sort();
   expect(seen(spans)).toEqual(seen(results));
-  expect(spans).toHaveLength(4);
+  expect(spans).toHaveLength(5);
   expect({ bins, numWorkers: workers.length }).toEqual({ bins: null, numWorkers: 1 });
   const { stdout } = await place.torc('reports', 'timeline', '1', '-F', 'csv');
   expect(stdout.trim().split('\n')).toHaveLength(1 + spans.length);
@@ -50,8 +52,8 @@ it('text fits into 80 columns', async () => {
     expect(lines.filter((line) => line.length > 80)).toEqual([]);
   }
   const { stdout } = await place.torc('reports', 'timeline', '1');
-  expect(stdout).toMatch(/^4 attempts of 1 worker, /);
-  expect(stdout).toMatch(/!.*\| 4 \(2 failed\)$/m);
+  expect(stdout).toMatch(/^5 attempts of 1 worker, /);
+  expect(stdout).toMatch(/!.*\| 5 \(3 failed\)$/m);
 });
 
 it('utilization is an average over time', async () => {
@@ -86,7 +88,7 @@ it('pictures are files that show hostile names as text', async () => {
     expect(svg).not.toMatch(/NaN|undefined|Infinity/);
   }
   expect(written('timeline.svg')).toContain('a &lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; &amp; b');
-  expect(written('timeline.svg').match(/<rect class="failed" [^>]*><title>/g)).toHaveLength(2);
+  expect(written('timeline.svg').match(/<rect class="failed" [^>]*><title>/g)).toHaveLength(3);
   const { stdout } = await place.torc('reports', 'timeline', '1', '--format', 'svg', '--bins', '10');
   expect(stdout).toMatch(/<path class="given" /);
 });
@@ -95,7 +97,7 @@ it('the extension of the file chooses the format', async () => {
   await place.torc('reports', 'timeline', '1', '-o', 't.csv');
   expect(written('t.csv')).toMatch(/^compute_node_key,/);
   await place.torc('reports', 'timeline', '1', '-o', 't.json');
-  expect(JSON.parse(written('t.json'))).toMatchObject({ workflow_key: '1', num_spans: 4 });
+  expect(JSON.parse(written('t.json'))).toMatchObject({ workflow_key: '1', num_spans: 5 });
 });
 
 it('wrong values are refused', async () => {
@@ -117,4 +119,30 @@ it('a workflow of which nothing has run says so', async () => {
     expect((await place.torc('reports', report, key)).stdout).toBe('Nothing has run yet.\n');
     expect((await place.torc('reports', report, key, '--format', 'svg')).stdout).toContain('Nothing has run yet.');
   }
+});
+
+it('the page has no scripts, loads nothing, shows hostile names as text and no secrets', async () => {
+  const { code, stdout, stderr } = await place.torc('reports', 'html', '1', '-o', 'r.html');
+  expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+  expect(stderr).toMatch(/^wrote .*r\.html\n$/);
+  const html = written('r.html');
+  expect(html).toMatch(/^<!doctype html>/);
+  expect(html).not.toContain('<script');
+  expect(html).not.toContain('<b>here</b>');
+  expect(html.match(/&lt;script&gt;alert/g)?.length).toBeGreaterThan(3);
+  expect(
+    html.match(/(?:\b(?:href|src)=|url\(|@import)[^>]{0,40}/g)?.filter((each) => !each.startsWith('href="#')),
+  ).toEqual([]);
+  expect(html).not.toMatch(/NaN|undefined|Infinity/);
+  for (const secret of ['hunter2secret', 'tokenvalue17']) expect(html).not.toContain(secret);
+  expect(html).toContain('fatal: password=***');
+  await place.torc('reports', 'html', '1');
+  expect(existsSync(join(place.path, 'torc-1-a_script_alert_x_script_b.html'))).toBe(true);
+});
+
+it('the page of a workflow that has not run', async () => {
+  const key = await place.create('true');
+  const { path, bytes } = await place.json<{ path: string; bytes: number }>(['reports', 'html', key]);
+  expect(readFileSync(path).length).toBe(bytes);
+  expect(readFileSync(path, 'utf8')).toContain('Nothing has run yet.');
 });

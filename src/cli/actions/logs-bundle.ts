@@ -5,9 +5,8 @@ import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Api, ListName } from '../../api/contract.ts';
-import { readServerFile } from '../../api/server-file.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
-import { secretValues, withoutSecrets } from '../../base/masking.ts';
+import { withoutSecrets } from '../../base/masking.ts';
 import { counted } from '../../base/text.ts';
 import { writeOwnNewFile } from '../../base/trusted/shared.ts';
 import { formatMemory } from '../../base/units.ts';
@@ -15,6 +14,7 @@ import { version } from '../../base/version.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { exportLines } from '../documents/export-document.ts';
+import { knownSecrets } from '../documents/known-secrets.ts';
 import { listPages } from '../input/list.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import type { LogEnds } from '../output/log-ends.ts';
@@ -122,18 +122,6 @@ function logOf({ shown: { job }, stdout, stderr, unread }: LogEnds): Entry {
   const text = unread === null ? part('stdout', stdout) + part('stderr', stderr) : `${unread}\n`;
   const attempt = `job_${job.job_key}_run_${job.run_id ?? 0}_attempt_${job.attempt_id ?? 0}`;
   return { name: `logs/${attempt}.txt`, text: `job ${job.job_key} (${job.name}): ${job.command}\n${text}` };
-}
-
-/** What must not be in it whatever it looks like: the server's token, and secrets of this environment. */
-function knownSecrets({ directory, env }: Context): string[] {
-  const found = secretValues(env);
-  try {
-    const file = readServerFile(directory);
-    if (file !== null) found.push(file.token);
-  } catch {
-    // there is no server whose token could appear
-  }
-  return found;
 }
 
 async function writeArchive(path: string, entries: readonly Entry[]): Promise<void> {

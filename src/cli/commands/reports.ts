@@ -1,6 +1,7 @@
 /** `torc reports`: what happened in workflows; `torc workflows correct-resources`. */
 import { type Command, Option } from 'commander';
 import type { FailureReportOptions } from '../actions/reports-failures.ts';
+import type { HtmlOptions } from '../actions/reports-html.ts';
 import type { PeriodOptions, TimelineOptions } from '../actions/reports-timeline.ts';
 import type { CorrectOptions } from '../actions/resource-use.ts';
 import type { UsageOptions } from '../actions/usage-hours.ts';
@@ -18,6 +19,7 @@ export function declareReports(program: Command, act: Act): void {
   declareTimeline(group, act);
   declareUtilization(group, act);
   declareFailures(group, act);
+  declareHtml(group, act);
   const resources = group
     .command('resources')
     .description('compare what jobs use with what they ask for, and propose values; similar jobs are one row')
@@ -125,6 +127,25 @@ function declareFailures(group: Command, act: Act): void {
   act(failures, async ([key], self) => {
     const { reportFailures } = await import('../actions/reports-failures.ts');
     return (context) => reportFailures(context, key ?? null, self.opts<FailureReportOptions>());
+  });
+}
+
+function declareHtml(group: Command, act: Act): void {
+  const html = group
+    .command('html')
+    .description('write everything about a workflow into one page that can be mailed and opened without network')
+    .argument('[key]', keyArgument)
+    .option('-o, --output <file>', 'file to write (default: torc-KEY-NAME.html)')
+    .addHelpText(
+      'after',
+      `
+Summary, timeline, utilization, failures, requests against use, node-hours, graph and provenance. The page has no scripts and loads
+nothing. Texts that look like secrets are replaced by ***: look into the page before you send it.
+${examples('torc reports html 7', 'torc reports html 7 -o report.html').trimStart()}`,
+    );
+  act(html, async ([key], self) => {
+    const { reportHtml } = await import('../actions/reports-html.ts');
+    return (context) => reportHtml(context, key ?? null, self.opts<HtmlOptions>());
   });
 }
 

@@ -8,6 +8,8 @@ const left = 70;
 const width = 1100;
 const height = 130;
 const gap = 54;
+/** With so many times more on the nodes than in jobs, the scale is that of the jobs. */
+const mostUnused = 4;
 
 type Bin = Utilization['bins'][number];
 
@@ -58,12 +60,15 @@ export function utilizationPicture(name: string, { from, to, bins, bin_seconds }
 
 function drawPanel(panel: Panel, bins: readonly Bin[], scale: TimeScale, top: number, binSeconds: number): string {
   const foot = top + height;
-  const values = bins.flatMap((bin) => [panel.had(bin), panel.given(bin), panel.used?.(bin) ?? 0]);
-  const most = Math.max(...values, Number.MIN_VALUE);
+  const had = Math.max(...bins.map(panel.had));
+  const inJobs = Math.max(...bins.map((bin) => Math.max(panel.given(bin), panel.used?.(bin) ?? 0)));
+  // what is much less than there was would be a flat line
+  const isCut = inJobs > 0 && had > inJobs * mostUnused;
+  const most = Math.max(isCut ? inJobs * 1.25 : Math.max(had, inJobs), Number.MIN_VALUE);
   const area = (className: string, valueIn: (bin: Bin) => number): string => {
     const steps = bins.map((bin, index) => {
       const end = scale.from + (index + 1) * binSeconds * 1000;
-      return `V${pixels(foot - (valueIn(bin) / most) * height)}H${pixels(xOf(scale, end))}`;
+      return `V${pixels(foot - Math.min(1, valueIn(bin) / most) * height)}H${pixels(xOf(scale, end))}`;
     });
     return `<path class="${className}" d="M${pixels(scale.left)} ${pixels(foot)}${steps.join('')}V${pixels(foot)}z"/>`;
   };
@@ -75,7 +80,7 @@ function drawPanel(panel: Panel, bins: readonly Bin[], scale: TimeScale, top: nu
     return line + label(panel.text(most * share), { x: scale.left - 6, y: y + 4, anchor: 'end', className: 'faint' });
   });
   return [
-    label(panel.name, { x: scale.left, y: top - 25 }),
+    label(isCut ? `${panel.name} (the nodes had ${panel.text(had)})` : panel.name, { x: scale.left, y: top - 25 }),
     timeAxis(scale, top, foot),
     area('had', panel.had),
     area('given', panel.given),
