@@ -9,6 +9,7 @@ import { serverDirectoryNames } from '../base/paths.ts';
 import { explainDirectory, openForAppending, openPrivateFolder } from '../base/trusted/private.ts';
 import { countOpenAllocations } from '../storage/authoring/allocations.ts';
 import { forgetLastingServer, noteLastingServer } from '../storage/database/lasting-server.ts';
+import { requireSqlite } from '../storage/database/sqlite.ts';
 import { countOpenFirings } from '../storage/running/actions.ts';
 import { countActiveComputeNodes } from '../storage/running/compute-nodes.ts';
 import { nextDueAt } from '../storage/running/due.ts';
@@ -41,6 +42,8 @@ const retryMs = 100;
  * 'no_space' when it cannot be written.
  */
 export async function runServer(options: DaemonOptions): Promise<void> {
+  // before anything is made
+  requireSqlite();
   const log = await openServerLog(options.directory);
   const service = await openWhenFree(options.directory, log);
   service.onAway = (text) => options.warn?.(text);

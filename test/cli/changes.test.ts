@@ -65,6 +65,12 @@ describe('a workflow that is changed step by step', () => {
     ]);
   });
 
+  it('recovers by itself, which is told in words', async () => {
+    const most = (n: string) => place.torc('workflows', 'modify', '1', '--max-recoveries', n);
+    expect((await most('2')).stdout).toMatch(/^recovery +- +at most 2 recoveries, memory x1\.5, runtime x1\.5$/m);
+    expect((await most('0')).stdout).toMatch(/^recovery +at most 2 recoveries, memory x1\.5, runtime x1\.5 +-$/m);
+  });
+
   it('is archived, and then listed only on request', async () => {
     const signal = ['--termination-signal', 'SIGUSR2', '--sigterm-lead-seconds', '120'];
     expect(await place.json(['workflows', 'modify', '1', ...signal])).toMatchObject({

@@ -226,3 +226,15 @@ describe('without Slurm', () => {
     expect(await slurm.scancel(['1'])).toMatchObject({ kind: 'failed', reason: words });
   });
 });
+
+it('srun ends as its command does, and with 128 and the signal for one that a signal ended', async () => {
+  const { fake } = start();
+  const ending = async (script: string) => {
+    const limits = { variables: fake.env, seconds: 60, workingDirectory: null };
+    const result = await runCommand('srun', ['--nodes=1', 'bash', '-c', script], limits);
+    return result.kind === 'ended' ? result.exitCode : result.kind;
+  };
+  expect(await ending('exit 9')).toBe(9);
+  expect(await ending('kill -KILL $$')).toBe(137);
+  expect(await ending('kill -TERM $$')).toBe(143);
+});

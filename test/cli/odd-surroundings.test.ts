@@ -90,6 +90,7 @@ it.each([
   expect(ended.stdout).toBe('5\n');
   expect(ended.stderr).toContain(`${message}\nhint: `);
   expect(ended.stderr).toContain('npm rebuild better-sqlite3');
+  expect(run(`${preload} torc --dir S server start; echo $?; ls -A S`).stdout).toBe('5\n');
   const doctor = run(`${preload} torc --dir T doctor`);
   expect(doctor.stdout).toContain(message.replace('error: ', '').slice(0, 60));
 });

@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { readFileSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -176,7 +177,7 @@ async function srun() {
       for (const name of ['SIGTERM', 'SIGUSR2']) process.on(name, () => child.kill(name));
       return new Promise((resolve) => {
         child.on('error', () => resolve(2));
-        child.on('exit', (code) => resolve(code ?? 1));
+        child.on('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal]));
       });
     }),
   );

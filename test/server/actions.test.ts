@@ -3,7 +3,7 @@
  */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { TorcError } from '../../src/base/errors.ts';
 import { ActionRunner } from '../../src/server/actions/action-runner.ts';
@@ -56,6 +56,15 @@ async function die(): Promise<void> {
   runner = null;
   await open();
 }
+
+// such as one about listeners that are never removed
+const warnings: string[] = [];
+const listen = ({ message }: Error): void => void warnings.push(message);
+beforeAll(() => void process.on('warning', listen));
+afterAll(() => {
+  process.off('warning', listen);
+  expect(warnings).toEqual([]);
+});
 
 beforeEach(async () => {
   directory = temporaryDirectory();

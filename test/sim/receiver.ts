@@ -40,8 +40,10 @@ export class Receiver {
     const isRefused = !this.isReliable && random.chance(0.3);
     const isAnswered = this.isReliable || random.chance(0.7);
     return new Promise((resolve, reject) => {
-      ended.addEventListener('abort', () => reject(new TorcError('interrupted', 'the server ends', null)));
+      const end = (): void => reject(new TorcError('interrupted', 'the server ends', null));
+      ended.addEventListener('abort', end);
       server.process.clock.after(random.spread(5, 5_000), () => {
+        ended.removeEventListener('abort', end);
         if (!isRefused && !ended.aborted && !server.isSuperseded) this.#take(id, facts);
         if (isRefused || !isAnswered) reject(new TorcError('unusable', 'the receiver does not answer', null));
         else resolve();

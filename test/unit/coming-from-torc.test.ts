@@ -84,6 +84,10 @@ describe('a command line of torc', () => {
     ['files create --name in --path /data/x 7', 'files add in --workflow-key 7 --path /data/x'],
     ['slurm schedule-nodes 7 --num-hpc-jobs 4', 'slurm schedule-nodes --workflow-key 7 -n 4'],
     ['slurm schedule-nodes -n 5 7', 'slurm schedule-nodes --workflow-key 7 -n 5'],
+    [
+      'slurm schedule-nodes --no-start-one-worker-per-node 7 -n 5',
+      'slurm schedule-nodes --workflow-key 7 --no-start-one-worker-per-node -n 5',
+    ],
     ['slurm parse-logs 7 --output-dir /x', 'jobs diagnose --workflow-key 7'],
     ['-s exec -c true', 'exec --local -c true'],
     ['exec -- prog -f json', 'exec -- prog -f json'],

@@ -8,6 +8,7 @@ import { chooseWorkflow } from '../input/workflow-key.ts';
 import { scalingStateText, settingsText } from '../output/autoscaler-text.ts';
 import { findObstacles, obstacleLines } from '../output/obstacles.ts';
 import { printResult } from '../output/output.ts';
+import { recoveryWords } from '../output/recovery-words.ts';
 import { factLines } from '../output/table.ts';
 import { fieldLines } from '../output/text-columns.ts';
 import { unsentLines } from '../output/unsent-notifications.ts';
@@ -34,11 +35,9 @@ export async function showWorkflow(context: Context, key: string | null): Promis
 
 /** `1 of at most 3 recoveries, memory x1.5, runtime x1.5`. */
 function recoveryText(recovery: NonNullable<WorkflowShown['recovery']>): string {
-  const { num_recoveries, max_recoveries, memory_factor, runtime_factor, retry_unknown, next_at } = recovery;
-  const unknown = retry_unknown ? ', other failures as before' : '';
+  const { num_recoveries, next_at } = recovery;
   const next = next_at === null ? '' : `, the next one at ${next_at}`;
-  const done = `${num_recoveries} of at most ${counted(max_recoveries, 'recovery', 'recoveries')}`;
-  return `${done}, memory x${memory_factor}, runtime x${runtime_factor}${unknown}${next}`;
+  return `${num_recoveries} of ${recoveryWords(recovery)}${next}`;
 }
 
 /** The progress of a workflow: the jobs by status, one status per line. */

@@ -5,6 +5,7 @@ import { formatMemory, parseDuration, parseMemory } from '../../base/units.ts';
 import { isGpuCount } from '../../model/job.ts';
 import type { Context } from '../context/context.ts';
 import { textTable } from '../output/output.ts';
+import { type RecoverySettings, recoveryWords } from '../output/recovery-words.ts';
 
 /** Requirements as typed, before sizes and durations are read. */
 export interface ResourceOptions {
@@ -63,8 +64,10 @@ export function changesTable(
   before: readonly string[] = [],
 ): string {
   if (changes.length === 0) return '';
-  const readable = (field: string, value: unknown) =>
-    field === 'memory_bytes' && typeof value === 'number' ? formatMemory(value) : value;
+  const readable = (field: string, value: unknown) => {
+    if (field === 'memory_bytes' && typeof value === 'number') return formatMemory(value);
+    return field === 'recovery' && value !== null ? recoveryWords(value as RecoverySettings) : value;
+  };
   const rows = changes.map(({ field, old_value, new_value, ...others }) => ({
     ...others,
     field,

@@ -126,19 +126,11 @@ function partsOf({ typed, here, options = {} }: Word, rest: readonly string[]): 
 
 /** Whether the word after this one is its value, as far as can be told from a long option. */
 function isValue(before: string | undefined): boolean {
-  return before !== undefined && /^--?[a-z]/.test(before) && !before.includes('=') && !flags.has(before);
+  return before !== undefined && /^--?(?!no-)[a-z]/.test(before) && !before.includes('=') && !flags.has(before);
 }
 
 /** Options without a value, of commands whose operands are moved. */
-const flags = new Set([
-  '--dry-run',
-  '-d',
-  '-S',
-  '--start-one-worker-per-node',
-  '--keep-scripts',
-  '--no-server',
-  '--hold',
-]);
+const flags = new Set(['--dry-run', '-d', '-S', '--start-one-worker-per-node', '--keep-scripts', '--hold']);
 
 function halves(word: string): [string, string] {
   const at = word.indexOf('=');

@@ -2,6 +2,7 @@
  * Work that waits in rows: claimed one by one in transactions, several carried out at a time. The next server finds what
  * this one did not finish.
  */
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../../base/clock.ts';
 import type { Fact } from '../../storage/database/facts.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
@@ -39,6 +40,8 @@ export class ClaimedWork<T> {
   constructor(context: ServerContext, kind: KindOfWork<T>) {
     this.#context = context;
     this.#kind = kind;
+    // each piece of work that is carried out listens once
+    setMaxListeners(kind.mostAtATime, this.#abort.signal);
   }
 
   start(): void {
