@@ -20,7 +20,7 @@ import {
 import { ownWords, submittedId } from './replies.ts';
 import { type RunCommand, type RunResult, runCommand } from './run.ts';
 import { parseScontrolJobs } from './scontrol.ts';
-import { clusterNameIn, type ParsedSite, parseSite } from './site.ts';
+import { clusterNameIn, hasPartitionQos, type ParsedSite, parseSite } from './site.ts';
 import { isSlurmAway, type StartEstimate, startEstimateIn } from './start-estimate.ts';
 import { mayHaveSubmitted, submitError } from './submit-errors.ts';
 import { queryVariables, submitVariables } from './variables.ts';
@@ -73,7 +73,8 @@ export interface SiteQueries {
 }
 
 /** Time limits of Slurm's commands, in seconds. slurmctld's own timeouts are shorter. */
-export const commandTimeLimits = { submit: 180, query: 100 } as const;
+export const qosWords = ['--parsable2', '--noheader', 'show', 'qos', 'format=Name,MaxWall'];
+const commandTimeLimits = { submit: 180, query: 100 } as const;
 
 /** Ids on one command line. */
 const idsPerCall = 5000;
@@ -175,7 +176,14 @@ class SystemSlurm implements SlurmCommands, SiteQueries {
     if (partitions.kind === 'failed') return partitions;
     const nodes = await this.ask('scontrol', ['--oneliner', 'show', 'node']);
     if (nodes.kind === 'failed') return nodes;
-    const texts = { config: config.value, partitions: partitions.value, nodes: nodes.value };
+    const qos = hasPartitionQos(partitions.value) ? await this.ask('sacctmgr', qosWords) : null;
+    const texts = {
+      config: config.value,
+      partitions: partitions.value,
+      nodes: nodes.value,
+      // accounting may be away, or not there: then only the limits of the partitions are known
+      qos: qos?.kind === 'ok' ? qos.value : '',
+    };
     return { kind: 'ok', value: parseSite(texts) };
   }
 

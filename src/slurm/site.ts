@@ -1,6 +1,6 @@
 /**
  * Makes the profile of a cluster from `scontrol show config`, `show partition` and `show node`, the latter two with
- * `--oneliner`. It never throws: lines that cannot be read are counted and left out.
+ * `--oneliner`, and from the limits of QOS where sacctmgr tells them. It never throws: lines that cannot be read are counted and left out.
  */
 import { numGpusOf } from '../model/plan/nodes.ts';
 import type { Gpus, NodeKind, Partition, SiteProfile } from '../model/plan/site.ts';
@@ -10,6 +10,8 @@ export interface SiteTexts {
   config: string;
   partitions: string;
   nodes: string;
+  /** Of `sacctmgr --parsable2 --noheader show qos format=Name,MaxWall`; empty where that does not answer. */
+  qos: string;
 }
 
 export interface ParsedSite {
@@ -26,17 +28,40 @@ export function parseSite(texts: SiteTexts): ParsedSite {
   const nodes = records(texts.nodes, 'NodeName', nodeOf);
   const cluster = clusterNameIn(texts.config);
   const kinds = kindsByPartition(nodes.found);
+  const longest = longestByQos(texts.qos);
   const numUnparsed = partitions.numUnparsed + nodes.numUnparsed;
   if (cluster === null) return { site: null, numUnparsed };
   return {
     site: {
       cluster,
       slurm_version: presentText(config.get('SLURM_VERSION')),
-      partitions: partitions.found.map((partition) => ({ ...partition, nodes: kinds.get(partition.name) ?? [] })),
+      partitions: partitions.found.map((partition) => ({
+        ...partition,
+        max_time_seconds: shorter(partition.max_time_seconds, longest.get(partition.qos?.toLowerCase() ?? '') ?? null),
+        nodes: kinds.get(partition.name) ?? [],
+      })),
     },
     numUnparsed,
   };
 }
+
+/** Whether a partition has a QOS of its own, whose limits hold for all its jobs. */
+export function hasPartitionQos(partitions: string): boolean {
+  return /(?:^|\s)QoS=(?!N\/A(?:\s|$)|\(null\))\S/m.test(partitions);
+}
+
+/** `short|04:00:00`, in seconds; a QOS without a limit has no time. Accounting keeps all names in lower case. */
+function longestByQos(text: string): Map<string, number> {
+  const limits = text.split('\n').flatMap((line) => {
+    const [name = '', time] = line.trim().split('|');
+    const seconds = parseDuration(time);
+    return name === '' || seconds === null ? [] : [[name.toLowerCase(), seconds] as const];
+  });
+  return new Map(limits);
+}
+
+const shorter = (one: number | null, other: number | null): number | null =>
+  one === null || other === null ? (one ?? other) : Math.min(one, other);
 
 /** Of `scontrol show config`. */
 export function clusterNameIn(config: string): string | null {

@@ -88,7 +88,7 @@ const readers: Record<string, (text: string) => unknown> = {
   parseSacct,
   parseScontrolJobs,
   parseSinfo,
-  parseSite: (text) => parseSite({ config: `ClusterName = c\n${text}`, partitions: text, nodes: text }),
+  parseSite: (text) => parseSite({ config: `ClusterName = c\n${text}`, partitions: text, nodes: text, qos: text }),
   parseSize,
   parseSqueue,
   parseState,

@@ -317,3 +317,31 @@ describe('ownWords', () => {
     expect(ownWords('x'.repeat(100_000))?.length).toBeLessThan(2100);
   });
 });
+
+describe('the profile of a cluster', () => {
+  const text = (name: string) =>
+    readFileSync(new URL(`../fixtures/slurm/24.11/site-${name}.txt`, import.meta.url), 'utf8');
+  const [config, nodes, plain] = [ended(text('config')), ended(text('nodes')), text('partitions')];
+  const withQos = ended(plain.replace('QoS=N/A', 'QoS=quick'));
+
+  it('has the limits of QOS only where a partition has one of its own', async () => {
+    const without = slurmThatSays(config, ended(plain), nodes);
+    answered(await without.slurm.site());
+    expect(without.calls.map(({ command }) => command)).toEqual(Array(3).fill('scontrol'));
+    const { slurm, calls } = slurmThatSays(config, withQos, nodes, ended('quick|02:00:00\n'));
+    expect(answered(await slurm.site()).site?.partitions[0]).toMatchObject({ qos: 'quick', max_time_seconds: 7200 });
+    expect(calls[3]).toMatchObject({
+      command: 'sacctmgr',
+      args: ['--parsable2', '--noheader', 'show', 'qos', 'format=Name,MaxWall'],
+    });
+  });
+
+  it.each<[string, RunResult]>([
+    ['is missing', { kind: 'missing' }],
+    ['does not answer', { kind: 'timeout', seconds: 20, stdout: '', stderr: '' }],
+    ['fails', ended('', 'sacctmgr: error: Problem talking to the database: Connection refused', 1)],
+  ])('is made without them when sacctmgr %s', async (_, result) => {
+    const { slurm } = slurmThatSays(config, withQos, nodes, result);
+    expect(answered(await slurm.site()).site?.partitions[0]).toMatchObject({ qos: 'quick', max_time_seconds: null });
+  });
+});

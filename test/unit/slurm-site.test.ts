@@ -7,11 +7,15 @@ import { type ParsedSite, parseSite } from '../../src/slurm/site.ts';
 const versions = ['22.05', '24.11'] as const;
 const text = (version: string, name: string) =>
   readFileSync(new URL(`../fixtures/slurm/${version}/site-${name}.txt`, import.meta.url), 'utf8');
-const parsed = (version: string, changed: { nodes?: string; partitions?: string; config?: string } = {}): ParsedSite =>
+const parsed = (
+  version: string,
+  changed: { nodes?: string; partitions?: string; config?: string; qos?: string } = {},
+): ParsedSite =>
   parseSite({
     config: text(version, 'config'),
     partitions: text(version, 'partitions'),
     nodes: text(version, 'nodes'),
+    qos: '',
     ...changed,
   });
 const gib = 1024 ** 3;
@@ -100,4 +104,24 @@ describe('odd words', () => {
     expect(parsed('22.05', { config: 'SLURM_VERSION = 22.05.8\n' }).site).toBeNull();
     expect(parsed('22.05', { partitions: '', nodes: '' }).site?.partitions).toEqual([]);
   });
+});
+
+it.each(versions)('the time limit of the QOS of a partition counts where it is shorter, with Slurm %s', (version) => {
+  const withQos: Record<string, string> = { short: 'Quick', whole: 'normal', shared: 'long', main: 'unknown' };
+  const partitions = text(version, 'partitions').replace(/^PartitionName=(\w+).*$/gm, (line, name) =>
+    line.replace('QoS=N/A', `QoS=${withQos[name] ?? 'N/A'}`),
+  );
+  const qos = 'normal|3-00:00:00\nquick|02:00:00\nlong|7-00:00:00\nfree|\n';
+  const limits = (changed: object) =>
+    parsed(version, changed).site?.partitions.map(({ name, max_time_seconds }) => [name, max_time_seconds]);
+  const hours = 3600;
+  expect(limits({ partitions, qos })).toEqual([
+    ['main', null],
+    ['gpu', null],
+    ['short', 2 * hours],
+    ['whole', 48 * hours],
+    ['shared', 7 * 24 * hours],
+    ['retired', null],
+  ]);
+  expect(limits({ partitions })).toEqual(limits({}));
 });
