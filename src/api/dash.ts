@@ -7,6 +7,8 @@ export interface DashAnswers {
   workflow_page: { request: { workflow_key: string }; reply: WorkflowPage };
   job_page: { request: { job_key: string }; reply: JobPage };
   log: { request: LogRequest; reply: LogPiece };
+  plan: { request: DashRequest; reply: DashPlan };
+  apply: { request: DashRequest & { state: string }; reply: DashResult };
 }
 export type DashAnswerName = keyof DashAnswers;
 
@@ -56,4 +58,65 @@ export interface LogPiece {
   has_ended: boolean;
   /** Why there is nothing; null where there is something, or is going to be. */
   missing: string | null;
+}
+
+interface CommandKind {
+  /** On the button. */
+  title: string;
+  /** What its number counts, and the number to begin with; null for a command without one. */
+  counts: string | null;
+  number: number | null;
+  /** What it does, for a command that has no dry run; null for others. */
+  planned: string | null;
+  /** Applied only while its plan is the one that was seen. Others change with everything that runs. */
+  isExact: boolean;
+}
+
+const usual = { counts: null, number: null, planned: null, isExact: false } as const;
+
+/** The commands that the page runs. */
+export const dashCommands = {
+  start: { ...usual, title: 'Start', isExact: true },
+  'rerun-failed': { ...usual, title: 'Rerun failed', isExact: true },
+  recover: { ...usual, title: 'Recover', isExact: true },
+  restart: { ...usual, title: 'Restart', isExact: true },
+  pause: {
+    ...usual,
+    title: 'Pause',
+    planned: 'No more jobs start. Running jobs continue, and idle workers stay for ten minutes.',
+  },
+  resume: { ...usual, title: 'Resume' },
+  cancel: { ...usual, title: 'Cancel' },
+  'schedule-nodes': { ...usual, title: 'Schedule nodes', counts: 'allocations', number: 1 },
+  autoscale: { ...usual, title: 'Autoscale', counts: 'nodes at most', number: 10 },
+  'autoscale-off': { ...usual, title: 'Stop autoscaling' },
+  'jobs-hold': { ...usual, title: 'Hold' },
+  'jobs-release': { ...usual, title: 'Release' },
+  'jobs-cancel': { ...usual, title: 'Cancel' },
+} as const satisfies Record<string, CommandKind>;
+
+export type DashCommand = keyof typeof dashCommands;
+
+export interface DashRequest {
+  command: DashCommand;
+  key: string;
+  /** How many, for a command that takes a number. */
+  number: number | null;
+}
+
+export interface DashPlan {
+  /** The same on the command line. */
+  typed: string;
+  text: string;
+  /** False where the command would refuse; the text says why. */
+  is_possible: boolean;
+  /** Of what the plan says. */
+  state: string;
+}
+
+export interface DashResult {
+  is_done: boolean;
+  /** The plan of now, when it is no longer the one that was seen: then nothing was done. */
+  new_plan: DashPlan | null;
+  text: string;
 }

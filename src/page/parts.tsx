@@ -11,6 +11,7 @@ const signs: Readonly<Record<string, readonly [sign: string, tone: string, word?
   uninitialized: ['○', 'idle'],
   blocked: ['◌', 'idle'],
   ready: ['◔', 'ready'],
+  waiting: ['◔', 'ready'],
   submitted_pending: ['◑', 'running', 'taken'],
   submitted: ['▶', 'running', 'running'],
   running: ['▶', 'running'],

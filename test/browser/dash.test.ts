@@ -28,7 +28,7 @@ describe.skipIf(!hasBrowser)('the dashboard in a browser', () => {
       { name: 'first', command: `echo one; ${untilGo('go')}; echo two` },
       { name: 'breaks', command: "[ -e fixed ] || { echo 'no <b>data</b>' >&2; exit 3; }", depends_on: ['first'] },
     ]);
-    const { page, wrong } = await openDash(browser, place);
+    const { page, base, wrong } = await openDash(browser, place);
     const row = page.locator('table.workflows tbody tr');
     await row.getByText('uninitialized').waitFor();
     await place.torc('start', '1');
@@ -55,7 +55,19 @@ describe.skipIf(!hasBrowser)('the dashboard in a browser', () => {
     await expect.poll(() => log.textContent()).toBe('no <b>data</b>\n');
 
     place.file('fixed', '');
-    expect(await place.torc('rerun-failed', '1')).toMatchObject({ code: 0 });
+    await page.getByRole('link', { name: 'w', exact: true }).click();
+    await page.getByRole('button', { name: 'Rerun failed' }).click();
+    const plan = page.getByRole('dialog', { name: 'Rerun failed' });
+    await plan.getByText('nothing was changed').waitFor();
+    await plan.getByText(/rerun-failed 1$/).waitFor();
+    await page.keyboard.press('Escape');
+    await plan.waitFor({ state: 'detached' });
+    expect((await place.json<{ run_id: number }>(['workflows', 'show', '1'])).run_id).toBe(1);
+    await page.getByRole('button', { name: 'Rerun failed' }).click();
+    await plan.locator('button.main').click();
+    await plan.getByText('started run 2 of workflow 1').waitFor();
+    await plan.getByRole('button', { name: 'close' }).click();
+    await page.goto(`${base}#/jobs/2`);
     await page.locator('.title').getByText('ready').waitFor();
     expect(await place.torc('jobs', 'run', '1')).toMatchObject({ code: 0 });
     await page.locator('.title').getByText('done').waitFor();

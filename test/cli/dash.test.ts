@@ -119,6 +119,49 @@ it('forwards only what reads, never the credential, and uses the server that the
   await stop(dash);
 });
 
+it('changes things only by commands, each with its plan, and only by the plan that was seen', async () => {
+  await place.create('[ -e fixed ] || exit 3', '[ -e fixed ] || exit 3');
+  await place.torc('workflows', 'start', '1');
+  expect(await place.torc('jobs', 'run', '1')).toMatchObject({ code: 1 });
+  const dash = await dashboard('--no-open');
+  const run = async () => (await place.json<{ run_id: number }>(['workflows', 'show', '1'])).run_id;
+  const rerun = { command: 'rerun-failed', key: '1', number: null };
+  const planned = (await dash.call('plan', rerun)).value as DashAnswers['plan']['reply'];
+  expect(planned).toMatchObject({ is_possible: true, text: expect.stringContaining('run 2 would start with 2 jobs') });
+  expect(planned.typed).toMatch(/^torc --dir .* rerun-failed 1$/);
+  expect(await run()).toBe(1);
+
+  // meanwhile somebody says that one of them is done
+  expect(await place.torc('jobs', 'mark-done', '2', '--yes')).toMatchObject({ code: 0 });
+  const stale = (await dash.call('apply', { ...rerun, state: planned.state })).value as DashAnswers['apply']['reply'];
+  expect(stale).toMatchObject({ is_done: false, new_plan: { text: expect.stringContaining('1 job ready') } });
+  expect(await run()).toBe(1);
+  const { value } = await dash.call('apply', { ...rerun, state: stale.new_plan?.state });
+  expect(value).toMatchObject({ is_done: true, new_plan: null, text: expect.stringContaining('started run 2') });
+  expect(await run()).toBe(2);
+
+  const pause = { command: 'pause', key: '1', number: null };
+  expect((await dash.call('plan', pause)).value).toMatchObject({ is_possible: true });
+  expect((await place.json<{ is_paused: boolean }>(['workflows', 'show', '1'])).is_paused).toBe(false);
+  expect((await dash.call('apply', { ...pause, state: '' })).value).toMatchObject({ is_done: true });
+  expect((await place.json<{ is_paused: boolean }>(['workflows', 'show', '1'])).is_paused).toBe(true);
+
+  // what a command refuses is shown with its hint
+  const refused = (await dash.call('plan', { command: 'start', key: '1', number: null })).value;
+  expect(refused).toMatchObject({ is_possible: false, text: expect.stringMatching(/^error: /) });
+  for (const wrong of [
+    { ...rerun, key: '1 --run' },
+    { ...rerun, key: '--run' },
+    { ...rerun, command: 'delete' },
+    { ...rerun, command: '__proto__' },
+    { command: 'schedule-nodes', key: '1', number: 0 },
+  ]) {
+    expect(await dash.call('plan', wrong), JSON.stringify(wrong)).toMatchObject({ status: 400 });
+    expect(await dash.call('apply', { ...wrong, state: '' })).toMatchObject({ status: 400 });
+  }
+  await stop(dash);
+});
+
 it('prints the link, how to reach it from elsewhere, and what is wrong', async () => {
   expect(await place.torc('dash', '--no-open')).toMatchObject({
     code: 3,

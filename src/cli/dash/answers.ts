@@ -1,17 +1,33 @@
-/** What the page asks for that the commands show as well: how a workflow and a job stand, with the commands that help, and logs. */
+/**
+ * What the page asks for that the commands show as well: how a workflow and a job stand, with the commands
+ * that help, logs, and the commands that change something, each with its plan.
+ */
 import { z } from 'zod';
 import type { Api } from '../../api/contract.ts';
-import type { DashAnswerName, JobPage, WorkflowPage } from '../../api/dash.ts';
+import {
+  type DashAnswerName,
+  type DashCommand,
+  dashCommands,
+  type JobPage,
+  type WorkflowPage,
+} from '../../api/dash.ts';
 import { TorcError } from '../../base/errors.ts';
 import type { Context } from '../context/context.ts';
 import { howText, readFailures } from '../output/failures.ts';
 import { reasonHelp } from '../output/reason-help.ts';
 import { nextCommands } from '../output/status-page.ts';
 import { whyOf } from '../output/why.ts';
+import { applyCommand, planCommand } from './commands.ts';
 import { readLog } from './read-log.ts';
 
 const key = z.string().regex(/^[1-9][0-9]{0,15}$/);
 const count = z.number().int().nonnegative();
+
+const command = {
+  command: z.enum(Object.keys(dashCommands) as DashCommand[]),
+  key,
+  number: z.number().int().min(1).max(1_000_000).nullable(),
+};
 
 const requests = {
   workflow_page: z.strictObject({ workflow_key: key }),
@@ -23,6 +39,8 @@ const requests = {
     stream: z.enum(['stdout', 'stderr']),
     offset: count.nullable(),
   }),
+  plan: z.strictObject(command),
+  apply: z.strictObject({ ...command, state: z.string().max(100) }),
 } satisfies Record<DashAnswerName, z.ZodType>;
 
 export function isAnswer(name: string): name is DashAnswerName {
@@ -38,6 +56,10 @@ export async function answerTo(context: Context, api: Api, name: DashAnswerName,
       return await jobPage(context, api, checked(requests[name], request).job_key);
     case 'log':
       return await readLog(api, checked(requests[name], request));
+    case 'plan':
+      return await planCommand(context, checked(requests[name], request));
+    case 'apply':
+      return await applyCommand(context, checked(requests[name], request));
   }
 }
 

@@ -1,5 +1,7 @@
 /** One job: how it is and why, its attempts, what it prints, what it used, what it waits for and what waits for it. */
 import type { JobShown } from '../../api/contract.ts';
+import type { DashCommand } from '../../api/dash.ts';
+import { Actions } from '../actions.tsx';
 import { formatCount, formatDuration, formatMemory } from '../format.ts';
 import { onlyLine, useLive, useReply } from '../hooks.ts';
 import { Command, type Fact, Facts, JobStatus, Section, Status, Time, Trouble } from '../parts.tsx';
@@ -46,6 +48,7 @@ function Followed({ jobKey, workflowKey, attempt }: { jobKey: string; workflowKe
       </header>
       {trouble === null ? null : <Trouble error={trouble} />}
       <Facts facts={factsOf(shown, chosen)} />
+      <Actions commands={commandsOf(shown)} of={jobKey} />
       <pre class="script">
         {job.invocation_script === null ? job.command : `${job.invocation_script} ${job.command}`}
       </pre>
@@ -56,6 +59,13 @@ function Followed({ jobKey, workflowKey, attempt }: { jobKey: string; workflowKe
       <Data shown={shown} />
     </main>
   );
+}
+
+function commandsOf({ job }: JobShown): DashCommand[] {
+  const waits = ['uninitialized', 'blocked', 'ready'].includes(job.status);
+  const isHeld: DashCommand[] = job.held ? ['jobs-release'] : waits ? ['jobs-hold'] : [];
+  const runs = job.status === 'submitted' || job.status === 'submitted_pending';
+  return [...isHeld, ...(waits || runs ? (['jobs-cancel'] as const) : [])];
 }
 
 /** Run and attempt. */

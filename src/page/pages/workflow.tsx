@@ -1,6 +1,7 @@
 /** One workflow: how far it is, what holds it back, how jobs failed, its workers and what happens. */
 import type { RecordOf, StatusLine } from '../../api/contract.ts';
 import type { WorkflowPage as PageReply } from '../../api/dash.ts';
+import { Actions, commandsFor } from '../actions.tsx';
 import { formatCount, formatDuration, formatPace } from '../format.ts';
 import { onlyLine, useLive, useNow, useReply } from '../hooks.ts';
 import { AllocationStatus, Command, Empty, type Fact, Facts, Section, Status, Time, Trouble } from '../parts.tsx';
@@ -23,6 +24,9 @@ export function WorkflowPage({ workflowKey }: { workflowKey: string }) {
       <WorkflowHead workflowKey={workflowKey} line={line} at="overview" />
       {trouble === null ? null : <Trouble error={trouble} />}
       {line === null ? null : <Counts line={line} />}
+      {line === null || reply === null ? null : (
+        <Actions commands={commandsFor(line, reply.page.autoscaler !== null)} of={workflowKey} />
+      )}
       {reply === null ? null : (
         <>
           <HeldBack line={line ?? reply.page.workflow} help={reply.help} />
@@ -119,10 +123,7 @@ function Workers({ workflowKey, page: { page } }: { workflowKey: string; page: P
     <Section title="Workers" aside={aside}>
       {is_served ? null : <p class="warn">No server answers the workers: torc server start --daemon</p>}
       {workers.length === 0 ? (
-        <Empty>
-          {workflow.has_ended ? 'None is left.' : 'None.'}
-          {workflow.has_ended ? null : <Command text={`torc jobs run ${workflowKey}`} />}
-        </Empty>
+        <Empty>{workflow.has_ended ? 'None is left.' : 'None.'}</Empty>
       ) : (
         <table class="plain">
           <tbody>

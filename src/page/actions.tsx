@@ -1,0 +1,126 @@
+/** Buttons that change something: each shows the plan of its command, and what to type for the same, before it does anything. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { StatusLine } from '../api/contract.ts';
+import { type DashCommand, type DashPlan, type DashResult, dashCommands } from '../api/dash.ts';
+import { CallError, call } from './call.ts';
+import { Command, Trouble } from './parts.tsx';
+
+/** What makes sense for a workflow as it is; the command itself decides whether it does. */
+export function commandsFor(line: StatusLine, isAutoscaled: boolean): DashCommand[] {
+  const { status, has_ended, num_failed, num_lost, num_ready, num_blocked } = line;
+  if (status === 'uninitialized') return ['start'];
+  const nodes: DashCommand[] = ['schedule-nodes', isAutoscaled ? 'autoscale-off' : 'autoscale'];
+  if (!has_ended)
+    return [status === 'paused' ? 'resume' : 'pause', 'cancel', ...(num_ready + num_blocked > 0 ? nodes : [])];
+  return [...(num_failed + num_lost > 0 ? (['rerun-failed', 'recover'] as const) : []), 'restart'];
+}
+
+export function Actions({ commands, of }: { commands: readonly DashCommand[]; of: string }) {
+  const [open, setOpen] = useState<DashCommand | null>(null);
+  return (
+    <div class="actions">
+      {commands.map((command) => (
+        <button key={command} type="button" onClick={() => setOpen(command)}>
+          {dashCommands[command].title} ..
+        </button>
+      ))}
+      {open === null ? null : <PlanDialog command={open} of={of} close={() => setOpen(null)} />}
+    </div>
+  );
+}
+
+interface Seen {
+  plan: DashPlan | null;
+  result: DashResult | null;
+  error: CallError | null;
+  /** Whether the plan changed between seeing and applying it. */
+  hasChanged: boolean;
+  isApplying: boolean;
+}
+
+const nothing: Seen = { plan: null, result: null, error: null, hasChanged: false, isApplying: false };
+
+function PlanDialog({ command, of, close }: { command: DashCommand; of: string; close: () => void }) {
+  const { title, counts, number: usual } = dashCommands[command];
+  const [number, setNumber] = useState<number | null>(usual);
+  const [seen, setSeen] = useState(nothing);
+  const dialog = useRef<HTMLDialogElement>(null);
+  const request = { command, key: of, number };
+  useEffect(() => dialog.current?.showModal(), []);
+  useEffect(() => {
+    const ending = new AbortController();
+    setSeen(nothing);
+    const failed = (error: unknown): void => {
+      if (error instanceof CallError) setSeen({ ...nothing, error });
+    };
+    const timer = setTimeout(() => {
+      call('plan', { command, key: of, number }, ending.signal).then((plan) => setSeen({ ...nothing, plan }), failed);
+    }, 150);
+    return () => {
+      clearTimeout(timer);
+      ending.abort();
+    };
+  }, [command, of, number]);
+  const apply = async (): Promise<void> => {
+    if (seen.plan === null) return;
+    setSeen({ ...seen, isApplying: true });
+    try {
+      const result = await call('apply', { ...request, state: seen.plan.state });
+      setSeen(
+        result.new_plan === null ? { ...nothing, result } : { ...nothing, plan: result.new_plan, hasChanged: true },
+      );
+    } catch (error) {
+      if (error instanceof CallError) setSeen({ ...seen, error, isApplying: false });
+    }
+  };
+  const { plan, result, error, hasChanged, isApplying } = seen;
+  const text = result?.text ?? plan?.text ?? '';
+  const isBad = result?.is_done === false || plan?.is_possible === false;
+  return (
+    <dialog ref={dialog} class="plan" aria-label={title} onClose={close}>
+      <h2>{title}</h2>
+      {counts === null || result !== null ? null : (
+        <label class="number-of">
+          {counts}{' '}
+          <input
+            type="number"
+            min={1}
+            max={100_000}
+            value={number ?? 1}
+            onInput={({ currentTarget }) => {
+              if (currentTarget.valueAsNumber >= 1) setNumber(Math.floor(currentTarget.valueAsNumber));
+            }}
+          />
+        </label>
+      )}
+      {plan === null ? null : <Command text={plan.typed} />}
+      {hasChanged ? (
+        <p class="warn" role="alert">
+          Something has changed since. Nothing was done; this is the plan now:
+        </p>
+      ) : null}
+      {error === null ? null : <Trouble error={error} />}
+      {plan === null && result === null && error === null ? <p class="faint">planning ..</p> : null}
+      {text === '' ? null : (
+        <pre class={isBad ? 'tail bad' : 'tail'} role="log" aria-label={result === null ? 'plan' : 'result'}>
+          {text}
+        </pre>
+      )}
+      <div class="buttons">
+        {result === null ? (
+          <button
+            type="button"
+            class="main"
+            disabled={plan === null || !plan.is_possible || isApplying}
+            onClick={() => void apply()}
+          >
+            {isApplying ? 'working ..' : title}
+          </button>
+        ) : null}
+        <button type="button" onClick={() => dialog.current?.close()}>
+          {result === null ? 'change nothing' : 'close'}
+        </button>
+      </div>
+    </dialog>
+  );
+}
