@@ -53,3 +53,11 @@ it('is less than 3 MB and has the numbers of the lists', async () => {
   const { total } = await place.json<{ total: { num_attempts: number } }>(['reports', 'usage', '1']);
   expect(html).toContain(`<tr><td>total</td><td class="number">–</td><td class="number">${total.num_attempts}</td>`);
 });
+
+it('all of it is in an RO-Crate', async () => {
+  const made = await place.json<object>(['workflows', 'export', '1', '--ro-crate', 'crate']);
+  expect(made).toMatchObject({ num_runs: 1, num_attempts: numJobs });
+  const text = readFileSync(join(place.path, 'crate', 'ro-crate-metadata.json'), 'utf8');
+  const { '@graph': graph } = JSON.parse(text) as { '@graph': { '@id': string; '@type': unknown }[] };
+  expect(graph.filter((entity) => entity['@type'] === 'CreateAction')).toHaveLength(1 + numJobs);
+});

@@ -1,5 +1,6 @@
 /** `torc workflows export|import|create-from-json-file|template`: workflows as documents. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import type { CrateOptions } from '../actions/export-ro-crate.ts';
 import type { CreateOptions } from '../actions/workflows-create.ts';
 import type { ExportOptions } from '../actions/workflows-export-import.ts';
 import { keyArgument } from './arguments.ts';
@@ -32,15 +33,29 @@ export function declareExchange(group: Command, act: Act): void {
     .option('-o, --output <file>', 'write to this file (default: standard output)')
     .option('--results', 'include the results and statuses of its jobs')
     .option('--events', 'include its events')
+    .addOption(
+      new Option('--ro-crate <folder>', 'write the run as an RO-Crate into this new folder').conflicts([
+        'output',
+        'results',
+        'events',
+      ]),
+    )
+    .option('--no-hashes', 'with --ro-crate: do not read files for their checksums')
     .addHelpText(
       'after',
       examples(
         'torc workflows export 7 --results -o run.json',
         'torc workflows export 7 | torc workflows create -           # a copy without results',
         'torc workflows export 7 | jq .workflow > workflow.json      # only the specification',
+        'torc workflows export 7 --ro-crate run-of-7                 # for an archive: who ran what, when, on which files',
       ),
     );
   act(write, async ([key], self) => {
+    const crate = self.opts<Partial<CrateOptions>>();
+    if (crate.roCrate !== undefined) {
+      const { exportCrate } = await import('../actions/export-ro-crate.ts');
+      return (context) => exportCrate(context, key ?? null, crate as CrateOptions);
+    }
     const { exportWorkflow } = await import('../actions/workflows-export-import.ts');
     return (context) => exportWorkflow(context, key ?? null, self.opts<ExportOptions>());
   });

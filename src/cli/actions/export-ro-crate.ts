@@ -1,0 +1,237 @@
+/** `torc workflows export --ro-crate`: a run as an RO-Crate, for archives and other tools. */
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync, readdirSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Api, ListName, ListRecord, WorkflowShown } from '../../api/contract.ts';
+import type { RecordOf } from '../../api/records.ts';
+import { isoInstant } from '../../base/clock.ts';
+import { asTorcError, TorcError } from '../../base/errors.ts';
+import { jsonText } from '../../base/exact-json.ts';
+import { withoutSecrets } from '../../base/masking.ts';
+import { counted } from '../../base/text.ts';
+import { makeFolders } from '../../base/trusted/folders.ts';
+import { formatMemory } from '../../base/units.ts';
+import { withConnection } from '../connection/session.ts';
+import { type Context, note } from '../context/context.ts';
+import { exportLines, writePieces } from '../documents/export-document.ts';
+import { knownSecrets } from '../documents/known-secrets.ts';
+import * as crate from '../documents/ro-crate.ts';
+import { listPages } from '../input/list.ts';
+import { chooseWorkflow } from '../input/workflow-key.ts';
+import { printResult } from '../output/output.ts';
+import { startProgress } from '../output/progress.ts';
+
+export interface CrateOptions {
+  roCrate: string;
+  /** False with `--no-hashes`. */
+  hashes?: boolean;
+}
+
+interface Work {
+  context: Context;
+  api: Api;
+  workflow: WorkflowShown;
+  folder: string;
+  withHashes: boolean;
+  clean: (text: string) => string;
+}
+
+export async function exportCrate(context: Context, key: string | null, options: CrateOptions): Promise<void> {
+  const folder = resolve(options.roCrate);
+  refuseUsed(folder);
+  const known = knownSecrets(context);
+  const clean = (text: string): string => withoutSecrets(text, known);
+  const made = await withConnection(context, async ({ api }) => {
+    const workflow_key = await chooseWorkflow(context, api, key, 'reads');
+    const workflow = await api.call('workflow_show', { workflow_key });
+    try {
+      makeFolders(folder);
+    } catch (error) {
+      throw new TorcError('usage', `cannot make ${folder}: ${asTorcError(error).message}`, null, { cause: error });
+    }
+    return await write({ context, api, workflow, folder, withHashes: options.hashes !== false, clean });
+  });
+  await printResult(context, { workflow_key: made.workflow_key, path: folder, ...made.counts }, () => {
+    const { num_runs, num_attempts, num_files } = made.counts;
+    return `wrote ${folder}: ${counted(num_runs, 'run')}, ${counted(num_attempts, 'attempt')}, ${counted(num_files, 'file')}\n`;
+  });
+  note(context, 'passwords, tokens and the like are replaced by ***; look into it before you pass it on');
+}
+
+function refuseUsed(folder: string): void {
+  if (folder.endsWith('.zip')) {
+    const hint = `torc workflows export --ro-crate ${folder.slice(0, -4)}, then: cd ${folder.slice(0, -4)} && zip -r ../crate.zip .`;
+    throw new TorcError('usage', 'a crate is written as a folder, not as a zip file', hint);
+  }
+  if (existsSync(folder) && !isEmptyFolder(folder)) {
+    throw new TorcError('conflict', `${folder} already exists`, 'Name a folder that does not exist, or is empty.');
+  }
+}
+
+function isEmptyFolder(path: string): boolean {
+  try {
+    return readdirSync(path).length === 0;
+  } catch {
+    return false;
+  }
+}
+
+async function write(work: Work) {
+  const { context, workflow, folder } = work;
+  const specification = await writeSpecification(work);
+  const counts = { num_runs: 0, num_attempts: 0, num_files: 0 };
+  const entities = metadata(work, specification, counts);
+  // the entities are made while they are written: only their ids are kept
+  await writePieces(context, join(folder, crate.metadataFile), metadataLines(entities));
+  return { workflow_key: workflow.workflow_key, counts };
+}
+
+async function* metadataLines(entities: AsyncIterable<crate.Entity>): AsyncGenerator<string> {
+  yield `{"@context":${JSON.stringify(crate.crateContext)},\n"@graph":[`;
+  let separator = '\n';
+  for await (const entity of entities) {
+    yield separator + jsonText(entity);
+    separator = ',\n';
+  }
+  yield '\n]}\n';
+}
+
+async function writeSpecification({ context, api, workflow, folder, clean }: Work) {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  async function* pieces(): AsyncGenerator<string> {
+    for await (const piece of exportLines(api, workflow, { results: false, events: false, hidesSecrets: true })) {
+      const text = clean(piece);
+      hash.update(text);
+      bytes += Buffer.byteLength(text);
+      yield text;
+    }
+  }
+  await writePieces(context, join(folder, crate.specificationFile), pieces());
+  return { bytes, sha256: hash.digest('hex') };
+}
+
+interface Counts {
+  num_runs: number;
+  num_attempts: number;
+  num_files: number;
+}
+
+async function* metadata(
+  work: Work,
+  specification: { bytes: number; sha256: string },
+  counts: Counts,
+): AsyncGenerator<crate.Entity> {
+  const { api, context, clean } = work;
+  const workflow = { ...work.workflow, name: clean(work.workflow.name) };
+  const { workflow_key: key, user } = workflow;
+  const { version: served } = await api.call('server_info', {});
+  yield crate.descriptor();
+  yield* crate.surroundings(served);
+  yield crate.specification(workflow, specification);
+  const files = new Map<string, string>();
+  const ids: string[] = [];
+  for await (const { name, found, isNew } of foundFiles(work)) {
+    files.set(name, found.id);
+    if (!isNew) continue;
+    ids.push(found.id);
+    yield crate.file(clean(name), found);
+  }
+  counts.num_files = ids.length;
+  const uses = new Map<string, Use>();
+  const written = new Set<string>();
+  for await (const { name, use } of jobFiles(api, key, files)) {
+    if (use.inputs.length + use.outputs.length > 0) uses.set(name, use);
+    for (const id of use.outputs) written.add(id);
+  }
+  for await (const { job_key, name, command } of rowsOf(api, 'jobs', key)) {
+    yield crate.jobInstrument(job_key, clean(String(name)), clean(String(command)));
+  }
+  const runs: RecordOf<'runs'>[] = [];
+  for await (const run of rowsOf(api, 'runs', key)) runs.push(run as RecordOf<'runs'>);
+  for (const who of new Set([user, ...runs.map((run) => run.who ?? user)])) yield crate.person(who);
+  const inputs = ids.filter((id) => !written.has(id));
+  const actions: string[] = [];
+  for (const run of runs) {
+    const outputs = run === runs.at(-1) ? ids.filter((id) => written.has(id)) : [];
+    actions.push(crate.runId(run));
+    yield crate.runAction(workflow, run, { inputs, outputs });
+  }
+  counts.num_runs = runs.length;
+  for await (const result of rowsOf(api, 'results', key)) {
+    // a result that a person gave, or that is inherited, is no action of this workflow
+    if (result.start_time === null) continue;
+    counts.num_attempts += 1;
+    actions.push(crate.attemptId(result));
+    const use = uses.get(String(result.job_name)) ?? noFiles;
+    yield crate.attemptAction({ ...result, job_name: clean(String(result.job_name)) }, { user, ...use });
+  }
+  const madeAt = isoInstant(context.clock.now());
+  const described = workflow.description === null ? null : clean(workflow.description);
+  yield crate.root({ ...workflow, description: described }, { files: ids, actions, madeAt });
+}
+
+interface Use {
+  inputs: string[];
+  outputs: string[];
+}
+const noFiles: Use = { inputs: [], outputs: [] };
+
+async function* rowsOf(api: Api, list: ListName, key: string): AsyncGenerator<ListRecord> {
+  for await (const page of listPages(api, list, key, { filter: [], excludeColumn: [] })) yield* page;
+}
+
+/** What jobs read and write, by their names, as ids. */
+async function* jobFiles(api: Api, workflow_key: string, files: ReadonlyMap<string, string>) {
+  if (files.size === 0) return;
+  const limit = 2000;
+  const ids = (names: readonly string[]): string[] => names.flatMap((name) => files.get(name) ?? []);
+  for (let skip = 0; ; skip += limit) {
+    const page = await api.call('workflow_export', { workflow_key, part: 'jobs', limit, skip });
+    for (const { name, input_files, output_files } of page.jobs) {
+      yield { name, use: { inputs: ids(input_files), outputs: ids(output_files) } satisfies Use };
+    }
+    if (!page.more) return;
+  }
+}
+
+/** The declared files as they are now; those of one path have one id. */
+async function* foundFiles({ context, api, workflow, withHashes }: Work) {
+  const base = workflow.base_directory ?? process.cwd();
+  const progress = startProgress(context);
+  const seen = new Map<string, crate.FileFound>();
+  let bytes = 0;
+  for await (const { name, path } of rowsOf(api, 'files', workflow.workflow_key)) {
+    const place = resolve(base, String(path));
+    const before = seen.get(place);
+    const found = before ?? (await lookAt(place, withHashes));
+    seen.set(place, found);
+    bytes += before === undefined ? (found.bytes ?? 0) : 0;
+    progress.update(`read ${counted(seen.size, 'file')}, ${formatMemory(bytes)}`);
+    yield { name: String(name), found, isNew: before === undefined };
+  }
+  progress.clear();
+}
+
+async function lookAt(path: string, withHashes: boolean): Promise<crate.FileFound> {
+  const nothing = { isDirectory: false, bytes: null, sha256: null, modifiedAt: null };
+  try {
+    const stats = await stat(path);
+    const isDirectory = stats.isDirectory();
+    const id = pathToFileURL(isDirectory && !path.endsWith('/') ? `${path}/` : path).href;
+    const modifiedAt = isoInstant(Math.floor(stats.mtimeMs));
+    if (!stats.isFile()) return { ...nothing, id, isDirectory, modifiedAt };
+    const sha256 = withHashes ? await hashOf(path) : null;
+    return { id, isDirectory, bytes: stats.size, sha256, modifiedAt };
+  } catch {
+    return { ...nothing, id: pathToFileURL(path).href };
+  }
+}
+
+async function hashOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const piece of createReadStream(path)) hash.update(piece as Buffer);
+  return hash.digest('hex');
+}

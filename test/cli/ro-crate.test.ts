@@ -1,0 +1,143 @@
+/** A run as an RO-Crate: what it says, that it keeps secrets, and that it follows the published rules of its profile. */
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { newPlace, type Place } from './place.ts';
+
+interface Entity {
+  '@id': string;
+  '@type': string | string[];
+  [property: string]: unknown;
+}
+
+const hostile = 'a <script> "b" {"@id": "./"}';
+
+let place: Place;
+let entities: Map<string, Entity>;
+beforeAll(async () => {
+  place = newPlace();
+  place.file('in.txt', 'four');
+  const files = ['in.txt', 'mid.txt', 'never.txt'].map((path) => ({ name: path.replace('.txt', ''), path }));
+  const jobs = [
+    { name: 'copy', command: 'cp in.txt mid.txt', input_files: ['in'], output_files: ['mid'] },
+    { name: hostile, command: 'curl --password hunter2secret; exit 3', input_files: ['mid'], output_files: ['never'] },
+  ];
+  const spec = { name: 'w', description: 'Two jobs.', env: { API_TOKEN: 'tokenvalue17' }, files, jobs };
+  await place.torc('run', place.file('w.json', JSON.stringify(spec)), '-o', 'out');
+  const made = await place.json(['workflows', 'export', '1', '--ro-crate', 'crate']);
+  const path = join(place.path, 'crate');
+  expect(made).toEqual({ workflow_key: '1', path, num_runs: 1, num_attempts: 2, num_files: 3 });
+  const { '@graph': graph } = JSON.parse(written('ro-crate-metadata.json')) as { '@graph': Entity[] };
+  entities = new Map(graph.map((entity) => [entity['@id'], entity]));
+  expect(entities.size).toBe(graph.length);
+});
+afterAll(() => place.remove());
+
+const written = (name: string): string => readFileSync(join(place.path, 'crate', name), 'utf8');
+const fileId = (name: string): string => pathToFileURL(join(place.path, name)).href;
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+it('has the specification, the run, the attempts, the files with checksums', async () => {
+  const ofType = (type: string) => [...entities.values()].filter((entity) => [entity['@type']].flat().includes(type));
+  expect(entities.get('./')).toMatchObject({ mainEntity: { '@id': 'workflow.json' }, description: 'Two jobs.' });
+  const specification = written('workflow.json');
+  expect(entities.get('workflow.json')).toMatchObject({
+    sha256: sha256(specification),
+    contentSize: String(Buffer.byteLength(specification)),
+  });
+  expect(entities.get(fileId('in.txt'))).toMatchObject({ '@type': 'File', contentSize: '4', sha256: sha256('four') });
+  expect(entities.get(fileId('never.txt'))).not.toHaveProperty('sha256');
+  const { results } = await place.json<{ results: Record<string, unknown>[] }>(['results', 'list', '-k', '1']);
+  const instant = (value: unknown): string => String(value).replace('Z', '+00:00');
+  for (const { job_key, job_name, start_time, end_time, return_code } of results) {
+    const action = entities.get(`#attempt-${job_key}-1-1`);
+    expect(action).toMatchObject({ instrument: { '@id': `#job-${job_key}` }, startTime: instant(start_time) });
+    expect(action).toMatchObject({ endTime: instant(end_time) });
+    expect(action?.description).toContain(`return code ${return_code}`);
+    expect(entities.get(`#job-${job_key}`)?.name).toBe(job_name);
+  }
+  const [copied, broken] = ofType('CreateAction').filter((action) => action['@id'].startsWith('#attempt-'));
+  const ended = 'http://schema.org/CompletedActionStatus';
+  const object = { '@id': fileId('in.txt') };
+  expect(copied).toMatchObject({ object, result: { '@id': fileId('mid.txt') }, actionStatus: ended });
+  expect(broken).toMatchObject({
+    actionStatus: 'http://schema.org/FailedActionStatus',
+    error: 'exit_code, return code 3',
+  });
+  expect(broken).not.toHaveProperty('result');
+  expect(entities.get('#run-1')).toMatchObject({ object, instrument: { '@id': 'workflow.json' } });
+  expect(ofType('Person')).toHaveLength(1);
+});
+
+it('names only what it contains', () => {
+  const named = new Set<string>();
+  const look = (value: unknown, isTop: boolean): void => {
+    if (typeof value !== 'object' || value === null) return;
+    const id = (value as Entity)['@id'];
+    if (!isTop && typeof id === 'string') named.add(id);
+    for (const each of Object.values(value)) look(each, false);
+  };
+  for (const entity of entities.values()) look(entity, true);
+  const outside = [...named].filter((id) => !entities.has(id));
+  expect(outside).toEqual(['https://w3id.org/ro/crate/1.1']);
+});
+
+it('contains no secrets', () => {
+  for (const name of ['ro-crate-metadata.json', 'workflow.json']) {
+    for (const secret of ['hunter2secret', 'tokenvalue17']) expect(written(name)).not.toContain(secret);
+  }
+});
+
+it('does not write over anything', async () => {
+  const again = await place.torc('workflows', 'export', '1', '--ro-crate', 'crate');
+  expect([again.code, again.stderr]).toEqual([4, expect.stringContaining('crate already exists')]);
+  const zip = await place.torc('workflows', 'export', '1', '--ro-crate', 'crate.zip');
+  expect([zip.code, zip.stderr]).toEqual([2, expect.stringContaining('not as a zip file')]);
+  const both = await place.torc('workflows', 'export', '1', '--ro-crate', 'other', '--results');
+  expect(both.code).toBe(2);
+  expect(existsSync(join(place.path, 'other'))).toBe(false);
+});
+
+it('files need not be read', async () => {
+  mkdirSync(join(place.path, 'empty'));
+  await place.torc('workflows', 'export', '1', '--ro-crate', 'empty', '--no-hashes');
+  const text = readFileSync(join(place.path, 'empty', 'ro-crate-metadata.json'), 'utf8');
+  const { '@graph': graph } = JSON.parse(text) as { '@graph': Entity[] };
+  const input = graph.find((entity) => entity['@id'] === fileId('in.txt'));
+  expect(input).toMatchObject({ contentSize: '4' });
+  expect(input).not.toHaveProperty('sha256');
+});
+
+/** scripts/test-programs installs it, where it can. */
+const validator = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'torc-tests', 'ro-crate-1');
+const python = join(validator, 'bin', 'python');
+
+it.runIf(existsSync(join(validator, 'ready')))(
+  'is valid by the published rules of the Workflow Run Crate profile',
+  async () => {
+    const check = join(import.meta.dirname, '..', 'support', 'check-ro-crate.py');
+    // the validator does not find a crate in a folder whose name has spaces
+    const plain = mkdtempSync(join(tmpdir(), 'torc-crate-'));
+    try {
+      cpSync(join(place.path, 'crate'), plain, { recursive: true });
+      const checked = async () => {
+        const { stdout } = await promisify(execFile)(python, [check, plain, 'workflow-run-crate']);
+        return JSON.parse(stdout) as { passed: boolean; issues: { message: string }[] };
+      };
+      // the rules include those of RO-Crate, Process Run Crate and Workflow RO-Crate
+      expect(await checked()).toEqual({ passed: true, issues: [] });
+      const broken = written('ro-crate-metadata.json').replace('"programmingLanguage":', '"language":');
+      writeFileSync(join(plain, 'ro-crate-metadata.json'), broken);
+      const { passed, issues } = await checked();
+      expect(passed).toBe(false);
+      expect(issues.map(({ message }) => message)).toEqual([expect.stringContaining('programmingLanguage')]);
+    } finally {
+      rmSync(plain, { recursive: true });
+    }
+  },
+);
