@@ -10,7 +10,7 @@ import { jobStdioPaths, workerPaths } from '../../src/base/paths.ts';
 import { parseProportionalBytes, parseStat, readStat, systemUnits } from '../../src/base/proc.ts';
 import { makeFolders } from '../../src/base/trusted/folders.ts';
 import { openSpool } from '../../src/worker/exchange/spool.ts';
-import { openCgroupMemory } from '../../src/worker/processes/cgroup.ts';
+import { cgroupCpus, openCgroupMemory } from '../../src/worker/processes/cgroup.ts';
 import { believedCpus, bootId, chosenGpus, machineResources } from '../../src/worker/processes/resources.ts';
 
 /** A directory that represents `/`, with these files. */
@@ -261,6 +261,32 @@ describe('the cgroup of this process', () => {
       const memory = openCgroupMemory(root);
       expect([memory.oomKillCount(), memory.limitBytes()]).toEqual([null, null]);
     }
+  });
+
+  it('limits the CPU time, in both versions: the lowest limit on the way up', () => {
+    const first = 'sys/fs/cgroup/cpu';
+    const version1 = tree({
+      'proc/self/cgroup': '2:cpu,cpuacct:/slurm/job_7/step\n4:memory:/\n0::/\n',
+      'proc/self/mountinfo': `${mount1}30 23 0:27 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n`,
+      [`${first}/slurm/job_7/step/cpu.cfs_quota_us`]: '-1\n',
+      [`${first}/slurm/job_7/step/cpu.cfs_period_us`]: '100000\n',
+      [`${first}/slurm/job_7/cpu.cfs_quota_us`]: '150000\n',
+      [`${first}/slurm/job_7/cpu.cfs_period_us`]: '50000\n',
+      [`${first}/cpu.cfs_quota_us`]: '-1\n',
+    });
+    const version2 = (own: string, above: string) =>
+      tree({
+        'proc/self/cgroup': '0::/docker/ab\n',
+        'proc/self/mountinfo': '30 23 0:27 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n',
+        'sys/fs/cgroup/docker/ab/cpu.max': own,
+        'sys/fs/cgroup/docker/cpu.max': above,
+      });
+    expect(cgroupCpus(version1)).toBe(3);
+    expect(cgroupCpus(version2('250000 100000\n', 'max 100000\n'))).toBe(2.5);
+    expect(cgroupCpus(version2('max 100000\n', '50000 100000\n'))).toBe(0.5);
+    expect(machineResources({}, version2('50000 100000\n', 'max 100000\n')).numCpus).toBe(1);
+    expect(cgroupCpus(version2('max 100000\n', 'max 100000\n'))).toBe(null);
+    expect(cgroupCpus(tree())).toBe(null);
   });
 
   it('can be read here', () => {

@@ -1,6 +1,6 @@
 /**
- * The memory of this process's cgroup: its limit, and how often the kernel has killed a process because memory ran out.
- * Versions 1 and 2, with or without a cgroup namespace. What is absent or unreadable is null.
+ * The limits of this process's cgroup on memory and CPU time, and how often the kernel has killed a process because memory
+ * ran out. Versions 1 and 2, also both at once, with or without a cgroup namespace. What is absent or unreadable is null.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -60,12 +60,13 @@ function parseOwnPaths(text: string): Map<string, string> {
   return paths;
 }
 
-function findPlace(root: string): Place | null {
+/** A controller is in one hierarchy: one of version 1, else that of version 2. */
+function findPlace(root: string, controller: 'memory' | 'cpu'): Place | null {
   const paths = parseOwnPaths(readText(join(root, 'proc/self/cgroup')) ?? '');
   const mounts = parseMounts(readText(join(root, 'proc/self/mountinfo')) ?? '');
-  const first = mounts.find((mount) => mount.type === 'cgroup' && mount.options.includes('memory'));
+  const first = mounts.find((mount) => mount.type === 'cgroup' && mount.options.includes(controller));
   const second = mounts.find((mount) => mount.type === 'cgroup2');
-  const ownFirst = paths.get('memory');
+  const ownFirst = paths.get(controller);
   if (first !== undefined && ownFirst !== undefined) return { version: 1, folders: foldersUp(root, first, ownFirst) };
   const ownSecond = paths.get('');
   if (second === undefined || ownSecond === undefined) return null;
@@ -105,7 +106,7 @@ function lowest(limits: readonly (number | null)[]): number | null {
 
 /** Opens the memory controller of this process's cgroup. Tests set `root`, which replaces `/`. */
 export function openCgroupMemory(root = '/'): CgroupMemory {
-  const place = findPlace(root);
+  const place = findPlace(root, 'memory');
   if (place === null) return { oomKillCount: () => null, limitBytes: () => null };
   const [own = root] = place.folders;
   const counter = join(own, place.version === 1 ? 'memory.oom_control' : 'memory.events');
@@ -113,4 +114,18 @@ export function openCgroupMemory(root = '/'): CgroupMemory {
     oomKillCount: () => field(readText(counter), 'oom_kill'),
     limitBytes: () => lowest(place.folders.map((folder) => limitIn(place, folder))),
   };
+}
+
+/** The CPU time that this process may use, in CPUs: the lowest limit from its cgroup upwards; null for none. */
+export function cgroupCpus(root = '/'): number | null {
+  const place = findPlace(root, 'cpu');
+  return lowest((place?.folders ?? []).map((folder) => cpusIn(place?.version ?? 2, folder)));
+}
+
+function cpusIn(version: 1 | 2, folder: string): number | null {
+  const read = (name: string): string => readText(join(folder, name))?.trim() ?? '';
+  const words = version === 1 ? [read('cpu.cfs_quota_us'), read('cpu.cfs_period_us')] : read('cpu.max').split(' ');
+  // without a limit the quota is -1 in version 1 and `max` in version 2
+  const [quota = 0, period = 0] = words.map((word) => (/^\d+$/.test(word) ? Number(word) : 0));
+  return quota > 0 && period > 0 ? quota / period : null;
 }

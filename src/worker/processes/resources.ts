@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { type Environment, environment } from '../../base/config.ts';
-import { openCgroupMemory } from './cgroup.ts';
+import { cgroupCpus, openCgroupMemory } from './cgroup.ts';
 import { type GpuMaker, gpusHere } from './gpus.ts';
 
 export interface MachineResources {
@@ -50,13 +50,14 @@ export function chosenGpus(
   return { gpuIds: believed, problem: `--gpus ${asked}: none found on this machine; jobs get the ${names}` };
 }
 
-/** The processors that this process may use, the memory within its cgroup's limit, and the GPUs. */
+/** The processors that this process may use and its cgroup gives time for, the memory within its limit, and the GPUs. */
 export function machineResources(env: Environment = environment(), root = '/'): MachineResources {
   const { maker, ids } = gpusHere(env, null, root);
   const limitBytes = openCgroupMemory(root).limitBytes();
   return {
     hostname: hostname(),
-    numCpus: Math.max(1, availableParallelism()),
+    // some versions of node look at the limit of the cgroup themselves
+    numCpus: Math.max(1, Math.floor(Math.min(availableParallelism(), cgroupCpus(root) ?? Number.POSITIVE_INFINITY))),
     memoryBytes: Math.min(totalmem(), limitBytes ?? Number.POSITIVE_INFINITY),
     numGpus: ids.length,
     gpuMaker: maker,
