@@ -17,6 +17,7 @@ import type { WorkerEffects } from './effects.ts';
 import { openSpool } from './exchange/spool.ts';
 import { type Credentials, openCredentials } from './files/credentials.ts';
 import { openFileReader } from './files/file-reader.ts';
+import { withFullOutput } from './files/full-output.ts';
 import { openLogStore } from './files/log-store.ts';
 import { openValueFiles } from './files/values.ts';
 import type { WorkerOptions } from './options.ts';
@@ -99,7 +100,7 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
       const spawner =
         dependencies.spawner ??
         openHelperSpawner({ clock, log, environment: inherited, openFiles, outputDirectory, fallback });
-      return new ProcessRunner(withCredentials(events, credentials), {
+      return new ProcessRunner(withFullOutput(withCredentials(events, credentials), clock, outputDirectory), {
         clock,
         log,
         units,

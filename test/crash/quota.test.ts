@@ -73,4 +73,25 @@ describe.skipIf(quota === null)('a quota that is used up', () => {
     expect(readServerFile(place.dir)?.pid).toBe(pid);
     expect(await place.json(['server', 'check'])).toMatchObject({ sound: true });
   });
+
+  it('is named by what a job failed with, whose own words cannot be written; then it runs again', async () => {
+    const outside = newPlace();
+    try {
+      const job = { name: 'writer', command: 'head -c 20000000 /dev/zero' };
+      outside.file('w.json', JSON.stringify({ name: 'w', jobs: [job] }));
+      quota?.allow(8 * 1024 * 1024);
+      const run = await outside.torc('run', 'w.json', '-o', join(place.path, 'out'));
+      const problem = `your quota on the file system of ${join(place.path, 'out')} is used up (EDQUOT)`;
+      expect(run).toMatchObject({ code: 1, stdout: expect.stringContaining(problem) });
+      const { results } = await outside.json<{ results: object[] }>(['results', 'list', '1']);
+      expect(results).toMatchObject([{ cause: 'exit_code', return_code: 1, detail: `at its end ${problem}` }]);
+      // not even a log can be made
+      const refused = await outside.torc('run', 'w.json', '-o', join(place.path, 'other'));
+      expect(refused).toMatchObject({ code: 5, stderr: expect.stringContaining('is used up (EDQUOT)') });
+      quota?.allow(null);
+      expect(await outside.torc('rerun-failed', '1', '--run', '-n')).toMatchObject({ code: 0 });
+    } finally {
+      await outside.remove();
+    }
+  });
 });

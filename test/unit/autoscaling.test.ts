@@ -104,6 +104,32 @@ describe('more nodes', () => {
     expect(numNodes({ waiting: [shape(12, {}, { usualMs: 1_000 })] })).toBe(1);
   });
 
+  it('are of the size that each job needs, where Slurm configs have nodes of different sizes', () => {
+    const large = { numCpus: 16, memoryBytes: 64 * gib, numGpus: 0 };
+    const config = (key: number, of: typeof size) => ({
+      key,
+      name: `c${key}`,
+      pool: { ...pool, config: key },
+      walltimeMs: 4 * hourMs,
+      numNodes: 1,
+      size: of,
+    });
+    const configs = [config(1, size), config(2, large)];
+    const configsFor = (...waiting: WaitingShape[]) =>
+      decideScaling(input({ configs, waiting }))
+        .submit.map((one) => one.config)
+        .sort();
+    expect(configsFor(shape(1, { numCpus: 12 }))).toEqual([2]);
+    expect(configsFor(shape(1, { memoryBytes: 32 * gib }))).toEqual([2]);
+    // what the large node has left takes small jobs; the others get small nodes
+    expect(configsFor(shape(4), shape(1, { numCpus: 12 }))).toEqual([2]);
+    expect(configsFor(shape(11), shape(1, { numCpus: 12 }))).toEqual([1, 1, 2]);
+    // small workers are no reason to wait
+    const workers = [worker(4, 4), worker(4, 4)];
+    const beside = decideScaling(input({ configs, workers, waiting: [shape(1, { numCpus: 12 })] }));
+    expect(beside.submit).toMatchObject([{ config: 2 }]);
+  });
+
   it('come as allocations that are wide enough, of a Slurm config that takes the job', () => {
     const wide = decideScaling(input({ waiting: [shape(1, { numNodes: 3 })] }));
     expect(wide.submit).toMatchObject([{ numNodes: 3, oneWorkerPerNode: false }]);

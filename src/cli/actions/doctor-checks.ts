@@ -1,6 +1,6 @@
 /** What `torc doctor` looks at on this machine and in the server directory; nothing is changed. */
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, statfsSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { asTorcError, systemCode, TorcError } from '../../base/errors.ts';
@@ -103,9 +103,16 @@ function checkConfig({ env }: Context): Finding {
 
 function checkDirectory({ directory }: Context): Finding {
   refuseUnsafePrivateFolder(directory);
-  return ok(
-    statOrNull(directory) === null ? `${directory} does not exist yet; the first workflow creates it` : directory,
-  );
+  const isThere = statOrNull(directory) !== null;
+  const folder = nearestFolder(directory);
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const what = isThere ? `${directory} cannot be written` : `${directory} cannot be made in ${folder}`;
+    const advice = 'Choose another with --dir. On NFS root often has no rights (root_squash): run torc as an ordinary user.';
+    return failed(`${what} (${systemCode(error)})`, advice);
+  }
+  return ok(isThere ? directory : `${directory} does not exist yet; the first workflow creates it`);
 }
 
 const littleBytes = 1024 ** 3;

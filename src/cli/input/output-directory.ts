@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { outputDirectory } from '../../base/config.ts';
-import { systemCode, TorcError } from '../../base/errors.ts';
+import { messageOf, systemCode, TorcError } from '../../base/errors.ts';
+import { fullWords } from '../../base/full-disk.ts';
 import { claimOutputs, otherOwner } from '../../base/output-owner.ts';
 import { makeFolders } from '../../base/trusted/folders.ts';
 import { unsafeFolder } from '../../base/trusted/parents.ts';
@@ -43,30 +44,29 @@ export function chosenOutput({ directory, env }: Pick<Context, 'directory' | 'en
 }
 
 /**
- * Makes the output directory of a server directory. Throws TorcError 'unusable' if it is not writable, 'conflict' if it
- * has the outputs of another one.
+ * Makes the output directory of a server directory. Throws TorcError 'unusable' if it is not writable, 'no_space' if
+ * nothing more can be written there, 'conflict' if it has the outputs of another one.
  */
 export function makeOutputDirectory(path: string, serverDirectory: string): void {
-  makeWritable(path);
-  claimOutputs(path, serverDirectory);
+  try {
+    makeWritable(path);
+    claimOutputs(path, serverDirectory);
+  } catch (error) {
+    const code = systemCode(error);
+    if (error instanceof TorcError || code === null) throw error;
+    const advice = 'Choose another with -o/--output.';
+    const full = fullWords(code, path);
+    if (full !== null) throw new TorcError('no_space', full.problem, `${full.advice} ${advice}`, { cause: error });
+    const words = messageOf(error).replace(/, \w+ '.*$/s, '');
+    throw new TorcError('unusable', `the output directory ${path} cannot be used: ${words}`, advice, { cause: error });
+  }
 }
 
 function makeWritable(path: string): void {
-  try {
-    makeFolders(path);
-    // the dot makes this fail for a file that is not a directory
-    accessSync(`${path}/.`, constants.W_OK | constants.X_OK);
-    for (const name of ['job_stdio', 'resource_monitor', 'user_data']) refuseFolderOfOthers(path, name);
-  } catch (error) {
-    if (systemCode(error) === null) throw error;
-    const words = (error as Error).message.replace(/, \w+ '.*$/s, '');
-    throw new TorcError(
-      'unusable',
-      `the output directory ${path} cannot be used: ${words}`,
-      'Choose another with -o/--output.',
-      { cause: error },
-    );
-  }
+  makeFolders(path);
+  // the dot makes this fail for a file that is not a directory
+  accessSync(`${path}/.`, constants.W_OK | constants.X_OK);
+  for (const name of ['job_stdio', 'resource_monitor', 'user_data']) refuseFolderOfOthers(path, name);
 }
 
 /** Throws TorcError 'conflict' for a folder of torc that another user made there. */
