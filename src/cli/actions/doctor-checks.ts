@@ -109,7 +109,8 @@ function checkDirectory({ directory }: Context): Finding {
     accessSync(folder, constants.W_OK | constants.X_OK);
   } catch (error) {
     const what = isThere ? `${directory} cannot be written` : `${directory} cannot be made in ${folder}`;
-    const advice = 'Choose another with --dir. On NFS root often has no rights (root_squash): run torc as an ordinary user.';
+    const advice =
+      'Choose another with --dir. On NFS root often has no rights (root_squash): run torc as an ordinary user.';
     return failed(`${what} (${systemCode(error)})`, advice);
   }
   return ok(isThere ? directory : `${directory} does not exist yet; the first workflow creates it`);
