@@ -1,15 +1,15 @@
 /**
- * Groups of jobs on planned workers over a simulated clock, with the packing of real claims. What has the same group,
- * worker and instant of start is one event, so that a million jobs are some ten thousand events.
+ * Groups of jobs on planned workers over a simulated clock, with the packing of real claims. What ends on a worker at the
+ * same instant is one event, as a worker reports it, so that a million jobs are some ten thousand events.
  */
-import { type Admission, giveBack, isFull, type Offer, pack } from '../decide/packing.ts';
+import { type Admission, isFull, type Offer, pack } from '../decide/packing.ts';
 import { mayTake, type Pool } from '../decide/pools.ts';
 import { longestRuntimeMs } from '../decide/time-left.ts';
 import { EventQueue } from './events.ts';
 import type { JobGroup } from './groups.ts';
 import { PresentWorkers } from './present.ts';
 import { GroupProgress, type ReadyGroup } from './progress.ts';
-import { isIdle, startWorker, type Worker } from './workers.ts';
+import { startWorker, type Worker } from './workers.ts';
 
 /** Equal allocations that are asked for together, each with one worker. Durations in milliseconds. */
 export interface PlannedWorkers {
@@ -61,7 +61,7 @@ export interface Simulated {
 
 type Event =
   | { kind: 'comes'; planned: number; replacementsLeft: number }
-  | { kind: 'jobs_end'; worker: Worker; batch: number }
+  | { kind: 'jobs_end'; worker: Worker }
   | { kind: 'may_leave'; worker: Worker; idleSinceMs: number };
 
 /** Runs until no job can start any more. */
@@ -119,7 +119,7 @@ class Simulation {
 
   #follow(event: Event): void {
     if (event.kind === 'comes') this.#comes(event.planned, event.replacementsLeft);
-    else if (event.kind === 'jobs_end') this.#jobsEnd(event.worker, event.batch);
+    else if (event.kind === 'jobs_end') this.#jobsEnd(event.worker);
     else if (event.worker.idleSinceMs === event.idleSinceMs) this.#leaves(event.worker);
   }
 
@@ -155,7 +155,7 @@ class Simulation {
       take: () => {},
     };
     if (!isFull(free)) this.#start(worker, pack(free, this.#progress.walk(), admission));
-    if (!isIdle(worker)) {
+    if (!worker.isIdle) {
       worker.idleSinceMs = null;
     } else if (worker.idleSinceMs === null) {
       worker.idleSinceMs = this.#now;
@@ -168,30 +168,25 @@ class Simulation {
     const stats = this.#result.workers[worker.planned] as SimulatedWorkers;
     for (const placement of placements) {
       const { index, need } = placement.shape;
-      const isNew = worker.add(index, placement, this.#now);
       const group = this.#groups[index] as JobGroup;
       this.#result.cpuMs += need.numCpus * need.numNodes * group.runtimeMs;
-      if (isNew === null) continue;
+      const endMs = this.#now + group.runtimeMs;
+      if (worker.add(index, placement, endMs)) this.#events.add(endMs, { kind: 'jobs_end', worker });
       const told = this.#result.groups[index] as SimulatedGroup;
       told.startMs ??= this.#now;
-      const endMs = this.#now + group.runtimeMs;
       told.endMs = Math.max(told.endMs, endMs);
       this.#result.endMs = Math.max(this.#result.endMs, endMs);
       const states = Math.max(need.expectedMs ?? need.runtimeMs, group.runtimeMs);
       stats.neededMs = Math.max(stats.neededMs, this.#now - worker.startMs + states);
-      this.#events.add(endMs, { kind: 'jobs_end', worker, batch: isNew });
     }
     stats.numJobs += placements.length;
     this.#progress.started(placements.map(({ shape }) => shape.index));
   }
 
-  #jobsEnd(worker: Worker, batchKey: number): void {
-    const batch = worker.remove(batchKey);
-    for (const share of batch.shares) {
-      if (batch.need.numNodes === 1) worker.numOnOwnNode -= 1;
-      giveBack(worker.free, batch.need, share, batch.need.numNodes === 1 && worker.numOnOwnNode === 0);
-    }
-    const newlyReady = this.#progress.ended(batch.group, batch.shares.length);
+  #jobsEnd(worker: Worker): void {
+    const ended = worker.end(this.#now);
+    const ready = ended.flatMap(({ group, shares }) => this.#progress.ended(group, shares.length));
+    const newlyReady = [...new Set(ready)];
     this.#offer(worker);
     this.#present.noteRoom(worker);
     if (newlyReady.length > 0) {

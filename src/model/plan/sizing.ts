@@ -1,4 +1,5 @@
 /** How many allocations a segment gets, and how long they last. */
+import type { Offer } from '../decide/packing.ts';
 import { poolOfConfig } from '../decide/pools.ts';
 import { noLabels } from '../labels.ts';
 import type { JobGroup } from './groups.ts';
@@ -31,25 +32,59 @@ const anyLongMs = 100 * 365 * 86_400_000;
 /** Slurm's own unit is a minute; longer walltimes are rounded to five. */
 const minuteMs = 60_000;
 
-/** The soonest end that does not cost much more node-hours than the cheapest one, within the caps. */
+/**
+ * The soonest end that does not cost much more node-hours than the cheapest one, within the caps. Fewer allocations are not
+ * tried once they cannot change that, unless `triesAll`.
+ */
 export function sizeOfSegment(
   groups: readonly JobGroup[],
   segment: Segment,
   rules: WorkerRules,
   options: SizingOptions,
+  triesAll = false,
 ): Sized {
   const { place, numNodes, width } = segment;
   const nodes = Math.min(place.numUsable, options.maxNodes ?? place.numUsable);
   const most = Math.max(1, Math.min(width, Math.floor(nodes / numNodes), options.maxAllocations));
   const own = ownGroups(groups, segment);
   const longestMs = longestMsOf(segment, options);
-  const tried = numbersUpTo(most).map((number) => tryOut(own, segment, number, { rules, options, longestMs }));
+  const leastMs = leastNodeMs(own, offerOf(place, numNodes, options.maxParallelJobs, segment.withGpus));
+  const tried: Tried[] = [];
+  for (const number of numbersUpTo(most)) {
+    if (!triesAll && isSettled(tried, leastMs, leastMs / (number * numNodes))) break;
+    tried.push(tryOut(own, segment, number, { rules, options, longestMs }));
+  }
   const cheapest = Math.min(...tried.map(({ nodeMs }) => nodeMs));
   const good = tried.filter(({ nodeMs }) => nodeMs <= cheapest * dearest);
   const [best] = good.toSorted((a, b) => a.endMs - b.endMs || a.nodeMs - b.nodeMs);
   const { number, neededMs, numFurther } = best as Tried;
   const walltimeMs = Math.min(longestMs, roundedWalltime(neededMs, rules));
   return { segment, numAllocations: number, walltimeMs, numReplacements: numFurther };
+}
+
+/** Node-time that jobs need at least: what each has of the nodes of a worker, with no room left unused. */
+function leastNodeMs(groups: readonly JobGroup[], offer: Offer): number {
+  const { numCpus, memoryBytes, numGpus, maxParallelJobs } = offer;
+  const share = (amount: number, of: number): number => (amount === 0 ? 0 : amount / of);
+  const parts = groups.map(({ need, numJobs, runtimeMs }) => {
+    const ofNode = Math.max(
+      share(need.numCpus, numCpus),
+      share(need.memoryBytes, memoryBytes),
+      share(need.gpuThousandths, numGpus * 1000),
+      share(1, maxParallelJobs ?? Number.POSITIVE_INFINITY),
+    );
+    return numJobs * runtimeMs * (need.numNodes > 1 ? need.numNodes : ofNode);
+  });
+  return parts.reduce((sum, part) => sum + part, 0) * (1 - 1e-9);
+}
+
+/** Whether one of those tried stays the best: not too dear whatever is cheapest, and sooner than what is left to try. */
+function isSettled(tried: readonly Tried[], leastMs: number, soonestMs: number): boolean {
+  const cheapest = Math.min(...tried.map(({ nodeMs }) => nodeMs));
+  const isSure = ({ nodeMs, isWhole }: Tried) => isWhole && nodeMs <= leastMs * dearest;
+  const endMs = Math.min(...tried.filter(isSure).map((each) => each.endMs));
+  if (soonestMs <= endMs) return false;
+  return tried.every((each) => isSure(each) || each.endMs >= endMs || each.nodeMs > cheapest * dearest);
 }
 
 /** The longest walltime that its allocations may have. */
@@ -87,6 +122,8 @@ interface Tried {
   neededMs: number;
   /** Further allocations after those of the first round. */
   numFurther: number;
+  /** Whether no job is left. */
+  isWhole: boolean;
 }
 
 /** Large ones are simulated on a smaller scale: with the same number of jobs for each worker. */
@@ -115,7 +152,7 @@ function tryOut(
     delayMs: 0,
     replacements: mostRounds,
   };
-  const { endMs, workers } = simulate(groups, [planned], rules) as Simulated;
+  const { endMs, workers, groups: ended } = simulate(groups, [planned], rules) as Simulated;
   const [told] = workers as [Simulated['workers'][number]];
   const further = Math.max(0, told.numStarted - count);
   return {
@@ -124,6 +161,7 @@ function tryOut(
     nodeMs: (told.presentMs / ratio) * segment.numNodes,
     neededMs: told.neededMs,
     numFurther: Math.ceil(further / ratio),
+    isWhole: ended.every(({ numLeft }) => numLeft === 0),
   };
 }
 

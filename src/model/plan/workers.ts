@@ -1,12 +1,11 @@
 /** A worker of the simulation: what is free on it, and what runs. */
-import { type FreeNode, hasRoom, idleWorker, type Offer, type Share } from '../decide/packing.ts';
+import { type FreeNode, giveBack, hasRoom, idleWorker, type Offer, type Share } from '../decide/packing.ts';
 import type { Requirements } from '../job.ts';
 
-/** Jobs of a group that started at the same instant. */
+/** Jobs of a group that end at the same instant, each with its share. */
 interface Batch {
   group: number;
   need: Requirements;
-  startMs: number;
   shares: Share[];
 }
 
@@ -19,9 +18,8 @@ export class Worker {
   numOnOwnNode = 0;
   /** Null while jobs run. */
   idleSinceMs: number | null = null;
-  readonly #batches = new Map<number, Batch>();
-  #latest: { key: number; batch: Batch } | null = null;
-  #numBatches = 0;
+  /** By the instant of the end, then by group. */
+  readonly #ends = new Map<number, Map<number, Batch>>();
 
   constructor(planned: number, free: FreeNode, startMs: number, replacementsLeft: number) {
     this.planned = planned;
@@ -30,33 +28,33 @@ export class Worker {
     this.replacementsLeft = replacementsLeft;
   }
 
-  get numBatches(): number {
-    return this.#batches.size;
+  get isIdle(): boolean {
+    return this.#ends.size === 0;
   }
 
-  /** Notes a job that has its share. The key of its batch if it is the first of it, else null. */
-  add(group: number, { need, gpuIndices, nodeIndices }: Share & { need: Requirements }, nowMs: number): number | null {
+  /** Notes a job that has its share. Whether it is the first one that ends at this instant. */
+  add(group: number, { need, gpuIndices, nodeIndices }: Share & { need: Requirements }, endMs: number): boolean {
     if (need.numNodes === 1) this.numOnOwnNode += 1;
     const share = { gpuIndices, nodeIndices };
-    const latest = this.#latest;
-    if (latest !== null && latest.batch.group === group && latest.batch.startMs === nowMs) {
-      latest.batch.shares.push(share);
-      return null;
-    }
-    const key = this.#numBatches;
-    this.#numBatches += 1;
-    const batch = { group, need, startMs: nowMs, shares: [share] };
-    this.#batches.set(key, batch);
-    this.#latest = { key, batch };
-    return key;
+    const ends = this.#ends.get(endMs);
+    const batch = ends?.get(group);
+    if (batch !== undefined) batch.shares.push(share);
+    else if (ends !== undefined) ends.set(group, { group, need, shares: [share] });
+    else this.#ends.set(endMs, new Map([[group, { group, need, shares: [share] }]]));
+    return ends === undefined;
   }
 
-  remove(key: number): Batch {
-    const batch = this.#batches.get(key);
-    if (batch === undefined) throw new RangeError(`there is no batch ${key}`);
-    this.#batches.delete(key);
-    if (this.#latest?.key === key) this.#latest = null;
-    return batch;
+  /** Takes back what the jobs that end at this instant had; these by group. */
+  end(endMs: number): Batch[] {
+    const ends = [...(this.#ends.get(endMs)?.values() ?? [])];
+    this.#ends.delete(endMs);
+    for (const { need, shares } of ends) {
+      for (const share of shares) {
+        if (need.numNodes === 1) this.numOnOwnNode -= 1;
+        giveBack(this.free, need, share, need.numNodes === 1 && this.numOnOwnNode === 0);
+      }
+    }
+    return ends;
   }
 
   /** Whether a job may fit, as far as it is known without the time that is left. */
@@ -72,8 +70,4 @@ export function startWorker(
   replacementsLeft: number,
 ): Worker {
   return new Worker(planned, idleWorker(offer, null), startMs, replacementsLeft);
-}
-
-export function isIdle(worker: Worker): boolean {
-  return worker.numBatches === 0;
 }
