@@ -89,11 +89,11 @@ export class GroupProgress {
     return new ClaimWalk(this.#order);
   }
 
-  /** Notes jobs that have started, each by its group. */
-  started(groups: readonly number[]): void {
-    for (const index of groups) this.#state(index).numStarted += 1;
-    for (const index of new Set(groups)) {
+  /** Notes how many jobs have started, by their groups. */
+  started(groups: ReadonlyMap<number, number>): void {
+    for (const [index, numJobs] of groups) {
       const state = this.#state(index);
+      state.numStarted += numJobs;
       if (hasReady(state)) this.#moveBack(state.next);
       else this.#order = null;
     }

@@ -78,6 +78,8 @@ class Simulation {
   readonly #groups: readonly JobGroup[];
   readonly #planned: readonly PlannedWorkers[];
   readonly #rules: WorkerRules;
+  /** By kind of worker. */
+  readonly #admissions: Admission<ReadyGroup>[];
   readonly #events = new EventQueue<Event>();
   readonly #progress: GroupProgress;
   readonly #present: PresentWorkers;
@@ -95,6 +97,7 @@ class Simulation {
     this.#groups = groups;
     this.#planned = planned;
     this.#rules = rules;
+    this.#admissions = planned.map(({ pool }) => admissionTo(pool));
     this.#progress = new GroupProgress(groups);
     this.#hasCome = planned.map(() => false);
     this.#result = {
@@ -148,12 +151,9 @@ class Simulation {
 
   #offer(worker: Worker): void {
     const { free, startMs } = worker;
-    const { walltimeMs, pool } = this.#planned[worker.planned] as PlannedWorkers;
+    const { walltimeMs } = this.#planned[worker.planned] as PlannedWorkers;
     free.timeLeftMs = longestRuntimeMs(startMs + walltimeMs - this.#now, walltimeMs, this.#rules.bufferMs);
-    const admission: Admission<ReadyGroup> = {
-      needOf: ({ belonging, need }) => (mayTake(pool, belonging) ? need : null),
-      take: () => {},
-    };
+    const admission = this.#admissions[worker.planned] as Admission<ReadyGroup>;
     if (!isFull(free)) this.#start(worker, pack(free, this.#progress.walk(), admission));
     if (!worker.isIdle) {
       worker.idleSinceMs = null;
@@ -165,9 +165,12 @@ class Simulation {
   }
 
   #start(worker: Worker, placements: ReturnType<typeof pack<ReadyGroup>>): void {
+    if (placements.length === 0) return;
     const stats = this.#result.workers[worker.planned] as SimulatedWorkers;
+    const started = new Map<number, number>();
     for (const placement of placements) {
       const { index, need } = placement.shape;
+      started.set(index, (started.get(index) ?? 0) + 1);
       const group = this.#groups[index] as JobGroup;
       this.#result.cpuMs += need.numCpus * need.numNodes * group.runtimeMs;
       const endMs = this.#now + group.runtimeMs;
@@ -180,7 +183,7 @@ class Simulation {
       stats.neededMs = Math.max(stats.neededMs, this.#now - worker.startMs + states);
     }
     stats.numJobs += placements.length;
-    this.#progress.started(placements.map(({ shape }) => shape.index));
+    this.#progress.started(started);
   }
 
   #jobsEnd(worker: Worker): void {
@@ -209,4 +212,15 @@ class Simulation {
       replacementsLeft: worker.replacementsLeft - 1,
     });
   }
+}
+
+/** What a worker of this pool may take; each group is looked at once. */
+function admissionTo(pool: Pool): Admission<ReadyGroup> {
+  const known: (boolean | undefined)[] = [];
+  const isAdmitted = ({ index, belonging }: ReadyGroup): boolean => {
+    const admitted = known[index] ?? mayTake(pool, belonging);
+    known[index] = admitted;
+    return admitted;
+  };
+  return { needOf: (group) => (isAdmitted(group) ? group.need : null), take: () => {} };
 }
