@@ -188,7 +188,7 @@ class Simulation {
 
   #jobsEnd(worker: Worker): void {
     const ended = worker.end(this.#now);
-    const ready = ended.flatMap(({ group, shares }) => this.#progress.ended(group, shares.length));
+    const ready = ended.flatMap(({ group, numJobs }) => this.#progress.ended(group, numJobs));
     const newlyReady = [...new Set(ready)];
     this.#offer(worker);
     this.#present.noteRoom(worker);
