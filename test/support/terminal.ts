@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { expect, vi } from 'vitest';
+import { shellWord } from '../../src/base/text.ts';
 import { mainJs } from './torc.ts';
 
 export interface TerminalSize {
@@ -65,7 +66,15 @@ export async function openTerminal(
     if (status !== 0) throw new Error(`tmux ${args[0]}: ${stderr}`);
     return stdout;
   };
-  tmux('new-session', '-d', '-x', String(columns), '-y', String(rows), `bash --noprofile --rcfile ${start} -i`);
+  tmux(
+    'new-session',
+    '-d',
+    '-x',
+    String(columns),
+    '-y',
+    String(rows),
+    `bash --noprofile --rcfile ${shellWord(start)} -i`,
+  );
   tmux('set-option', '-g', 'history-limit', '5000');
   let line = 0;
   const screen = (): string => tmux('capture-pane', '-p', '-S', '-').replace(/\s+$/, '');

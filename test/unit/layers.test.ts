@@ -78,6 +78,7 @@ const rooms: Record<string, Rooms> = {
       ['documents', 'plans'],
       ['workers', 'dash'],
       ['actions'],
+      ['tui'],
       ['commands', 'library'],
     ],
   },

@@ -21,7 +21,7 @@ export interface WaitOptions {
 }
 
 /** The page of the only workflow that is watched; null of several. */
-type Page = { page: WorkflowStatusReply; failures: Failures } | null;
+export type Page = { page: WorkflowStatusReply; failures: Failures } | null;
 
 const onTerminalMs = 200;
 const inPipeMs = 1000;
@@ -232,7 +232,7 @@ function textOf(context: Context, { reply, more }: Followed<Page>, look: Look): 
 }
 
 /** Reads the page of the only workflow; the output of failed jobs only when other jobs have failed. */
-function pageReader(context: Context, keys: readonly string[]): (api: Api) => Promise<Page> {
+export function pageReader(context: Context, keys: readonly string[]): (api: Api) => Promise<Page> {
   const [only] = keys;
   let known: { id: string; failures: Failures } | null = null;
   return async (api) => {

@@ -12,6 +12,7 @@ const groups: readonly (readonly [heading: string, commands: Readonly<Record<str
       exec: 'run commands without a specification',
       status: 'how workflows are doing, and what to type next',
       watch: 'follow a workflow until it ends',
+      tui: 'all of it on the whole terminal, with actions',
       dash: 'look at workflows in a browser',
       wait: 'wait for a workflow without output',
       why: 'why a job waits or failed',

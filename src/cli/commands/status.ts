@@ -29,9 +29,29 @@ ${examples('torc status', 'torc status 7', 'torc -F json status 7 | jq .eta_seco
     const { showStatus } = await import('../actions/status.ts');
     return (context) => showStatus(context, keys, self.opts<StatusOptions>());
   });
+  declareTui(program, act);
   declareWatch(program, act);
   declareWait(program, act);
   declareWhy(program, act);
+}
+
+function declareTui(program: Command, act: Act): void {
+  const tui = program
+    .command('tui')
+    .description('look at workflows, jobs and logs on the whole terminal, and act on them')
+    .argument('[key]', 'workflow key or name (default: the list of workflows)')
+    .addHelpText(
+      'after',
+      `
+Arrow keys or j and k move, Enter opens, Esc goes back, q or Ctrl-C ends it; what is below always names the keys. Everything
+is live. Actions (rerun failed jobs, cancel, pause, hold, restart, schedule nodes) show their plan, and change nothing before
+you answer y. Without a terminal: torc status, torc watch.
+${examples('torc tui', 'torc tui 7').trimStart()}`,
+    );
+  act(tui, async ([key]) => {
+    const { showTerminalView } = await import('../tui/app.ts');
+    return (context) => showTerminalView(context, key ?? null);
+  });
 }
 
 const endings = `Ends as torc run does: with 0 when every job succeeded, with 1 when jobs failed or the workflow was canceled, with 8 when the

@@ -254,11 +254,6 @@ export const answers: readonly Answer[] = [
     why: 'torc has no summary of all workflows',
     instead: 'torc status shows how each stands, torc results list what its jobs used.',
   },
-  {
-    typed: 'tui',
-    why: 'torc has no full-screen view yet',
-    instead: 'torc status KEY shows how a workflow stands, torc jobs list -k KEY --running what runs.',
-  },
   { typed: 'workflows create-slurm', ...generated },
   {
     typed: 'workflows new',

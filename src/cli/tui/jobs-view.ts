@@ -1,0 +1,152 @@
+/** The jobs of a workflow: only those on the screen are read. */
+import type { ListRecord } from '../../api/contract.ts';
+import { type ListFilter, parseFilter } from '../input/filters.ts';
+import { fitted } from '../output/fit.ts';
+import { cellText, type TextColumn, TextTable } from '../output/table.ts';
+import { JobView } from './job-view.ts';
+import { cancelingJob, holding } from './planned-action.ts';
+import { Cursor, cursorLine, type Session, type Size, type Step, type View } from './view.ts';
+
+const sorts = ['job_key', 'status', 'name'] as const;
+
+const shownColumns: readonly TextColumn[] = [
+  { header: 'key', cell: ({ job_key }) => cellText(job_key), isNumeric: true },
+  { header: 'name', cell: ({ name }) => cellText(name), isNumeric: false, isText: true },
+  { header: 'status', cell: ({ status }) => cellText(status), isNumeric: false },
+  { header: 'code', cell: ({ return_code }) => cellText(return_code), isNumeric: true },
+  { header: 'cause', cell: ({ cause }) => cellText(cause), isNumeric: false },
+  { header: 'attempt', cell: ({ attempt_id }) => cellText(attempt_id), isNumeric: true },
+  { header: 'node', cell: ({ hostname }) => cellText(hostname), isNumeric: false },
+];
+
+export class JobsView implements View {
+  readonly workflowKey: string;
+  readonly #session: Session;
+  readonly #cursor = new Cursor();
+  #typed: string;
+  #sort = 0;
+  #isReverse = false;
+  /** The rows from `#first` on. */
+  #records: readonly ListRecord[] = [];
+  #first = 0;
+  /** Of all that the filter matches, as far as it is known. */
+  #count = 0;
+  #hasMore = false;
+  #isLoaded = false;
+  #rows = 1;
+
+  constructor(session: Session, workflowKey: string, filter: string) {
+    this.#session = session;
+    this.workflowKey = workflowKey;
+    this.#typed = filter;
+  }
+
+  title(): string {
+    const filter = this.#typed === '' ? '' : `, ${this.#typed}`;
+    const sort = sorts[this.#sort] ?? 'job_key';
+    const order = sort === 'job_key' && !this.#isReverse ? '' : `, by ${sort}${this.#isReverse ? ', reversed' : ''}`;
+    const at =
+      this.#records.length === 0 ? '' : `: ${this.#cursor.index + 1} of ${this.#count}${this.#hasMore ? '+' : ''}`;
+    return `jobs of workflow ${this.workflowKey}${filter}${order}${at}`;
+  }
+
+  keys(): readonly string[] {
+    return ['Enter open', '/ filter', 'f failed', 'a all', 'o order', 'v reverse', 'h hold', 'c cancel', 'Esc back'];
+  }
+
+  async load({ rows }: Size): Promise<void> {
+    const { api } = this.#session;
+    const filters = filtersOf(this.#typed).map(({ column, value }) => ({ column, value }));
+    this.#rows = Math.max(1, rows - 1);
+    const { top } = this.#cursor;
+    const sort_by = sorts[this.#sort] === 'job_key' ? null : (sorts[this.#sort] ?? null);
+    const { records, more } = await api.call('list', {
+      ...{ list: 'jobs', workflow_key: this.workflowKey, filters, sort_by, reverse: this.#isReverse },
+      ...{ limit: this.#rows, skip: top },
+    });
+    this.#records = records;
+    this.#first = top;
+    this.#isLoaded = true;
+    const seen = top + records.length;
+    // without a filter the number is known; else as far as the list was read
+    const all = filters.length > 0 ? null : await this.#numJobs();
+    this.#hasMore = more && all === null;
+    this.#count = all ?? (more ? Math.max(this.#count, seen + 1) : seen);
+    this.#cursor.keep(this.#count, this.#rows);
+  }
+
+  async #numJobs(): Promise<number> {
+    const asked = { workflow_keys: [this.workflowKey], user: null, limit: 1, state: null, wait_seconds: 0 };
+    const { workflows } = await this.#session.api.call('status', asked);
+    return workflows[0]?.num_jobs ?? 0;
+  }
+
+  lines({ columns }: Size): string[] {
+    if (this.#records.length === 0) return [this.#isLoaded ? 'no such jobs' : 'reading ..'];
+    const { hasColor } = this.#session.context;
+    const table = new TextTable(fitted(shownColumns, this.#records, columns - 2).columns);
+    const [header = '', ...lines] = table.lines(this.#records).trimEnd().split('\n');
+    const rows = lines.map((line, at) => cursorLine(line, this.#first + at === this.#cursor.index, hasColor));
+    return [`  ${header}`, ...rows];
+  }
+
+  key(key: string): Step | null {
+    const { top } = this.#cursor;
+    if (this.#cursor.key(key, this.#count, this.#rows)) return this.#cursor.top === top ? null : { kind: 'load' };
+    const chosen = this.#records[this.#cursor.index - this.#first];
+    switch (key) {
+      case '/':
+        return {
+          kind: 'ask',
+          question: 'filter (a name, or column=value ..): ',
+          initial: this.#typed,
+          answer: (text) => this.#filter(text.trim()),
+        };
+      case 'f':
+        return this.#filter('failed');
+      case 'a':
+        return this.#filter('');
+      case 'o':
+        this.#sort = (this.#sort + 1) % sorts.length;
+        return this.#again();
+      case 'v':
+        this.#isReverse = !this.#isReverse;
+        return this.#again();
+      default:
+        return chosen === undefined ? null : this.#jobStep(chosen, key);
+    }
+  }
+
+  #jobStep({ job_key, held }: ListRecord, key: string): Step | null {
+    const jobKey = String(job_key);
+    if (key === 'enter' || key === 'right') {
+      return { kind: 'open', view: new JobView(this.#session, this.workflowKey, jobKey) };
+    }
+    if (key === 'c') return { kind: 'plan', action: cancelingJob(jobKey) };
+    return key === 'h' ? { kind: 'plan', action: holding(jobKey, held === true) } : null;
+  }
+
+  #filter(text: string): Step {
+    this.#typed = text;
+    return this.#again();
+  }
+
+  #again(): Step {
+    this.#cursor.index = 0;
+    this.#cursor.top = 0;
+    this.#count = 0;
+    return { kind: 'load' };
+  }
+}
+
+/** `failed`, `column=value`, or a part of a name, with spaces between. Throws TorcError 'usage' for none of these. */
+function filtersOf(typed: string): ListFilter[] {
+  return typed
+    .split(/\s+/)
+    .filter((word) => word !== '')
+    .map((word) => {
+      if (word === 'failed') return { column: 'outcome', value: 'failed' };
+      if (word.includes('=')) return parseFilter(word);
+      return { column: 'name', value: /[*?[]/.test(word) ? word : `*${word}*` };
+    });
+}

@@ -1,0 +1,99 @@
+/** What lies over a view for a while: a line that is typed, and the plan of an action with its question. */
+import type { Context } from '../context/context.ts';
+import { fitWidth, wrapped } from '../output/width.ts';
+import { type PlannedAction, type Printed, printed } from './planned-action.ts';
+import { Scroll, type Size, type Step } from './view.ts';
+
+export interface Overlay {
+  /** What is shown instead of the view; null for the view. */
+  body(size: Size): { title: string; lines: string[] } | null;
+  footer(columns: number): string;
+  /** What is to be done next; itself to stay, null for nothing. */
+  key(key: string): Overlay | Step | null;
+}
+
+type Question = Extract<Step, { kind: 'ask' }>;
+
+export class QuestionOverlay {
+  readonly #question: Question;
+  #typed: string;
+
+  constructor(question: Question) {
+    this.#question = question;
+    this.#typed = question.initial;
+  }
+
+  body(): null {
+    return null;
+  }
+
+  footer(columns: number): string {
+    const line = `${this.#question.question}${this.#typed}_`;
+    // the end of a long text is what is being typed
+    return line.length > columns ? `…${line.slice(line.length - columns + 1)}` : line;
+  }
+
+  key(key: string): QuestionOverlay | Step | null {
+    if (key === 'enter') return this.#question.answer(this.#typed);
+    if (key === 'escape') return null;
+    if (key === 'backspace') this.#typed = [...this.#typed].slice(0, -1).join('');
+    else if ([...key].length === 1) this.#typed += key;
+    return this;
+  }
+}
+
+export class PlanOverlay {
+  readonly #context: Context;
+  readonly #action: PlannedAction;
+  readonly #changed: () => void;
+  readonly #scroll = new Scroll();
+  #state: 'planning' | 'asking' | 'doing' | 'done' = 'planning';
+  #printed: Printed = { text: '', isError: false };
+
+  constructor(context: Context, action: PlannedAction, changed: () => void) {
+    this.#context = context;
+    this.#action = action;
+    this.#changed = changed;
+    void this.#run(true);
+  }
+
+  async #run(dryRun: boolean): Promise<void> {
+    this.#printed = await printed(this.#context, this.#action, dryRun);
+    this.#state = dryRun && !this.#printed.isError ? 'asking' : 'done';
+    this.#scroll.top = 0;
+    this.#changed();
+  }
+
+  body({ columns, rows }: Size): { title: string; lines: string[] } {
+    const { title } = this.#action;
+    if (this.#state === 'planning') return { title, lines: ['planning ..'] };
+    if (this.#state === 'doing') return { title, lines: ['working ..'] };
+    const lines = this.#printed.text
+      .trimEnd()
+      .split('\n')
+      .flatMap((line) => wrapped(line, columns));
+    return { title, lines: this.#scroll.shown(lines, rows).map((line) => fitWidth(line, columns)) };
+  }
+
+  footer(): string {
+    switch (this.#state) {
+      case 'asking':
+        return 'Do it?  y yes  n no, change nothing';
+      case 'done':
+        return 'Esc back';
+      default:
+        return '';
+    }
+  }
+
+  key(key: string): PlanOverlay | null {
+    if (this.#state === 'planning' || this.#state === 'doing') return this;
+    if (this.#scroll.key(key)) return this;
+    if (this.#state === 'done') return null;
+    if (key === 'n' || key === 'N' || key === 'escape' || key === 'q') return null;
+    if (key !== 'y' && key !== 'Y') return this;
+    this.#state = 'doing';
+    void this.#run(false);
+    return this;
+  }
+}

@@ -1,0 +1,87 @@
+/** Actions of the terminal view: the commands of torc, whose plan is shown first. What they print is kept for the screen. */
+import { asTorcError } from '../../base/errors.ts';
+import { counted } from '../../base/text.ts';
+import { cancelJobs } from '../actions/jobs-cancel.ts';
+import { holdJobs, pauseWorkflows } from '../actions/pauses.ts';
+import { rerunFailed } from '../actions/rerun-failed.ts';
+import { scheduleNodes } from '../actions/slurm-schedule.ts';
+import { restartWorkflow } from '../actions/workflows-restart.ts';
+import { resumeWorkflow } from '../actions/workflows-resume.ts';
+import { cancelWorkflows } from '../actions/workflows-start-cancel-delete.ts';
+import type { Context } from '../context/context.ts';
+
+export interface PlannedAction {
+  title: string;
+  /** With `dryRun` it only prints its plan. */
+  run(context: Context, dryRun: boolean): Promise<unknown>;
+}
+
+export interface Printed {
+  text: string;
+  isError: boolean;
+}
+
+/** Runs an action; never throws: an error is what it prints, with its hint. */
+export async function printed(context: Context, { run }: PlannedAction, dryRun: boolean): Promise<Printed> {
+  const said: string[] = [];
+  const terminal = {
+    ...context.terminal,
+    isStdinTerminal: false,
+    out: async (text: string | Uint8Array) => said.push(Buffer.from(text as string).toString('utf8')) > 0,
+    err: (text: string) => void said.push(text),
+  };
+  const quiet = { format: 'text', mayAsk: false, isNoPrompts: true, hasColor: false, hasProgress: false } as const;
+  try {
+    await run({ ...context, ...quiet, terminal, isDryRun: dryRun }, dryRun);
+    return { text: said.join(''), isError: false };
+  } catch (error) {
+    const { message, hint } = asTorcError(error);
+    return { text: `${said.join('')}error: ${message}\n${hint === null ? '' : `hint: ${hint}\n`}`, isError: true };
+  }
+}
+
+const chosen = (context: Context, key: string): Context => ({ ...context, workflowKey: key });
+const none = (context: Context): Context => ({ ...context, workflowKey: null });
+
+export const rerunning = (key: string): PlannedAction => ({
+  title: `run the failed jobs of workflow ${key} again`,
+  run: (context, dryRun) => rerunFailed(none(context), [key], { dryRun }),
+});
+
+export const restarting = (key: string): PlannedAction => ({
+  title: `restart workflow ${key}`,
+  run: (context, dryRun) => restartWorkflow(none(context), key, { dryRun, timeout: 300 }),
+});
+
+export const canceling = (key: string): PlannedAction => ({
+  title: `cancel workflow ${key}`,
+  run: (context, dryRun) => cancelWorkflows(none(context), [key], { dryRun }),
+});
+
+/** Neither has a plan of changes: the sentence says what it means. */
+export const pausing = (key: string, isPaused: boolean): PlannedAction => ({
+  title: `${isPaused ? 'resume' : 'pause'} workflow ${key}`,
+  async run(context, dryRun) {
+    const what = isPaused
+      ? `resumes workflow ${key}: its ready jobs run as workers have room`
+      : `pauses workflow ${key}: running jobs continue, no others start until you resume it`;
+    if (dryRun) await context.terminal.out(`${what}\n`);
+    else if (isPaused) await resumeWorkflow(none(context), key, {});
+    else await pauseWorkflows(none(context), [key], { yes: true });
+  },
+});
+
+export const scheduling = (key: string, count: number): PlannedAction => ({
+  title: `schedule ${counted(count, 'allocation')} for workflow ${key}`,
+  run: (context, dryRun) => scheduleNodes(chosen(context, key), { count, jobPrefix: 'worker', server: true, dryRun }),
+});
+
+export const cancelingJob = (key: string): PlannedAction => ({
+  title: `cancel job ${key}`,
+  run: (context, dryRun) => cancelJobs(none(context), [key], { dryRun, yes: true }),
+});
+
+export const holding = (key: string, isHeld: boolean): PlannedAction => ({
+  title: `${isHeld ? 'release' : 'hold'} job ${key}`,
+  run: (context, dryRun) => holdJobs(none(context), [key], !isHeld, { dryRun, yes: true }),
+});
