@@ -17,6 +17,8 @@ export const hello = z.strictObject({
   pid: z.number().int().positive(),
   cluster: text.nullable(),
   slurm_job_id: slurmJobId.nullable(),
+  /** Of a worker that a person started inside of a Slurm job, which is no allocation of torc; missing for none. */
+  enclosing_slurm_job_id: slurmJobId.optional(),
   restart_count: count,
   allocation_key: key.nullable(),
   /** Nodes that the worker owns; missing for 1. What follows is what each of them has. */

@@ -24,6 +24,7 @@ export function helloRequest(options: WorkerOptions, effects: WorkerEffects): Re
     pid: effects.pid,
     cluster: identity.cluster,
     slurm_job_id: identity.slurmJobId,
+    ...(identity.enclosingSlurmJobId === undefined ? {} : { enclosing_slurm_job_id: identity.enclosingSlurmJobId }),
     restart_count: identity.restartCount,
     allocation_key: identity.allocationKey,
     num_nodes: capacity.nodeNames.length,

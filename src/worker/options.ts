@@ -49,6 +49,8 @@ export interface WorkerOptions {
     hostname: string;
     cluster: string | null;
     slurmJobId: string | null;
+    /** The Slurm job inside of which a person started it. */
+    enclosingSlurmJobId?: string;
     restartCount: number;
     allocationKey: string | null;
   };

@@ -109,6 +109,17 @@ describe('jobs of several nodes', () => {
     expect(onEach.stderr).not.toContain('nodes');
   });
 
+  it('whose results name the Slurm job in which a person ran them, which is no allocation of torc', async () => {
+    const inside = { SLURM_JOB_ID: '7', SLURM_CLUSTER_NAME: 'fake' };
+    expect((await place.torcWith(inside, 'run', place.file('two.txt', 'true\n'))).code).toBe(0);
+    const shown = { slurm_job_id: '7' };
+    expect(await place.json(['results', 'list', '-f', 'slurm_job_id=7'])).toMatchObject({ results: [shown] });
+    expect(await place.json(['jobs', 'list', '-f', 'slurm_job_id=7'])).toMatchObject({ jobs: [shown] });
+    expect(await place.json(['compute-nodes', 'list'])).toMatchObject({
+      compute_nodes: [{ ...shown, allocation_key: null, cluster: null, is_active: false }],
+    });
+  });
+
   it('stay ready on one machine, with the reason', async () => {
     const ended = await place.torc('run', place.file('spec.json', spec));
     expect(ended).toMatchObject({

@@ -182,7 +182,7 @@ CREATE TABLE compute_nodes (
   started_at INTEGER NOT NULL,
   last_heartbeat_at INTEGER NOT NULL,
   ended_at INTEGER
-, working_directory TEXT, output_directory TEXT, start_ticks INTEGER, contact_lost_at INTEGER, fenced_at INTEGER, close_reason TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, stdio TEXT NOT NULL DEFAULT 'files', walltime_ms INTEGER, labels TEXT NOT NULL DEFAULT '', takes_unlabelled INTEGER NOT NULL DEFAULT 1, resources TEXT NOT NULL DEFAULT '') STRICT;
+, working_directory TEXT, output_directory TEXT, start_ticks INTEGER, contact_lost_at INTEGER, fenced_at INTEGER, close_reason TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, stdio TEXT NOT NULL DEFAULT 'files', walltime_ms INTEGER, labels TEXT NOT NULL DEFAULT '', takes_unlabelled INTEGER NOT NULL DEFAULT 1, resources TEXT NOT NULL DEFAULT '', enclosing_slurm_job_id TEXT) STRICT;
 
 CREATE INDEX compute_nodes_allocation ON compute_nodes (allocation_key) WHERE allocation_key IS NOT NULL;
 

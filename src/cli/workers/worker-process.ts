@@ -72,7 +72,15 @@ export async function runWorkerHere(
     deadlineMs: Number.isFinite(deadlineMs) ? deadlineMs : null,
     walltimeSeconds: seconds,
     waitForNewJobsSeconds: options.waitForNewJobs ?? null,
-    identity: { hostname: machine.hostname, cluster: null, slurmJobId: null, restartCount: 0, allocationKey: null },
+    identity: {
+      hostname: machine.hostname,
+      cluster: null,
+      // the Slurm job says nothing about this worker: it may go on without it, or have several
+      slurmJobId: null,
+      ...(slurm === null ? {} : { enclosingSlurmJobId: slurm.slurmJobId }),
+      restartCount: 0,
+      allocationKey: null,
+    },
   };
   const subject = {
     hostname: machine.hostname,

@@ -114,8 +114,9 @@ export function registerComputeNode(
   const { key } = tx.db.run(
     `INSERT INTO compute_nodes (worker_id, workflow_key, allocation_key, hostname, boot_id, pid, cluster, slurm_job_id,
        restart_count, num_nodes, num_cpus, memory_bytes, num_gpus, max_parallel_jobs, working_directory, output_directory,
-       start_ticks, walltime_ms, stdio, labels, takes_unlabelled, resources, started_at, last_heartbeat_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       start_ticks, walltime_ms, stdio, labels, takes_unlabelled, resources, enclosing_slurm_job_id,
+       started_at, last_heartbeat_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     hello.worker_id,
     workflowKey,
     allocationKey,
@@ -138,6 +139,7 @@ export function registerComputeNode(
     labels,
     takesUnlabelled ? 1 : 0,
     resources,
+    hello.enclosing_slurm_job_id ?? null,
     tx.now,
     tx.now,
   );

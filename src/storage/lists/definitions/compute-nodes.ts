@@ -1,12 +1,15 @@
 /** The list of compute nodes: workers, running or ended. */
 import { columns, type ListDefinition, labelsColumn } from '../columns.ts';
 
+/** The Slurm job in which a compute node `n` is, its own one or that of the person who started it. */
+export const shownSlurmJob = 'coalesce(n.slurm_job_id, n.enclosing_slurm_job_id)';
+
 export const computeNodes: ListDefinition = {
   columns: [
     ...columns('key', 'compute_node_key', 'workflow_key', 'allocation_key'),
     ...columns('text', 'hostname'),
     ...columns('integer', 'pid'),
-    ...columns('text', 'cluster', 'slurm_job_id'),
+    ...columns('text', 'cluster', ['slurm_job_id', 'coalesce(slurm_job_id, enclosing_slurm_job_id)']),
     ...columns('integer', 'restart_count', 'num_nodes', 'num_cpus', 'memory_bytes', 'num_gpus', 'max_parallel_jobs'),
     ...columns('text', ['resources', "nullif(resources, '')"]),
     labelsColumn('labels'),

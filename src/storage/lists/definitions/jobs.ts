@@ -12,6 +12,7 @@ import {
   word,
 } from '../columns.ts';
 import { otherJobStatuses } from '../status-words.ts';
+import { shownSlurmJob } from './compute-nodes.ts';
 import { requirementColumns } from './resource-requirements.ts';
 
 const outcome = `CASE WHEN j.status = 'done' THEN CASE WHEN j.failed = 1 THEN 'failed'
@@ -40,7 +41,7 @@ const jobColumns: Column[] = [
   ...columns('integer', ['run_id', 'a.run_id'], ['attempt_id', 'a.attempt_id'], ['priority', 'j.priority']),
   ...columns('integer', ['num_blockers', 'j.num_blockers']),
   ...columns('key', ['failed_upstream_key', 'j.failed_upstream_key']),
-  ...columns('text', ['hostname', 'n.hostname'], ['slurm_job_id', 'n.slurm_job_id']),
+  ...columns('text', ['hostname', 'n.hostname'], ['slurm_job_id', shownSlurmJob]),
   ...columns('text', ['resource_requirements', 'r.name']),
   ...requirementColumns,
   ...columns('text', ['scheduler', 'sc.name']),
@@ -114,7 +115,7 @@ const found = {
   return_code: triedUnsuccessfully('a.return_code', [0]),
   run_id: tried('a.run_id'),
   hostname: ranOn('n.hostname'),
-  slurm_job_id: ranOn('n.slurm_job_id'),
+  slurm_job_id: ranOn(shownSlurmJob),
 };
 
 export const jobs: ListDefinition = {

@@ -3,6 +3,7 @@ import { causes, endStatuses, outcomes } from '../../../model/status.ts';
 import { causesOfSuccess, isUnsuccessfulSql } from '../../running/attempt-sets.ts';
 import { type Column, type Condition, columns, findable, type ListDefinition, word } from '../columns.ts';
 import { otherResultStatuses } from '../status-words.ts';
+import { shownSlurmJob } from './compute-nodes.ts';
 
 /** Of attempts `a`. */
 export const resultOutcome = `CASE a.end_status WHEN 'done' THEN CASE WHEN a.return_code = 0 THEN 'success'
@@ -27,8 +28,8 @@ const resultColumns: Column[] = [
   ...columns('integer', ['peak_memory_bytes', 'a.peak_memory_bytes']),
   ...columns('integer', ['average_memory_bytes', 'a.average_memory_bytes']),
   ...columns('seconds', ['cpu_seconds', 'a.cpu_ms']),
-  ...columns('text', ['hostname', 'n.hostname'], ['slurm_job_id', 'n.slurm_job_id']),
-  ...columns('text', ['slurm_step_id', `n.slurm_job_id || '.' || a.slurm_step`]),
+  ...columns('text', ['hostname', 'n.hostname'], ['slurm_job_id', shownSlurmJob]),
+  ...columns('text', ['slurm_step_id', `${shownSlurmJob} || '.' || a.slurm_step`]),
   ...columns('key', ['compute_node_key', 'nullif(a.compute_node_key, 0)']),
   ...columns('integer', ['num_nodes', 'a.num_nodes']),
   ...columns('integer', ['num_cpus', 'a.num_cpus'], ['memory_bytes', 'a.memory_bytes']),
@@ -78,7 +79,7 @@ const found = {
   return_code: unsuccessful('a.return_code', 0),
   cause: unsuccessful('a.cause', ...causesOfSuccess),
   hostname: ranOn('n.hostname'),
-  slurm_job_id: ranOn('n.slurm_job_id'),
+  slurm_job_id: ranOn(shownSlurmJob),
   compute_node_key: ranOn('n.compute_node_key'),
 };
 
