@@ -30,7 +30,6 @@ export const hello = z.strictObject({
   max_parallel_jobs: z.number().int().positive().nullable(),
   /** Where its jobs start; relative paths of files are resolved against it. */
   working_directory: text.nullable(),
-  /** Where the output of its jobs goes. */
   output_directory: text.nullable(),
   /** When its process started, in clock ticks since boot; null where the system does not say. */
   start_ticks: count.nullable(),
