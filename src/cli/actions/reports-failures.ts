@@ -1,10 +1,9 @@
 /** `torc reports failures`: failed jobs grouped by cause and message, as a table or a picture. */
-import type { ListRecord } from '../../api/contract.ts';
 import { counted } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
-import { failuresPicture } from '../output/failures-svg.ts';
+import { type FailureRow, failuresPicture } from '../output/failures-svg.ts';
 import { textTable } from '../output/output.ts';
 import { printReport } from '../output/report.ts';
 import type { ReportOptions } from '../output/report-format.ts';
@@ -28,18 +27,6 @@ export async function reportFailures(context: Context, key: string | null, optio
 }
 
 const csvColumns = ['count', 'cause', 'return_codes', 'message', 'job_key', 'job_name', 'advice'] as const;
-
-export interface FailureRow extends ListRecord {
-  count: number;
-  cause: string | null;
-  /** Separated by spaces. */
-  return_codes: string;
-  message: string;
-  /** One of the jobs. */
-  job_key: string;
-  job_name: string;
-  advice: string;
-}
 
 /** A row for each group, the largest first. */
 export function failureRows({ groups }: Analysis): FailureRow[] {

@@ -1,4 +1,5 @@
 /** Failed jobs by cause and message, as bars: as SVG. */
+import type { ListRecord } from '../../api/contract.ts';
 import { label, type Picture, pixels } from './svg.ts';
 
 const width = 1100;
@@ -7,15 +8,21 @@ const rowHeight = 34;
 const mostRows = 40;
 const longestMessage = 150;
 
-interface Row {
+/** Failed jobs with the same cause and message. */
+export interface FailureRow extends ListRecord {
   count: number;
   cause: string | null;
+  /** Separated by spaces. */
   return_codes: string;
   message: string;
+  /** One of the jobs. */
+  job_key: string;
+  job_name: string;
+  advice: string;
 }
 
 /** `rows`: the largest first. */
-export function failuresPicture(name: string, rows: readonly Row[]): Picture {
+export function failuresPicture(name: string, rows: readonly FailureRow[]): Picture {
   const title = `How jobs of ${name} failed`;
   if (rows.length === 0) return { title, width, height: 50, content: label('No failed jobs.', { x: 16, y: 30 }) };
   const shown = rows.slice(0, mostRows);

@@ -12,6 +12,7 @@ import type { RecordOf } from '../../api/records.ts';
 import { counted } from '../../base/text.ts';
 import { formatDuration } from '../../base/units.ts';
 import type { GroupedGraph } from '../../model/graph/grouped-graph.ts';
+import type { FailureRow } from './failures-svg.ts';
 import { graphSvg } from './graph-svg.ts';
 import { type Cell, facts, page, type Section, table } from './html.ts';
 import { resourcesPicture, type ShownMeasure } from './resources-svg.ts';
@@ -19,14 +20,7 @@ import { escaped, inlineSvg } from './svg.ts';
 import { timelinePicture } from './timeline-svg.ts';
 import { utilizationPicture } from './utilization-svg.ts';
 
-export interface FailureShown {
-  count: number;
-  cause: string | null;
-  return_codes: string;
-  message: string;
-  job_key: string;
-  job_name: string;
-  advice: string;
+export interface FailureShown extends FailureRow {
   lines: readonly string[];
 }
 

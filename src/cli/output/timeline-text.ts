@@ -19,7 +19,7 @@ export function timelineText(context: Context, timeline: Timeline): string {
   const lengthMs = Math.max(1, Date.parse(to) - Date.parse(from));
   const period = { from: Date.parse(from), lengthMs, numColumns };
   const names = [...timeline.allocations.map(allocationName), ...workers.map(({ hostname }) => cellText(hostname))];
-  const wide = Math.min(22, Math.max(0, ...names.map((name) => name.length)));
+  const wide = Math.min(22, Math.max(8, ...names.map((name) => name.length)));
   const line = (name: string, marks: string, rest: string): string =>
     `${name.slice(0, wide).padEnd(wide)} |${marks}|${rest}`.trimEnd();
   const lines = timeline.allocations.slice(-20).map((allocation) => {
@@ -28,16 +28,15 @@ export function timelineText(context: Context, timeline: Timeline): string {
   for (const [index, worker] of workers.entries()) {
     const row = bins?.workers[index];
     const failed = row?.failed.reduce((sum, each) => sum + each, 0) ?? 0;
-    const more = `${worker.num_spans}${failed === 0 ? '' : ` (${failed} failed)`}`;
-    lines.push(
-      line(cellText(worker.hostname), row === undefined ? '' : workerMarks(worker, row, to, period), ` ${more}`),
-    );
+    const marks = row === undefined ? '' : workerMarks(worker, row, to, period);
+    lines.push(line(cellText(worker.hostname), marks, ` ${worker.num_spans}`));
+    if (row !== undefined && failed > 0) lines.push(line('  failed', row.failed.map(digit).join(''), ` ${failed}`));
   }
   const span = `${instantText(context, from)} to ${instantText(context, to)}`;
   const left = num_workers - workers.length;
   return [
     `${counted(num_spans, 'attempt')} of ${counted(workers.length, 'worker')}, ${span}`,
-    `each column is ${columnText(lengthMs / numColumns)}; ~ waiting, _ idle, . to @ jobs for each CPU, ! failures`,
+    `each column is ${columnText(lengthMs / numColumns)}; ~ waiting, _ idle, . to @ jobs for each CPU`,
     ...lines,
     ...(left > 0 ? [`${counted(left, 'more worker')}: --limit, --skip or --node chooses others`] : []),
     '',
@@ -46,6 +45,11 @@ export function timelineText(context: Context, timeline: Timeline): string {
 
 function columnText(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : formatDuration(ms / 1000);
+}
+
+/** How many, as one character: `+` for more than 9. */
+function digit(count: number): string {
+  return count === 0 ? ' ' : count > 9 ? '+' : String(count);
 }
 
 interface Columns {
@@ -80,14 +84,13 @@ function allocationMarks(
 
 function workerMarks(
   { num_cpus, num_nodes, started_at, ended_at }: Timeline['workers'][number],
-  { running, failed }: { running: number[]; failed: number[] },
+  { running }: { running: number[] },
   to: string,
   columns: Columns,
 ): string {
   const most = Math.max(num_cpus * num_nodes, ...running);
   const [begin, end] = [columnOf(columns, started_at), columnOf(columns, ended_at ?? to)];
   const marks = running.map((count, column) => {
-    if ((failed[column] ?? 0) > 0) return '!';
     if (count > 0) return shades[Math.max(1, Math.ceil((count / most) * (shades.length - 1)))] ?? '@';
     return column + 1 > begin && column < end ? '_' : ' ';
   });

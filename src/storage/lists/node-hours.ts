@@ -24,6 +24,15 @@ const attemptsAtATime = 20_000;
 /** Of attempts `a`. Few have not ended: a join would look at the worker of each. */
 export const endOfWorker = '(SELECT n.ended_at FROM compute_nodes n WHERE n.compute_node_key = a.compute_node_key)';
 
+/** The first attempt of a workflow after another one. */
+export function nextAttempt(db: Database, workflowKey: number, after: number): number | undefined {
+  return db.row<[number]>(
+    'SELECT attempt_key FROM attempts WHERE workflow_key = ? AND attempt_key > ? ORDER BY attempt_key LIMIT 1',
+    workflowKey,
+    after,
+  )?.[0];
+}
+
 /**
  * Adds a part of the attempts to `sums`, by their workers; returns from where on the next part begins, or null after the
  * last. What still runs counts until `now`, and at most as long as its worker.
@@ -33,11 +42,7 @@ export function addJobTimes(
   workflowKey: number,
   { sums, after, now }: { sums: Map<number, JobTime>; after: number; now: number },
 ): number | null {
-  const first = db.row<[number]>(
-    'SELECT attempt_key FROM attempts WHERE workflow_key = ? AND attempt_key > ? ORDER BY attempt_key LIMIT 1',
-    workflowKey,
-    after,
-  )?.[0];
+  const first = nextAttempt(db, workflowKey, after);
   if (first === undefined) return null;
   const last = first + attemptsAtATime - 1;
   for (const [worker, numAttempts, hadMs, usedMs] of db.rows<[number, number, number, number]>(

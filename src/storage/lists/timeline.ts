@@ -2,7 +2,7 @@
 import type { Database } from '../database/database.ts';
 import { isUnsuccessfulSql } from '../running/attempt-sets.ts';
 import { resultOutcome } from './definitions/results.ts';
-import { endOfWorker } from './node-hours.ts';
+import { endOfWorker, nextAttempt } from './node-hours.ts';
 
 export interface TimedWorker {
   computeNodeKey: number;
@@ -77,11 +77,7 @@ function eachAttempt<R extends unknown[]>(
   { workflowKey, from, to, now }: Window,
   { columns, after, each }: { columns: string; after: number; each: (row: R) => void },
 ): number | null {
-  const first = db.row<[number]>(
-    'SELECT attempt_key FROM attempts WHERE workflow_key = ? AND attempt_key > ? ORDER BY attempt_key LIMIT 1',
-    workflowKey,
-    after,
-  )?.[0];
+  const first = nextAttempt(db, workflowKey, after);
   if (first === undefined) return null;
   const last = first + attemptsAtATime - 1;
   const sql = `SELECT compute_node_key, started_at, coalesce(ended_at, ${endOfWorker}, ?) AS stopped_at, ${columns}
