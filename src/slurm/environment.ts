@@ -113,26 +113,34 @@ interface Times {
   walltimeSeconds: number | null;
 }
 
+/** From the start of an allocation until its worker looks at the clock: a prolog and a slow file system. */
+const longestStartMs = 180_000;
+
 /**
- * Slurm's own end where it is given (Slurm 23.02 and newer), else the start of the script plus the requested walltime. A
- * start in the future means that a clock was set back: then now is closer to the truth.
+ * Slurm's own end where it is given (Slurm 23.02 and newer), else the start of the script plus the requested walltime. The
+ * clocks of slurmctld, of the first node and of this one may differ. A start in the future shows that, and so does one
+ * long ago for the worker of the script, which starts with the allocation: then the length counts from now.
  */
 function timesOf(env: Environment, nowMs: number, statedWalltimeSeconds: number | null): Times {
   const startSeconds = positive(env.SLURM_JOB_START_TIME) ?? positive(env.TORC_ALLOCATION_START);
   const endSeconds = positive(env.SLURM_JOB_END_TIME);
-  const startTimeMs = startSeconds === null ? null : Math.min(startSeconds * 1000, nowMs);
+  const startedMs = startSeconds === null ? nowMs : startSeconds * 1000;
+  const isAhead = statedWalltimeSeconds !== null && nowMs - startedMs > longestStartMs;
+  const shiftMs = startedMs > nowMs || isAhead ? nowMs - startedMs : 0;
+  const startTimeMs = startSeconds === null ? null : startedMs + shiftMs;
   if (endSeconds !== null && (startSeconds === null || endSeconds > startSeconds)) {
     const walltimeSeconds = startSeconds === null ? statedWalltimeSeconds : endSeconds - startSeconds;
-    return { startTimeMs, endTimeMs: endSeconds * 1000, walltimeSeconds };
+    return { startTimeMs, endTimeMs: endSeconds * 1000 + shiftMs, walltimeSeconds };
   }
   if (statedWalltimeSeconds === null) return { startTimeMs, endTimeMs: null, walltimeSeconds: null };
-  const endTimeMs = (startTimeMs ?? nowMs) + statedWalltimeSeconds * 1000;
+  const endTimeMs = startedMs + shiftMs + statedWalltimeSeconds * 1000;
   return { startTimeMs, endTimeMs, walltimeSeconds: statedWalltimeSeconds };
 }
 
 /**
  * The allocation that this process runs in, or null outside Slurm. Never throws: what is missing or unreadable is null.
- * `walltimeSeconds` is the walltime that the script requested; Slurm's own times override it.
+ * `walltimeSeconds` is the walltime that the script requested, for the worker that it starts; Slurm's own times override it.
+ * Instants are on this node's clock.
  */
 export function slurmEnvironment(
   env: Environment,

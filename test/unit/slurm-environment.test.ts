@@ -163,6 +163,24 @@ describe('time', () => {
     expect(read({ TORC_ALLOCATION_START: String(second + 5000) }, 600).endTimeMs).toBe(nowMs + 600_000);
   });
 
+  it.each([
+    ['ahead by ten minutes', 600],
+    ['behind by ten minutes', -600],
+  ])('of Slurm or of the first node means nothing on a node whose clock is %s', (_, offset) => {
+    const start = second - offset - 5;
+    const leftMs = (env: Record<string, string>) => (read(env, 900).endTimeMs ?? 0) - nowMs;
+    const slurm = { SLURM_JOB_START_TIME: String(start), SLURM_JOB_END_TIME: String(start + 900) };
+    expect(leftMs(slurm)).toBe(900_000);
+    expect(leftMs({ TORC_ALLOCATION_START: String(start) })).toBe(900_000);
+  });
+
+  it('of Slurm counts for a worker that somebody starts late, also on a node whose clock is behind', () => {
+    const late = { SLURM_JOB_START_TIME: String(second - 600), SLURM_JOB_END_TIME: String(second + 300) };
+    expect(read(late).endTimeMs).toBe(nowMs + 300_000);
+    const behind = { SLURM_JOB_START_TIME: String(second + 600), SLURM_JOB_END_TIME: String(second + 1500) };
+    expect(read(behind)).toMatchObject({ startTimeMs: nowMs, endTimeMs: nowMs + 900_000 });
+  });
+
   it('does not believe an end before the start', () => {
     const env = { SLURM_JOB_START_TIME: String(second), SLURM_JOB_END_TIME: String(second - 1) };
     expect(read(env, 600).endTimeMs).toBe(nowMs + 600_000);
