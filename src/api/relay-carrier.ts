@@ -4,8 +4,8 @@ import type { Readable, Writable } from 'node:stream';
 import { type LinkPort, type LinkStream, RelayLink } from './relay-link.ts';
 
 /** Each end says that it is there this often, and gives the other one up when it is silent for this long. */
-const aliveEveryMs = 15_000;
-export const silentForMs = 90_000;
+const aliveEveryMs = 5_000;
+const silentForMs = 20_000;
 
 export interface CarrierOptions {
   input: Readable;

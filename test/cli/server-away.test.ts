@@ -1,5 +1,6 @@
 /** Workers without a server: every command says so, and where the server was in the background it starts it again. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Running, torc } from '../support/torc.ts';
@@ -64,14 +65,20 @@ describe('a server that was killed', () => {
 
   test('starts again with the next command, as it was started; never in a dry run', async () => {
     const place = newHere();
-    await loseServer(place, '--idle-minutes', '30', '--lease-seconds', '77');
+    const network = ['--advertise', 'gate:7000,[fd00::1]', '--relay', 'ssh'];
+    await loseServer(place, '--idle-minutes', '30', '--lease-seconds', '77', ...network);
 
     expect((await place.torc('workflows', 'cancel', '1', '--dry-run')).stderr).toBe(told(place));
     const listed = await place.torc('jobs', 'list');
     expect(listed.stderr).toMatch(/^1 worker was without a server; started one on \S+ \(pid \d+\)\.\n$/);
     const { pid } = await place.json<{ pid: number }>(['server', 'info']);
     const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    expect(words).toEqual(expect.arrayContaining(['--lasting', '--idle-minutes', '30', '--lease-seconds', '77']));
+    expect(words).toEqual(
+      expect.arrayContaining(['--lasting', '--idle-minutes', '30', '--lease-seconds', '77', ...network]),
+    );
+    const { addresses } = JSON.parse(readFileSync(join(place.dir, 'server.json'), 'utf8')) as { addresses: string[] };
+    const port = addresses.at(-1)?.split(':').at(-1);
+    expect(addresses.slice(0, 3)).toEqual(['gate:7000', `fd00::1:${port}`, `${hostname()}:${port}`]);
 
     // and it delivers what a person asks for
     await place.torc('workflows', 'cancel', '1');
