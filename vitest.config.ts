@@ -30,6 +30,7 @@ export default defineConfig({
       layer('security', { testTimeout: 120_000, hookTimeout: 120_000 }),
       layer('slurm', onCluster),
       layer('slurm-long', onCluster),
+      layer('nfs', { testTimeout: 900_000, hookTimeout: 600_000, fileParallelism: false }),
       layer('package', {
         ...{ testTimeout: 1_800_000, hookTimeout: 1_800_000, fileParallelism: false },
         globalSetup: ['test/package/make.ts'],
