@@ -28,6 +28,7 @@ export default defineConfig({
       layer('browser', { ...patient, fileParallelism: false }),
       layer('crash', patient),
       layer('security', { testTimeout: 120_000, hookTimeout: 120_000 }),
+      layer('python', { testTimeout: 900_000, hookTimeout: 120_000, globalSetup: ['test/python/environment.ts'] }),
       layer('slurm', onCluster),
       layer('slurm-long', onCluster),
       layer('nfs', { testTimeout: 900_000, hookTimeout: 600_000, fileParallelism: false }),

@@ -23,6 +23,7 @@ try {
 cpSync(join(root, 'src', 'storage', 'schema'), join(fresh, 'storage', 'schema'), { recursive: true });
 const { specJsonSchema } = await import(pathToFileURL(join(fresh, 'model', 'spec', 'schema.js')).href);
 writeFileSync(join(fresh, 'workflow.schema.json'), `${JSON.stringify(specJsonSchema(), null, 2)}\n`);
+await writeOpenApi();
 await writeManual();
 await bundle(await bundlePage());
 compileNative('worker/processes/start-jobs.c', 'workers start jobs more slowly');
@@ -33,14 +34,22 @@ if (existsSync(dist)) renameSync(dist, old);
 renameSync(fresh, dist);
 rmSync(old, { recursive: true, force: true });
 
+async function writeOpenApi() {
+  const { openApiDocument } = await import(pathToFileURL(join(fresh, 'api', 'openapi.js')).href);
+  writeFileSync(join(fresh, 'openapi.json'), `${JSON.stringify(openApiDocument(ownVersion()))}\n`);
+}
+
+function ownVersion() {
+  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
+}
+
 /** A manual page for each command. */
 async function writeManual() {
   const from = (name) => import(pathToFileURL(join(fresh, 'cli', name)).href);
   const [{ declareProgram }, { manPages }] = [await from('program.js'), await from('output/man-page.js')];
   const { globalHelp } = await from('input/options.js');
-  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   mkdirSync(join(fresh, 'man'));
-  for (const [name, text] of manPages(await declareProgram(() => {}), version, globalHelp)) {
+  for (const [name, text] of manPages(await declareProgram(() => {}), ownVersion(), globalHelp)) {
     writeFileSync(join(fresh, 'man', name), text);
   }
 }

@@ -89,7 +89,7 @@ async function addModule(tree, compiled) {
 /** The bundled command line and what it reads. */
 function addProgram(tree, files) {
   for (const file of files) copyFile(join(dist, 'cli', file), join(tree, 'dist', 'cli', file), 0o644);
-  for (const name of ['storage/schema', 'workflow.schema.json', 'page'])
+  for (const name of ['storage/schema', 'workflow.schema.json', 'openapi.json', 'page'])
     cpSync(join(dist, name), join(tree, 'dist', name), { recursive: true });
   for (const name of ['slurm', 'examples', 'docs', 'README.md', 'CHANGELOG.md', 'THIRD_PARTY.md', 'LICENSE'])
     cpSync(join(root, name), join(tree, name), { recursive: true });

@@ -14,7 +14,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const bin = join(root, 'node_modules', '.bin');
 const cluster = join(root, 'docker', 'cluster');
 const engineMissing = 3;
-const namedLayers = ['unit', 'property', 'sim', 'worker', 'server', 'cli', 'browser', 'crash', 'security'];
+const namedLayers = ['unit', 'property', 'sim', 'worker', 'server', 'cli', 'browser', 'crash', 'security', 'python'];
 const toOption = (layer) => ['--project', layer];
 // many tests wait more than they compute, so two files at a time also where vitest would take one at a time
 const maxWorkers = Math.max(2, availableParallelism() - 1);

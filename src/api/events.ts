@@ -8,6 +8,8 @@ import { limits } from './limits.ts';
 import { listFilters } from './lists.ts';
 import type { RecordOf } from './records.ts';
 
+export const eventsPath = '/events';
+
 /** A place in the history: the key of an event, such as 118 or 118.4. */
 export const eventCursor = z
   .string()

@@ -175,4 +175,17 @@ Exit codes: 0 no problems, 4 problems (each is listed), 5 the database cannot be
     const { check: checkServer } = await import('../actions/server-maintenance.ts');
     return checkServer;
   });
+  const openapi = group
+    .command('openapi')
+    .description('print the HTTP interface as an OpenAPI 3.1 document, for programs in other languages')
+    .addHelpText('after', examples('torc server openapi > torc-openapi.json'))
+    .addHelpText(
+      'after',
+      `
+A running server also answers it at /v1/openapi.json. docs/http.md says how a program connects.`,
+    );
+  act(openapi, async () => {
+    const { printOpenApi } = await import('../actions/server-openapi.ts');
+    return printOpenApi;
+  });
 }

@@ -1,13 +1,11 @@
 /** `GET /events`: server-sent events. A client that does not read is cut off, and goes on with the last id it got. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type AskEvents, askEvents, type EventMessage } from '../../api/events.ts';
+import { type AskEvents, askEvents, type EventMessage, eventsPath } from '../../api/events.ts';
 import { limits } from '../../api/limits.ts';
 import type { Clock } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
 import { jsonText } from '../../base/exact-json.ts';
 import type { EventFeed } from '../live/event-feed.ts';
-
-export const eventsPath = '/events';
 
 interface Stream {
   feed: EventFeed;

@@ -4,6 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
 import { type EndpointName, endpoints, limits, type Request } from '../../api/contract.ts';
+import { eventsPath } from '../../api/events.ts';
+import { openApiDocument, openApiPath } from '../../api/openapi.ts';
 import { idempotencyHeader } from '../../api/repetition.ts';
 import { asTorcError, type ErrorCode, TorcError } from '../../base/errors.ts';
 import { jsonText, parseMessage } from '../../base/exact-json.ts';
@@ -11,7 +13,7 @@ import type { JobCredential } from '../../base/job-credential.ts';
 import type { ServerContext } from '../context.ts';
 import type { Counters } from '../live/counters.ts';
 import type { EventFeed } from '../live/event-feed.ts';
-import { eventsPath, streamEvents } from './event-stream.ts';
+import { streamEvents } from './event-stream.ts';
 import { metricsPath, opensMetrics, sendMetrics } from './metrics.ts';
 import type { Tokens } from './tokens.ts';
 import { UnauthenticatedSockets } from './unauthenticated-sockets.ts';
@@ -119,6 +121,7 @@ async function answer(options: Door, incoming: IncomingMessage, outgoing: Server
       await streamEvents(stream, incoming, outgoing, gone.signal);
       return counters.noteRequest(asked, 200);
     }
+    if (isOwner && isGet(incoming, openApiPath)) return send(outgoing, 200, openApiDocument(context.info.version));
     const endpoint = endpointOf(incoming);
     asked = endpoint;
     if (job !== null && endpoint !== 'jobs_add_children') throw beyondJob();
