@@ -147,10 +147,16 @@ function schemaOf(schema: z.ZodType, io: 'input' | 'output'): Schema {
     unrepresentable: 'any',
     override: ({ jsonSchema }) => {
       if (io === 'output' && jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
-      if (jsonSchema.pattern?.includes('\\p{') !== true) return;
-      // not every language knows Unicode classes in regular expressions
-      jsonSchema['x-ecma-pattern'] = jsonSchema.pattern;
-      delete jsonSchema.pattern;
+      // what programs of other languages do not know: Unicode classes in regular expressions, items by place
+      if (jsonSchema.pattern?.includes('\\p{') === true) {
+        jsonSchema['x-ecma-pattern'] = jsonSchema.pattern;
+        delete jsonSchema.pattern;
+      }
+      if (jsonSchema.prefixItems !== undefined) {
+        jsonSchema['x-items-by-place'] = jsonSchema.prefixItems;
+        jsonSchema.items = { anyOf: jsonSchema.prefixItems };
+        delete jsonSchema.prefixItems;
+      }
     },
   });
   return made;
