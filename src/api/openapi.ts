@@ -154,8 +154,8 @@ function schemaOf(schema: z.ZodType, io: 'input' | 'output'): Schema {
       }
       if (jsonSchema.prefixItems !== undefined) {
         jsonSchema['x-items-by-place'] = jsonSchema.prefixItems;
-        jsonSchema.items = { anyOf: jsonSchema.prefixItems };
         delete jsonSchema.prefixItems;
+        delete jsonSchema.items;
       }
     },
   });

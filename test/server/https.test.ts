@@ -31,7 +31,12 @@ afterEach(async () => {
 });
 
 /** A raw request; resolves with the status and the body. */
-function raw(path: string, headers: Record<string, string>, body: string): Promise<{ status: number; text: string }> {
+function raw(
+  path: string,
+  headers: Record<string, string>,
+  body: string,
+  method = 'POST',
+): Promise<{ status: number; text: string }> {
   const port = Number(serving.file.addresses[0]?.split(':').at(-1));
   return new Promise((resolve, reject) => {
     const outgoing = request(
@@ -39,7 +44,7 @@ function raw(path: string, headers: Record<string, string>, body: string): Promi
         host: '127.0.0.1',
         port,
         path,
-        method: 'POST',
+        method,
         headers,
         ca: serving.file.certificate,
         checkServerIdentity: () => undefined,
@@ -128,6 +133,17 @@ describe('the server over HTTPS', () => {
       expect(status).toBe(401);
       expect(JSON.parse(text).error.code).toBe('unauthorized');
     }
+  });
+
+  it('describes its interface to those who have the token', async () => {
+    expect(await raw('/v1/openapi.json', {}, '', 'GET')).toMatchObject({ status: 401 });
+    const headers = { authorization: `Bearer ${serving.file.token}` };
+    const { status, text } = await raw('/v1/openapi.json', headers, '', 'GET');
+    expect([status, JSON.parse(text)]).toMatchObject([
+      200,
+      { openapi: '3.1.0', info: { version: service.info.version } },
+    ]);
+    expect(await raw('/v1/openapi.json', headers, '{}')).toMatchObject({ status: 404 });
   });
 
   it('keeps the token and the key where only their owner can read them', () => {
