@@ -32,7 +32,7 @@ export const endpointSummaries: Record<EndpointName, string> = {
   utilization: 'How busy the nodes were over time.',
   status: 'A line for each workflow: its counts, its progress, what is wrong.',
   workflow_status: 'A workflow in a page: stages, failures by cause, workers, allocations, what is next.',
-  jobs_diagnose: 'Looks for what became of jobs whose workers are silent, and says why.',
+  jobs_diagnose: 'Finds out why jobs with silent workers were lost.',
 
   workflow_create_begin: 'Begins to create a workflow: everything but its jobs.',
   workflow_create_chunk: 'Adds jobs, files and edges to a workflow that is being created.',
@@ -81,7 +81,7 @@ export const endpointSummaries: Record<EndpointName, string> = {
   workflow_import_history: 'Adds the history of an imported workflow.',
   workflow_import_finish: 'Ends the import of a workflow.',
 
-  notifications_test: 'Sends a test message to those whom a workflow notifies.',
+  notifications_test: 'Sends a test message to every receiver of a workflow.',
 
   slurm_config_add: 'Adds a Slurm config.',
   slurm_config_modify: 'Changes a Slurm config.',
