@@ -36,9 +36,12 @@ export function brokenValues(db: Database): string[] {
 const near = `WITH RECURSIVE near (node) AS (SELECT upstream FROM edges WHERE downstream = ?
   UNION SELECT e.upstream FROM near JOIN edges e ON e.downstream = near.node WHERE near.node < 0)`;
 
-/** Whether the last that was known of the upstream job when its consumer was claimed is that it is canceled. */
-const wasCanceledBefore = `(SELECT c.new_status FROM events c WHERE c.job_key = u.job_key AND c.type = 'job_status'
-  AND c.event_key < own.claim_event ORDER BY c.event_key DESC LIMIT 1) = 'canceled'`;
+/** Whether the last that was known of the upstream job when its consumer was claimed is that it is canceled, with or without an attempt. */
+const wasCanceledBefore = `'canceled' IN (
+  (SELECT c.new_status FROM events c WHERE c.job_key = u.job_key AND c.type = 'job_status'
+    AND c.event_key < own.claim_event ORDER BY c.event_key DESC LIMIT 1),
+  (SELECT p.end_status FROM attempts p WHERE p.job_key = u.job_key AND p.claim_event < own.claim_event
+    ORDER BY p.attempt_key DESC LIMIT 1))`;
 
 /**
  * Whether an upstream job has to run again, or has done so, after this one: a restart let it go on, or a restart or a job

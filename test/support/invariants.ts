@@ -306,8 +306,12 @@ function brokenRuns(db: Database): string[] {
     broken.push(`action ${action.action_key} has not fired at the end of the run`);
   }
   for (const { workflow_key, run_id, n } of db.all<{ workflow_key: number; run_id: number; n: number }>(
-    `SELECT workflow_key, json_extract(data, '$.run_id') AS run_id, count(*) AS n FROM events
-     WHERE type = 'workflow_ended' AND json_extract(data, '$.status') <> 'restarted' GROUP BY 1, 2 HAVING n > 1`,
+    // an end that a recovery was to follow has not been announced
+    `SELECT workflow_key, json_extract(data, '$.run_id') AS run_id, count(*) AS n FROM events e
+     WHERE type = 'workflow_ended' AND json_extract(data, '$.status') <> 'restarted'
+       AND coalesce((SELECT type FROM events n WHERE n.workflow_key = e.workflow_key AND n.event_key > e.event_key
+         AND n.type IN ('workflow_ended', 'recovery_planned') ORDER BY n.event_key LIMIT 1), '') <> 'recovery_planned'
+     GROUP BY 1, 2 HAVING n > 1`,
   )) {
     broken.push(`the end of run ${run_id} of workflow ${workflow_key} was told ${n} times`);
   }
