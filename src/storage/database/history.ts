@@ -60,7 +60,8 @@ export class History {
   /** A row for each row of a query, whose columns are job_key, type, old_status and new_status. */
   addMany(workflowKey: number, who: string | null, rows: string, values: readonly unknown[]): void {
     this.endMoves(workflowKey);
-    const sql = `INSERT INTO events (at, workflow_key, who, job_key, type, old_status, new_status) SELECT ?, ?, ?, * FROM (${rows})`;
+    const sql = `INSERT INTO events (at, workflow_key, who, job_key, type, old_status, new_status, data)
+      SELECT ?, ?, ?, * FROM (${rows})`;
     if (this.#db.run(sql, this.#now, workflowKey, who, ...values).changes > 0) this.#grown.add(workflowKey);
   }
 

@@ -177,7 +177,7 @@ export class Transaction {
     this.#history.add(fields, this.#who);
   }
 
-  /** Writes a row of the history for each row of a query: job_key, type, old_status, new_status. */
+  /** Writes a row of the history for each row of a query: job_key, type, old_status, new_status, data. */
   events(workflowKey: number, rows: string, ...values: unknown[]): void {
     this.#history.addMany(workflowKey, this.#who, rows, values);
   }

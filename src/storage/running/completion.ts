@@ -9,6 +9,7 @@
  */
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { jobsListed, moveIdleJobs } from './idle-moves.ts';
 import { moveJob } from './transitions.ts';
 
 interface Signal {
@@ -34,15 +35,58 @@ export function propagateEnd(tx: Transaction, jobKey: number, failed: boolean): 
   const work: Signal[] = [{ node: jobKey, end: true, fail: failed, failedJobKey: failed ? jobKey : null }];
   // grows while it is walked
   for (const signal of work) {
-    for (const row of tx.db.all<{ downstream: number }>(
-      'SELECT downstream FROM edges WHERE upstream = ?',
-      signal.node,
-    )) {
-      const downstream = row.downstream;
-      const next = downstream > 0 ? signalJob(tx, downstream, signal) : signalBarrier(tx, -downstream, signal);
+    const downstream = tx.db.column<number>('SELECT downstream FROM edges WHERE upstream = ?', signal.node);
+    if (downstream.length >= many) {
+      const jobs = downstream.filter((node) => node > 0);
+      for (let at = 0; at < jobs.length; at += mostTogether) {
+        for (const next of signalJobs(tx, jobs.slice(at, at + mostTogether), signal)) work.push(next);
+      }
+    }
+    for (const node of downstream) {
+      if (node > 0 && downstream.length >= many) continue;
+      const next = node > 0 ? signalJob(tx, node, signal) : signalBarrier(tx, -node, signal);
       if (next !== null) work.push(next);
     }
   }
+}
+
+/** From this many downstream nodes on, jobs move together, which takes a few statements instead of some for each. */
+const many = 32;
+/** The keys of so many jobs go into one statement. */
+const mostTogether = 50_000;
+
+/** As `signalJob` for each of these jobs of one workflow; returns the signals of those that are canceled and have downstream jobs. */
+function signalJobs(tx: Transaction, jobKeys: readonly number[], { end, fail, failedJobKey }: Signal): Signal[] {
+  const keys = JSON.stringify(jobKeys);
+  const [first] = tx.db.column<number>('SELECT workflow_key FROM jobs WHERE job_key = ?', jobKeys[0]);
+  if (first === undefined) return [];
+  const workflowKey = first;
+  tx.db.run(
+    `UPDATE jobs SET num_blockers = num_blockers - ?, num_failed_upstreams = num_failed_upstreams + ?
+     WHERE job_key IN (SELECT value FROM json_each(?))`,
+    end ? 1 : 0,
+    fail ? 1 : 0,
+    keys,
+  );
+  const blocked = (condition: string): number[] =>
+    tx.db.column(
+      `SELECT j.job_key FROM ${jobsListed} WHERE j.status = 'blocked' AND ${condition} ORDER BY k.key`,
+      keys,
+    );
+  const canceled = fail ? blocked('j.cancel_on_blocking_job_failure = 1') : [];
+  if (canceled.length > 0) {
+    const canceledKeys = JSON.stringify(canceled);
+    const sql = 'UPDATE jobs SET failed_upstream_key = ? WHERE job_key IN (SELECT value FROM json_each(?))';
+    tx.db.run(sql, failedJobKey, canceledKeys);
+    const data = { failed_upstream_key: String(failedJobKey) };
+    moveIdleJobs(tx, workflowKey, canceled, { to: 'canceled', by: 'cancel', data });
+  }
+  moveIdleJobs(tx, workflowKey, blocked('j.num_blockers = 0'), { to: 'ready', by: 'unblock' });
+  const withDownstream = tx.db.column<number>(
+    'SELECT k.value FROM json_each(?) k WHERE EXISTS (SELECT 1 FROM edges e WHERE e.upstream = k.value) ORDER BY k.key',
+    JSON.stringify(canceled),
+  );
+  return withDownstream.map((node) => ({ node, end: true, fail: true, failedJobKey }));
 }
 
 function signalJob(tx: Transaction, jobKey: number, signal: Signal): Signal | null {

@@ -17,13 +17,13 @@ const idleStatuses: readonly JobStatus[] = ['uninitialized', 'blocked', 'ready']
 
 /**
  * Moves jobs of one workflow that no process runs; throws TorcError 'bug' for a move that is not in the transition
- * table. Jobs whose resource requirements are not known stay `blocked` instead of `ready`.
+ * table. Jobs whose resource requirements are not known stay `blocked` instead of `ready`. `data` is kept with each event.
  */
 export function moveIdleJobs(
   tx: Transaction,
   workflowKey: number,
   jobKeys: readonly number[],
-  { to, by }: { to: JobStatus; by: Mover },
+  { to, by, data }: { to: JobStatus; by: Mover; data?: object },
 ): void {
   const moving = to === 'ready' ? jobKeys.filter((jobKey) => !waitsForNeed(tx, { jobKey, workflowKey })) : jobKeys;
   if (moving.length === 0) return;
@@ -33,7 +33,9 @@ export function moveIdleJobs(
     if (idleStatuses.includes(status) && isAllowed(status, to, by)) continue;
     throw new TorcError('bug', `jobs cannot go from ${status} to ${to} by ${by}`);
   }
-  tx.events(workflowKey, `SELECT j.job_key, 'job_status', j.status, ? FROM ${jobsListed} ORDER BY k.key`, to, keys);
+  const told = data === undefined ? null : JSON.stringify(data);
+  const rows = `SELECT j.job_key, 'job_status', j.status, ?, ? FROM ${jobsListed} ORDER BY k.key`;
+  tx.events(workflowKey, rows, to, told, keys);
   if (to === 'ready') tx.db.run(setReady, tx.now, keys);
   else tx.db.run(setOther, to, keys);
   if (to !== 'ready') dropOwnHoldsOf(tx, workflowKey, keys);

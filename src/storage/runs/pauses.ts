@@ -87,7 +87,7 @@ function withStatus(tx: Transaction, jobKeys: readonly number[], condition: stri
 }
 
 function noteEach(tx: Transaction, workflowKey: number, jobKeys: readonly number[], type: string): void {
-  const sql = 'SELECT value, ?, NULL, NULL FROM json_each(?) ORDER BY key';
+  const sql = 'SELECT value, ?, NULL, NULL, NULL FROM json_each(?) ORDER BY key';
   tx.events(workflowKey, sql, type, JSON.stringify(jobKeys));
 }
 
