@@ -45,7 +45,8 @@ export async function backUp(context: Context, file: string, isForced: boolean):
         `${visible(path)}: ${counted(found.num_workflows, 'workflow')}, ${counted(found.num_jobs, 'job')}, verified\n`,
     );
   } finally {
-    rmSync(part, { force: true });
+    // Node 24 does not forgive a path below a file
+    if (existsSync(part)) rmSync(part, { force: true });
   }
 }
 
