@@ -52,7 +52,7 @@ export function propagateEnd(tx: Transaction, jobKey: number, failed: boolean): 
 
 /** From this many downstream nodes on, jobs move together, which takes a few statements instead of some for each. */
 const many = 32;
-/** The keys of so many jobs go into one statement. */
+/** How many jobs one statement takes. */
 const mostTogether = 50_000;
 
 /** As `signalJob` for each of these jobs of one workflow; returns the signals of those that are canceled and have downstream jobs. */
