@@ -8,11 +8,19 @@ export interface Clock {
   after(delayMs: number, call: () => void): () => void;
 }
 
+/** The longest that setTimeout can wait: whatever is longer would be due at once. */
+const longestTimerMs = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(delayMs, call) {
-    const timer = setTimeout(call, delayMs);
+    let timer: NodeJS.Timeout;
+    const wait = (leftMs: number): void => {
+      const restMs = leftMs - longestTimerMs;
+      timer = restMs > 0 ? setTimeout(wait, longestTimerMs, restMs) : setTimeout(call, leftMs);
+    };
+    wait(delayMs);
     return () => clearTimeout(timer);
   },
 };
