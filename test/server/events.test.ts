@@ -5,6 +5,7 @@ import { openClient } from '../../src/api/client.ts';
 import { type Api, limits } from '../../src/api/contract.ts';
 import { followEvents } from '../../src/api/event-client.ts';
 import type { AskEvents, EventMessage, FollowedMessage } from '../../src/api/events.ts';
+import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { type Serving, serve } from '../../src/server/serve.ts';
 import type { Service } from '../../src/server/service.ts';
 import { createWorkflow, finished, freshService, rows, TestWorker } from '../support/service.ts';
@@ -55,8 +56,8 @@ async function storedKeys(workflowKey: string | null = null): Promise<unknown[]>
 }
 
 /** A raw request for the stream; resolves with the status line, or what came until the connection ended. */
-function raw(path: string, authorization: string, method = 'GET'): Promise<string> {
-  const port = Number(serving.file.addresses[0]?.split(':').at(-1));
+function raw(path: string, authorization: string, { method = 'GET', from = serving } = {}): Promise<string> {
+  const port = Number(from.file.addresses[0]?.split(':').at(-1));
   return new Promise((resolve, reject) => {
     const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false }, () =>
       socket.write(
@@ -195,8 +196,36 @@ describe('the stream of events', () => {
       expect(await raw(path, token), path).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     }
     expect(await raw('/events', 'Bearer x')).toMatch(/^HTTP\/1.1 401 /);
-    expect(await raw('/events', token, 'POST')).toMatch(/^HTTP\/1.1 404 /);
+    expect(await raw('/events', token, { method: 'POST' })).toMatch(/^HTTP\/1.1 404 /);
     expect(serving.numViewers).toBe(0);
+  });
+
+  it('ends for a client whose token was replaced when there is something to send, and goes on for one that reads the new one', async () => {
+    const leaked = raw('/events?records=true', `Bearer ${serving.file.token}`);
+    const own = follow({ records: true });
+    await opened(own);
+    await expect.poll(() => serving.numViewers).toBe(2);
+    await client.call('server_rotate_token', { grace_seconds: 0 });
+    await createWorkflow(client, [{ name: 'a' }]);
+    expect(await leaked).toMatch(/event: open\n/);
+    expect(await leaked).not.toContain('workflow_created');
+    await expect.poll(() => keysOf(own), { timeout: 20_000 }).toEqual(await storedKeys());
+  });
+
+  it('ends for a client whose token was replaced though nothing happens', async () => {
+    const quick: Clock = {
+      ...systemClock,
+      after: (ms, call) => systemClock.after(ms === limits.eventHeartbeatMs ? 10 : ms, call),
+    };
+    const other = await freshService(quick);
+    const quickly = await serve(other.service);
+    const leaked = raw('/events', `Bearer ${quickly.file.token}`, { from: quickly });
+    await expect.poll(() => quickly.numViewers).toBe(1);
+    await other.service.call('server_rotate_token', { grace_seconds: 0 });
+    expect(await leaked).toMatch(/event: open\n/);
+    await expect.poll(() => quickly.numViewers).toBe(0);
+    await quickly.close();
+    await other.close();
   });
 
   it('serves so many viewers and no more, and is free again when they have gone', async () => {

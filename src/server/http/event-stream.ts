@@ -12,11 +12,13 @@ interface Stream {
   clock: Clock;
   /** How long a client may leave what was sent unread. */
   unreadMs: number;
+  /** Whether the token with which the client came still opens. */
+  isOpen: () => boolean;
 }
 
-/** Sends messages until the client is gone or the feed ends. Throws TorcError before the reply begins. */
+/** Sends messages until the client is gone, its token is refused or the feed ends. Throws TorcError before the reply begins. */
 export async function streamEvents(
-  { feed, clock, unreadMs }: Stream,
+  { feed, clock, unreadMs, isOpen }: Stream,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   signal: AbortSignal,
@@ -28,6 +30,7 @@ export async function streamEvents(
   let cancel = (): void => {};
   const beat = (): void => {
     cancel = clock.after(limits.eventHeartbeatMs, () => {
+      if (!isOpen()) return void outgoing.destroy();
       outgoing.write(':\n\n');
       beat();
     });
@@ -35,6 +38,7 @@ export async function streamEvents(
   try {
     for (let next = first; next.done !== true && !signal.aborted; next = await messages.next()) {
       cancel();
+      if (!isOpen()) return;
       if (!outgoing.write(textOf(next.value)) && !(await hasDrained(outgoing, clock, unreadMs))) {
         outgoing.destroy();
         return;

@@ -117,7 +117,8 @@ async function answer(options: Door, incoming: IncomingMessage, outgoing: Server
     }
     if (isOwner && isGet(incoming, eventsPath)) {
       asked = 'events';
-      const stream = { feed, clock: context.clock, unreadMs: bounds.unreadReplyMs };
+      const isOpen = () => options.tokens.accepts(authorization);
+      const stream = { feed, clock: context.clock, unreadMs: bounds.unreadReplyMs, isOpen };
       await streamEvents(stream, incoming, outgoing, gone.signal);
       return counters.noteRequest(asked, 200);
     }
