@@ -120,6 +120,11 @@ describe('jobs of several nodes', () => {
     });
   });
 
+  it('run where SLURM_JOB_ID is something that a person made up', async () => {
+    expect((await place.torcWith({ SLURM_JOB_ID: 'local' }, 'run', place.file('two.txt', 'true\n'))).code).toBe(0);
+    expect(await place.json(['results', 'list'])).toMatchObject({ results: [{ slurm_job_id: null }] });
+  });
+
   it('stay ready on one machine, with the reason', async () => {
     const ended = await place.torc('run', place.file('spec.json', spec));
     expect(ended).toMatchObject({

@@ -19,6 +19,9 @@ import { type Context, note } from '../context/context.ts';
 import { chosenOutput, makeOutputDirectory } from '../input/output-directory.ts';
 import { type WorkerCommandOptions, type WorkerResult, workerLogName } from './local-worker.ts';
 
+/** Scripts that also run outside Slurm may put another text into SLURM_JOB_ID. */
+const idOfJob = /^\d[\d_+]{0,99}$/;
+
 /** Runs a worker on this machine for the server of the directory until it ends. */
 export async function runWorkerHere(
   context: Context,
@@ -77,7 +80,7 @@ export async function runWorkerHere(
       cluster: null,
       // the Slurm job says nothing about this worker: it may go on without it, or have several
       slurmJobId: null,
-      ...(slurm === null ? {} : { enclosingSlurmJobId: slurm.slurmJobId }),
+      ...(slurm === null || !idOfJob.test(slurm.slurmJobId) ? {} : { enclosingSlurmJobId: slurm.slurmJobId }),
       restartCount: 0,
       allocationKey: null,
     },
