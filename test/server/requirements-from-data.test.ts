@@ -114,6 +114,24 @@ describe('resource requirements from data', () => {
     expect((await worker.exchange()).jobs).toMatchObject([{ job_name: 'b', num_cpus: 2 }]);
   });
 
+  it('are read again when a resume takes over other requirements of the same name', async () => {
+    const key = await started();
+    await runA(key, { cpus: 2, mem: 4, minutes: 90, threads: 5 });
+    const resume = async (changes: object) => {
+      const [fromA, fromData] = spec.resource_requirements;
+      const document = { ...spec, resource_requirements: [{ ...fromA, ...changes }, fromData] };
+      const { workflow } = loadWorkflow(JSON.stringify(document), { file: 'w.json' });
+      const { takeOver } = await compareWorkflow(fresh.service, key, workflow);
+      await restart(key, { keep_running: true, resume: { take_over: takeOver } });
+    };
+    await resume({ num_cpus: '${result.a.threads}' });
+    expect(await jobOf(key, 'b')).toMatchObject({ status: 'ready', num_cpus: 5, memory_bytes: 4 * 1024 ** 3 });
+    await resume({ memory: '${result.a.room}g' });
+    expect(await jobOf(key, 'b')).toMatchObject({ status: 'blocked', num_blockers: 1 });
+    await resume({ memory: '3g' });
+    expect(await jobOf(key, 'b')).toMatchObject({ status: 'ready', num_cpus: 2, memory_bytes: 3 * 1024 ** 3 });
+  });
+
   it('that are missing hold the job back, which says so, until the data is there', async () => {
     const key = await started();
     expect(await statuses(fresh.service, key)).toMatchObject({ a: 'ready', c: 'blocked' });

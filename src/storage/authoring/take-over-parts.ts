@@ -10,6 +10,7 @@ import { notificationRules, replaceRules } from '../running/notifications.ts';
 import { setRequirementsShape } from '../running/own-requirements.ts';
 import { failureHandlers, storeFailureHandlers } from '../running/retries.ts';
 import { needOf, plainRequest } from '../running/shapes.ts';
+import { setNeedsAgain } from './needs-again.ts';
 import { followRequirements, resourceDifferences } from './requirements-modification.ts';
 import { slurmConfigChanges, storeSlurmConfig } from './slurm-configs.ts';
 import { requestedNeed, statedRules } from './workflow-creation.ts';
@@ -81,6 +82,7 @@ function requirements(tx: Transaction, workflowKey: number, part: Wanted['requir
   if (changes.length === 0) return [];
   setRequirementsShape(tx, known.key, addShape(tx, workflowKey, plainRequest(need)));
   for (const step = followRequirements(workflowKey, known.key); !step(tx); );
+  if (after !== null) setNeedsAgain(tx, workflowKey, known.key);
   return changes.map((change) => ({ ...change, field: `${field} ${change.field}` }));
 }
 

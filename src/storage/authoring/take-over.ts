@@ -10,14 +10,11 @@ import { specDefaults } from '../../model/expand/defaults.ts';
 import { defaultRequirements } from '../../model/job.ts';
 import { labelSet } from '../../model/labels.ts';
 import type { Environment } from '../../model/launch.ts';
-import { claimedStatuses, type JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { addShape } from '../running/added-shapes.ts';
 import { workflowEnvironment } from '../running/launch.ts';
-import { setNeed, waitsForNeed } from '../running/needs-from-data.ts';
 import { forgetReadyJobs } from '../running/ready-jobs.ts';
 import { needOf } from '../running/shapes.ts';
-import { moveJob } from '../running/transitions.ts';
 import { modifyUserData } from '../running/user-data.ts';
 import type { Workflow } from '../running/workflows.ts';
 import { countChildren } from './added-jobs.ts';
@@ -25,6 +22,7 @@ import { changedAttributes, storeJobAttributes } from './attributes.ts';
 import { type JobReferences, updateJob } from './job-rows.ts';
 import { limitSet } from './limits.ts';
 import { keyOfName } from './named-parts.ts';
+import { setNeedAgain } from './needs-again.ts';
 import { takeOverParts } from './take-over-parts.ts';
 import { exportedJobs, jobSettings } from './workflow-export.ts';
 import { modifyWorkflow } from './workflow-modification.ts';
@@ -124,16 +122,6 @@ function takeOverJobs(tx: Transaction, workflowKey: number, jobs: readonly Wante
     changed.push({ job_key, job_name: row.name, fields });
   }
   return changed;
-}
-
-/** What a job that is ready or claimed asks for came from data when it became ready. */
-function setNeedAgain(tx: Transaction, workflowKey: number, jobKey: number): void {
-  const row = tx.db.get<{ status: JobStatus }>('SELECT status FROM jobs WHERE job_key = ?', jobKey);
-  const job = { jobKey, workflowKey };
-  if (row?.status === 'ready' && waitsForNeed(tx, job)) {
-    moveJob(tx, { ...job, status: 'ready', failed: false }, { to: 'blocked', by: 'hold' });
-  }
-  if (row !== undefined && claimedStatuses.includes(row.status)) setNeed(tx, job);
 }
 
 function differingKeys(before: object, after: object): string[] {
