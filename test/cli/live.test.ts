@@ -1,5 +1,5 @@
 /** Commands for those who look at a server: torc events monitor, torc server metrics-token. */
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newPlace, type Place } from './place.ts';
@@ -69,5 +69,9 @@ describe('torc server metrics-token', () => {
     expect(readFileSync(file, 'utf8')).toBe(token);
     expect(await place.json(['server', 'metrics-token', '--replace'])).toMatchObject({ created: true });
     expect(readFileSync(file, 'utf8')).not.toBe(token);
+    // as a full disk leaves it
+    writeFileSync(file, '');
+    expect(await place.json(['server', 'metrics-token'])).toMatchObject({ created: true });
+    expect(readFileSync(file, 'utf8')).toMatch(/^[0-9a-f]{64}\n$/);
   });
 });

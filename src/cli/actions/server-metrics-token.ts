@@ -22,8 +22,10 @@ export async function makeMetricsToken(context: Context, replaces: boolean): Pro
   }
   refuseSharedFolder(directory);
   const path = metricsTokenPath(directory);
-  const isKept = readPrivateFile(path) !== null && !replaces;
-  if (!isKept && replaces) replacePrivateFile(path, `${newToken()}\n`);
+  const known = readPrivateFile(path);
+  // the disk was full when an empty one was made
+  const isKept = known !== null && known.trim() !== '' && !replaces;
+  if (!isKept && (replaces || known !== null)) replacePrivateFile(path, `${newToken()}\n`);
   else if (!isKept) createPrivateFile(path, `${newToken()}\n`);
   const address = readServerFile(directory)?.addresses[0] ?? null;
   await printResult(context, { path, created: !isKept, address }, () => {
