@@ -20,8 +20,8 @@ import { findMemoryWords } from '../../src/slurm/memory-words.ts';
 import { parseSacct, parseSinfo, parseSqueue } from '../../src/slurm/parse.ts';
 import { ownWords, submittedId } from '../../src/slurm/replies.ts';
 import { parseScontrolJobs } from '../../src/slurm/scontrol.ts';
-import { clusterNameIn, parseSite } from '../../src/slurm/site.ts';
-import { startEstimateIn } from '../../src/slurm/start-estimate.ts';
+import { clusterNameIn, hasPartitionQos, parseSite } from '../../src/slurm/site.ts';
+import { isSlurmAway, startEstimateIn } from '../../src/slurm/start-estimate.ts';
 import { isFinal, parseState } from '../../src/slurm/states.ts';
 import { stepText } from '../../src/slurm/step.ts';
 import { mayHaveSubmitted, submitError } from '../../src/slurm/submit-errors.ts';
@@ -74,8 +74,10 @@ const readers: Record<string, (text: string) => unknown> = {
   expandHostList,
   failure: (text) => failure('squeue', ended(text)),
   findMemoryWords,
+  hasPartitionQos,
   isFinal: (text) => isFinal(parseState(text)),
   isHarmless: (text) => isHarmless(text, /^squeue: /),
+  isSlurmAway,
   mayHaveSubmitted: (text) => mayHaveSubmitted(ended(text)),
   // options may have any name, also one that every object has
   overridingVariables: (text) => overridingVariables(`#SBATCH --constructor=${text}\n#SBATCH --${text}`),
@@ -112,7 +114,7 @@ const others = [
     'runCommand',
     'slurmEnvironment',
   ],
-  ...['slurmOutputDirectory', 'splitWords', 'stepPlace', 'systemSlurm'],
+  ...['slurmOutputDirectory', 'splitWords', 'sshCommand', 'stepCommand', 'stepPlace', 'systemSlurm'],
 ];
 
 it('every parser of the layer is tested with any text', async () => {
