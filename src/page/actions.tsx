@@ -99,7 +99,7 @@ function PlanDialog({ command, of, close }: { command: DashCommand; of: string; 
           Something has changed since. Nothing was done; this is the plan now:
         </p>
       ) : null}
-      {error === null ? null : <Trouble error={error} />}
+      {error === null ? null : <Trouble error={error} isAskedAgain={false} />}
       {plan === null && result === null && error === null ? <p class="faint">planning ..</p> : null}
       {text === '' ? null : (
         <pre class={isBad ? 'tail bad' : 'tail'} role="log" aria-label={result === null ? 'plan' : 'result'}>

@@ -29,9 +29,9 @@ export function formatPace(perSecond: number): string {
   return `${value >= 10 ? Math.round(value) : value.toFixed(1)} jobs/${unit}`;
 }
 
-/** Output of a program as text: no colors, and of a line that was drawn over, what is left. */
+/** Output of a program as text: no colors, no titles of windows, and of a line that was drawn over, what is left. */
 export function plainOutput(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that are removed
-  const withoutColors = text.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, '');
+  const withoutColors = text.replace(/\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b\n]*(\x07|\x1b\\)/g, '');
   return withoutColors.replace(/\r+\n/g, '\n').replace(/^[^\n]*\r(?=[^\n])/gm, '');
 }

@@ -34,10 +34,12 @@ async function follow(keys: string[] | null, limit: number, signal: AbortSignal,
   let state: string | null = null;
   while (!signal.aborted) {
     await untilVisible(signal);
+    if (signal.aborted) return;
+    const visible = whileVisible(signal);
     try {
       const wait_seconds = state === null ? 0 : longPollSeconds;
       const request = { workflow_keys: keys, user: null, limit, state, wait_seconds };
-      const reply: Reply<'status'> = await call('status', request, whileVisible(signal));
+      const reply: Reply<'status'> = await call('status', request, visible.signal);
       const isNew: boolean = reply.state !== state;
       state = reply.state;
       setLive(({ version, trouble }) => {
@@ -51,18 +53,28 @@ async function follow(keys: string[] | null, limit: number, signal: AbortSignal,
       if (!error.isPassing) return;
       state = null;
       await pause(retryMs, signal);
+    } finally {
+      visible.end();
     }
   }
 }
 
-/** Fires when the page is hidden as well. */
-function whileVisible(signal: AbortSignal): AbortSignal {
-  const hidden = new AbortController();
+/** A signal that fires when the page is hidden as well, until `end` is called. */
+function whileVisible(signal: AbortSignal): { signal: AbortSignal; end: () => void } {
+  const ending = new AbortController();
+  const abort = (): void => ending.abort();
   const look = (): void => {
-    if (document.hidden) hidden.abort();
+    if (document.hidden) abort();
   };
-  document.addEventListener('visibilitychange', look, { signal });
-  return AbortSignal.any([signal, hidden.signal]);
+  document.addEventListener('visibilitychange', look);
+  signal.addEventListener('abort', abort);
+  return {
+    signal: ending.signal,
+    end() {
+      document.removeEventListener('visibilitychange', look);
+      signal.removeEventListener('abort', abort);
+    },
+  };
 }
 
 function untilVisible(signal: AbortSignal): Promise<void> {
@@ -71,6 +83,7 @@ function untilVisible(signal: AbortSignal): Promise<void> {
     const look = (): void => {
       if (document.hidden && !signal.aborted) return;
       document.removeEventListener('visibilitychange', look);
+      signal.removeEventListener('abort', look);
       resolve();
     };
     document.addEventListener('visibilitychange', look);
@@ -80,12 +93,20 @@ function untilVisible(signal: AbortSignal): Promise<void> {
 
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
+    const end = (): void => {
       clearTimeout(timer);
+      signal.removeEventListener('abort', end);
       resolve();
-    });
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end);
   });
+}
+
+/** Before something is asked for again that could not be answered. */
+export async function untilRetry(signal: AbortSignal): Promise<void> {
+  await pause(retryMs, signal);
+  await untilVisible(signal);
 }
 
 export interface Asked<T> {
@@ -151,6 +172,9 @@ export function useReply<N extends CallName>(
       } catch (error) {
         if (ending.signal.aborted || !(error instanceof CallError)) return;
         setAsked((before) => ({ reply: before.id === id ? before.reply : null, error, id }));
+        if (!error.isPassing) return;
+        await untilRetry(ending.signal);
+        made.ask();
       }
     };
     const made = new Repeater(ask, everyMs);

@@ -113,12 +113,13 @@ export function Command({ text }: { text: string }) {
   );
 }
 
-export function Trouble({ error }: { error: CallError }) {
+/** `isAskedAgain`: whether what failed is repeated without anybody's doing. */
+export function Trouble({ error, isAskedAgain = true }: { error: CallError; isAskedAgain?: boolean }) {
   return (
     <div class="trouble" role="alert">
       <strong>{error.message}</strong>
       {error.hint === null ? null : <div>{error.hint}</div>}
-      {error.isPassing ? <div class="faint">Trying again ..</div> : null}
+      {error.isPassing && isAskedAgain ? <div class="faint">Trying again ..</div> : null}
     </div>
   );
 }

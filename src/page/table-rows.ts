@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { ListName, ListRecord } from '../api/contract.ts';
 import { CallError, call } from './call.ts';
-import { Repeater } from './hooks.ts';
+import { Repeater, untilRetry } from './hooks.ts';
 import type { ListQuery } from './route.ts';
 
 export const pageRows = 100;
@@ -80,6 +80,9 @@ export class Rows {
     }
     this.#forget();
     this.#changed();
+    if (this.error?.isPassing !== true) return;
+    await untilRetry(this.#ending.signal);
+    this.refresh();
   }
 
   async #loadPage(page: number): Promise<void> {

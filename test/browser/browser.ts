@@ -9,9 +9,13 @@ const executablePath = '/usr/bin/chromium';
 /** Without it these tests cannot run; scripts/test-programs installs it where it can. */
 export const hasBrowser = existsSync(executablePath);
 
+/** Far beyond what anything takes: only what hangs shall fail by it. */
+export const patienceMs = 110_000;
+
 /** With a fresh profile; asks nothing of the network by itself. */
 export function startBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-background-networking'] });
+  const args = ['--no-sandbox', '--disable-background-networking'];
+  return chromium.launch({ executablePath, args, timeout: patienceMs });
 }
 
 export interface OpenDash {
@@ -36,8 +40,7 @@ export async function openDash(browser: Browser, place: Place, ...words: string[
   await expect.poll(dash.stdout).toContain('\n');
   const { url } = JSON.parse(dash.stdout()) as { url: string };
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  // far beyond what anything takes: only what hangs shall fail by it
-  context.setDefaultTimeout(120_000);
+  context.setDefaultTimeout(patienceMs);
   const wrong: string[] = [];
   await context.exposeFunction('noteWrong', (text: string) => wrong.push(text));
   await context.addInitScript({
@@ -51,7 +54,7 @@ export async function openDash(browser: Browser, place: Place, ...words: string[
     void dialog.dismiss();
   });
   page.on('console', (message) => {
-    if (message.type() === 'error') wrong.push(`console: ${message.text()}`);
+    if (message.type() === 'error') wrong.push(`console: ${message.text()} ${message.location().url}`);
   });
   const { origin } = new URL(url);
   page.on('request', (request) => {

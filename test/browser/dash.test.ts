@@ -2,7 +2,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newPlace, type Place } from '../cli/place.ts';
-import { hasBrowser, hide, openDash, startBrowser } from './browser.ts';
+import { hasBrowser, hide, openDash, patienceMs, startBrowser } from './browser.ts';
 
 let browser: Browser;
 let place: Place;
@@ -152,9 +152,9 @@ describe.skipIf(!hasBrowser)('the dashboard in a browser', () => {
     await create([{ name: 'a', command: 'true' }]);
     const { dash, page, base, wrong } = await openDash(browser, place);
     await page.locator('table.workflows').getByText('uninitialized').waitFor();
+    await hide(page, true);
     let numAsked = 0;
     page.on('request', () => (numAsked += 1));
-    await hide(page, true);
     await place.torc('start', '1');
     expect((await place.json<{ status: string }>(['workflows', 'show', '1'])).status).toBe('ready');
     expect(numAsked).toBe(0);
@@ -169,10 +169,39 @@ describe.skipIf(!hasBrowser)('the dashboard in a browser', () => {
     expect(base).toContain('127.0.0.1');
   });
 
+  it('asks again for what could not be answered, without a change and on every page', async () => {
+    await create([{ name: 'a', command: 'true' }]);
+    const { page, base, wrong } = await openDash(browser, place);
+    const busy = { code: 'busy', message: 'the server is busy', hint: null };
+    for (const [name, hash, shown] of [
+      ['job_page', '#/jobs/1', 'heading'],
+      ['list', '#/workflows/1/files', 'grid'],
+    ] as const) {
+      let numRefused = 0;
+      const refuse = { status: 503, contentType: 'application/json', body: JSON.stringify({ error: busy }) };
+      await page.route(
+        (url) => url.pathname.endsWith(`/v1/${name}`),
+        async (route) => {
+          numRefused += 1;
+          await route.fulfill(refuse);
+        },
+        { times: 2 },
+      );
+      await page.goto(`${base}${hash}`);
+      await page.getByRole('alert').getByText('the server is busy').waitFor();
+      await page.getByRole('alert').waitFor({ state: 'detached' });
+      await page.getByRole(shown).first().waitFor();
+      expect(numRefused).toBe(2);
+    }
+    await page.getByText('The workflow declares no files.').waitFor();
+    expect(wrong.filter((text) => !text.includes('status of 503'))).toEqual([]);
+  });
+
   it('logs in only by the link, and only once', async () => {
     await create([{ name: 'a', command: 'true' }]);
     const { context, base } = await openDash(browser, place);
     const stranger = await browser.newContext();
+    stranger.setDefaultTimeout(patienceMs);
     const page = await stranger.newPage();
     await page.goto(base);
     await page.getByText('This browser is not logged in').waitFor();

@@ -21,10 +21,12 @@ interface Dash {
 
 async function dashboard(...words: string[]): Promise<Dash> {
   const child = place.start('-F', 'json', 'dash', ...words);
-  await expect.poll(child.stdout, { timeout: 30_000 }).toContain('\n');
+  await expect.poll(child.stdout).toContain('\n');
   const { url } = JSON.parse(child.stdout()) as { url: string };
   const login = await fetch(url);
   expect(login.status).toBe(200);
+  // else a browser asks for an icon of the whole host
+  expect(await login.text()).toContain('<link rel="icon" href="data:,">');
   const cookie = String(login.headers.get('set-cookie')?.split(';')[0]);
   const { origin, pathname } = new URL(url);
   const base = `${origin}/${pathname.split('/')[1]}/`;
@@ -169,7 +171,7 @@ it('prints the link, how to reach it from elsewhere, and what is wrong', async (
   });
   await place.create('true');
   const child = place.start('dash', '--no-open');
-  await expect.poll(child.stdout, { timeout: 30_000 }).toContain('ssh');
+  await expect.poll(child.stdout).toContain('ssh');
   expect(child.stdout()).toMatch(
     /^Open this link, which works once:\n\n {2}http:\/\/127\.0\.0\.1:(\d+)\/[0-9a-f]{24}\/login\/[\w-]{43}\n/,
   );

@@ -140,4 +140,5 @@ it.runIf(existsSync(join(validator, 'ready')))(
       rmSync(plain, { recursive: true });
     }
   },
+  600_000,
 );

@@ -53,7 +53,7 @@ describe('on a terminal', () => {
     await place.create('true');
     await place.torc('workflows', 'start', '1');
     const cancel = onTerminal({}, 'jobs', 'cancel', 'job*');
-    await expect.poll(cancel.seen, { timeout: 20_000 }).toContain('This would change 1 job of workflow 1. Continue?');
+    await expect.poll(cancel.seen).toContain('This would change 1 job of workflow 1. Continue?');
     expect(cancel.seen()).toContain('\x1b[33mcanceled');
     expect(cancel.seen()).not.toContain('u001b');
     cancel.child.stdin?.write('n\n');

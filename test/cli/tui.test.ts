@@ -165,7 +165,7 @@ describe.skipIf(!hasTmux)('torc tui', () => {
     const command =
       'echo first; while [ ! -e go ]; do sleep 0.05; done; echo second; while [ ! -e end ]; do sleep 0.05; done';
     const run = place.start('run', place.file('c.txt', `${command}\n`));
-    await expect.poll(async () => (await place.torc('status')).stdout, { timeout: 20_000 }).toMatch(/ running\n$/);
+    await expect.poll(async () => (await place.torc('status')).stdout).toMatch(/ running\n$/);
     const tui = await opened(80, 24, 'torc tui 1');
     await tui.shows('running: 1');
     tui.press('Enter');

@@ -7,10 +7,12 @@ import { csvLine } from '../../src/cli/output/csv.ts';
 import { textColumns } from '../../src/cli/output/list-columns.ts';
 import { localInstant, withLocalInstants } from '../../src/cli/output/local-time.ts';
 import { printList, printResult, type ShownColumns, textTable } from '../../src/cli/output/output.ts';
+import { bar, statusTable } from '../../src/cli/output/status-table.ts';
 import { cellText, factLines, TextTable } from '../../src/cli/output/table.ts';
 import { fieldLines } from '../../src/cli/output/text-columns.ts';
 import { displayWidth, fitWidth, wrapped } from '../../src/cli/output/width.ts';
 import { fakeClock, fakeContext, fakeTerminal, listServer } from './cli-fakes.ts';
+import { statusLine } from './status-lines.ts';
 
 const oddNames = [
   'a b',
@@ -134,6 +136,31 @@ describe('text', () => {
     expect(fitWidth('abcdef', 4)).toBe('abc…');
     expect(fitWidth('日本語', 4)).toBe('日…');
     expect(fitWidth('abc', 0)).toBe('');
+    // colours take no width, and none goes on after the cut
+    expect(fitWidth('\x1b[31mabcdef\x1b[0m', 6)).toBe('\x1b[31mabcdef\x1b[0m');
+    expect(fitWidth('\x1b[31mabcdef\x1b[0m', 4)).toBe('\x1b[31mabc…\x1b[0m');
+  });
+
+  it('of workflows fit, whatever they say: numbers are left out before the state is', () => {
+    const large = { num_jobs: 1_000_000, num_done: 100_000, num_ready: 900_000, num_running: 12_345 };
+    const lines = [
+      statusLine({ workflow_key: '12345', name: 'n'.repeat(200), status: 'uninitialized' }),
+      statusLine({ ...large, eta_seconds: 100_000 }),
+    ];
+    for (const columns of [78, 80, 100, 200]) {
+      for (const hasColor of [false, true]) {
+        const table = statusTable(lines, { columns, hasColor }).trimEnd().split('\n');
+        for (const line of table) expect(displayWidth(line)).toBeLessThanOrEqual(columns);
+        expect(table[0]).toMatch(/^ +key {2}name .* state$/);
+        expect(table[1]).toMatch(/ uninitializ/);
+      }
+    }
+    expect(statusTable(lines, { columns: 200, hasColor: false })).toMatch(/ running .* ready .* left /);
+  });
+
+  it('of workflows without jobs show nothing as done', () => {
+    expect(bar(statusLine({ num_jobs: 0, num_ready: 0 }), 5, false)).toBe('.....');
+    expect(bar(statusLine({ num_done: 3, num_ready: 0 }), 5, false)).toBe('#####');
   });
 
   it('writes sizes with a unit and instants to the second', async () => {

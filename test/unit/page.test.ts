@@ -105,6 +105,7 @@ describe('texts', () => {
 
   it('of programs have no colors and no lines that were drawn over', () => {
     expect(plainOutput('\x1b[31mred\x1b[0m\r\n 10 %\r 20 %\r100 %\nend\r')).toBe('red\n100 %\nend\r');
+    expect(plainOutput('\x1b]0;a title\x07one\n\x1b]8;;http://x\x1b\\two\n\x1b]open\n')).toBe('one\ntwo\n\x1b]open\n');
   });
 
   it.each([

@@ -57,6 +57,16 @@ it('spans are as long as they took, in a row for each slot, and running ones go 
   ]);
 });
 
+it('tips say how an attempt ended, also without a return code', () => {
+  const tips = (about: Partial<typeof span>) => {
+    return svgFile(timelinePicture('w', { ...timeline, spans: [{ ...span, ...about }] }));
+  };
+  expect(tips({ outcome: 'failed', cause: 'timeout', return_code: null })).toContain('failed (timeout), 20 s, 1 CPU, ');
+  expect(tips({ outcome: 'failed', cause: 'exit_code', return_code: 3, num_cpus: 2 })).toContain(
+    'failed (3), 20 s, 2 CPUs, ',
+  );
+});
+
 it('many spans are a path of each outcome, bins a curve', () => {
   const many = Array.from({ length: 5000 }, () => span);
   const svg = svgFile(timelinePicture('w', { ...timeline, spans: many }));

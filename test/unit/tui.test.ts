@@ -2,7 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/base/clock.ts';
 import { keyReader } from '../../src/cli/tui/keys.ts';
-import { Cursor, Scroll } from '../../src/cli/tui/view.ts';
+import { Cursor, Scroll, type Session } from '../../src/cli/tui/view.ts';
+import { WorkflowsView } from '../../src/cli/tui/workflow-views.ts';
+import { statusLine } from './status-lines.ts';
 
 /** A clock whose timers the test fires. */
 function heldClock(): { clock: Clock; fire: () => void } {
@@ -40,6 +42,7 @@ describe('keys', () => {
       'end',
     ]);
     expect(typed('a/ü日\r\x7f\x03')).toEqual(['a', '/', 'ü', '日', 'enter', 'backspace', 'interrupt']);
+    expect(typed('\x1bOD\x1bOC\x1b[D\x1b[C')).toEqual(['left', 'right', 'left', 'right']);
     // keys without a name do nothing, and their bytes are no characters
     expect(typed('\x1b[15~x\x1b[1;5Cy\x01')).toEqual(['x', 'y']);
   });
@@ -87,5 +90,52 @@ describe('a text', () => {
     // it has become shorter
     expect(scroll.shown(lines.slice(0, 4), 10)).toEqual(lines.slice(0, 4));
     expect(scroll.isAtEnd).toBe(true);
+  });
+});
+
+describe('the list of workflows', () => {
+  /** Replies wait until they are released. */
+  function heldSession() {
+    const replies: (() => void)[] = [];
+    const workflows = [3, 2, 1].map((key) => statusLine({ workflow_key: String(key) }));
+    const call = (): Promise<object> => {
+      return new Promise((resolve) => replies.push(() => resolve({ workflows, more: false, state: '1' })));
+    };
+    const session = { context: { hasColor: false, directory: '/d', userOption: null }, api: { call } };
+    return {
+      session: session as unknown as Session,
+      release: () => replies.splice(0).forEach((reply) => void reply()),
+    };
+  }
+
+  it('keeps the cursor where it was moved while it was read', async () => {
+    const { session, release } = heldSession();
+    const view = new WorkflowsView(session);
+    const size = { columns: 80, rows: 10 };
+    const first = view.load();
+    release();
+    await first;
+    const second = view.load();
+    view.lines(size);
+    view.key('down');
+    release();
+    await second;
+    expect(view.lines(size)[2]).toMatch(/^> +2 /);
+  });
+
+  it.each([
+    [{ status: 'uninitialized' }, ['R start', 'c cancel']],
+    [{ status: 'running' }, ['p pause', 's nodes', 'R restart', 'c cancel']],
+    [{ status: 'paused', num_lost: 1 }, ['r rerun failed', 'p resume', 's nodes', 'R restart', 'c cancel']],
+    [{ status: 'failed', has_ended: true, num_failed: 1 }, ['r rerun failed', 'R restart']],
+    [{ status: 'canceled', has_ended: true }, ['R restart']],
+  ] as const)('names the keys that do something to a workflow like %o, and no others do', async (about, keys) => {
+    const call = async () => ({ workflows: [statusLine(about)], more: false, state: '1' });
+    const session = { context: { hasColor: false, directory: '/d', userOption: null }, api: { call } };
+    const view = new WorkflowsView(session as unknown as Session);
+    await view.load();
+    expect(view.keys()).toEqual(['Enter open', ...keys, 'q quit']);
+    const works = ['r', 'p', 's', 'R', 'c'].filter((key) => view.key(key) !== null);
+    expect(works).toEqual(keys.map((words) => words[0]));
   });
 });

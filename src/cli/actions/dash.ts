@@ -55,7 +55,7 @@ export async function showDashboard(context: Context, key: string | null, option
 function answered(context: Context, api: Api, name: string, request: unknown, signal: AbortSignal) {
   // the server checks the request
   if (isForwarded(name)) return api.call(name, request as never, { signal }) as Promise<object>;
-  return isAnswer(name) ? answerTo(context, api, name, request) : null;
+  return isAnswer(name) ? answerTo(context, api, name, request, signal) : null;
 }
 
 async function print(context: Context, listener: Listener): Promise<void> {

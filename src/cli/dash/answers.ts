@@ -48,7 +48,13 @@ export function isAnswer(name: string): name is DashAnswerName {
 }
 
 /** Throws TorcError 'usage' for a request that is not like that. */
-export async function answerTo(context: Context, api: Api, name: DashAnswerName, request: unknown): Promise<object> {
+export async function answerTo(
+  context: Context,
+  api: Api,
+  name: DashAnswerName,
+  request: unknown,
+  signal: AbortSignal,
+): Promise<object> {
   switch (name) {
     case 'workflow_page':
       return await workflowPage(context, api, checked(requests[name], request).workflow_key);
@@ -57,7 +63,7 @@ export async function answerTo(context: Context, api: Api, name: DashAnswerName,
     case 'log':
       return await readLog(api, checked(requests[name], request));
     case 'plan':
-      return await planCommand(context, checked(requests[name], request));
+      return await planCommand(context, checked(requests[name], request), signal);
     case 'apply':
       return await applyCommand(context, checked(requests[name], request));
   }

@@ -38,12 +38,12 @@ export function wordsOf({ command, key, number }: DashRequest): string[] {
   }
 }
 
-/** What the command would do. Changes nothing. */
-export async function planCommand(context: Context, request: DashRequest): Promise<DashPlan> {
+/** What the command would do. Changes nothing. When `signal` fires, nobody waits for it any more. */
+export async function planCommand(context: Context, request: DashRequest, signal?: AbortSignal): Promise<DashPlan> {
   const typed = `${context.torc} ${wordsOf(request).join(' ')}`;
   const { planned } = dashCommands[request.command];
   if (planned !== null) return { typed, text: planned, is_possible: true, state: stateOf(planned) };
-  const { code, text } = await run(context, [...wordsOf(request), '--dry-run']);
+  const { code, text } = await run(context, [...wordsOf(request), '--dry-run'], signal);
   return { typed, text, is_possible: code === 0, state: stateOf(text) };
 }
 
@@ -66,10 +66,14 @@ function stateOf(text: string): string {
   return createHash('sha256').update(lasting).digest('hex');
 }
 
-function run(context: Context, words: readonly string[]): Promise<{ code: number; text: string }> {
+function run(
+  context: Context,
+  words: readonly string[],
+  signal?: AbortSignal,
+): Promise<{ code: number; text: string }> {
   const all = [programPath(), '--dir', context.directory, '--no-prompts', ...words];
   const env = { ...programEnvironment(), NO_COLOR: '1' };
-  const options = { env, maxBuffer: mostBytes, timeout: withinMs, encoding: 'utf8' } as const;
+  const options = { env, maxBuffer: mostBytes, timeout: withinMs, encoding: 'utf8', signal } as const;
   return new Promise((resolve) => {
     const child = execFile(process.execPath, all, options, (error, stdout, stderr) => {
       const said = [stdout, stderr].map((text) => text.trim()).filter((text) => text !== '');

@@ -141,7 +141,9 @@ function login(door: Door, method: string | undefined, secret: string): HttpRepl
   door.loggedIn(door.url());
   // the browser goes on by itself: after a redirect from another site it would not send a strict cookie
   const next = `/${door.logins.place}/${door.start}`;
-  const body = `<!doctype html><title>torc</title><meta http-equiv="refresh" content="0; url=${next}"><a href="${next}">torc</a>\n`;
+  // without an icon it asks for one, which is not there
+  const icon = '<link rel="icon" href="data:,">';
+  const body = `<!doctype html><title>torc</title>${icon}<meta http-equiv="refresh" content="0; url=${next}"><a href="${next}">torc</a>\n`;
   return { status: 200, type: 'text/html; charset=utf-8', body, headers: { 'set-cookie': cookie } };
 }
 

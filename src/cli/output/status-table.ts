@@ -32,7 +32,7 @@ export function bar(line: StatusLine, width: number, hasColor: boolean): string 
   const counts = [good, bad, num_running, num_jobs - good - bad - num_running];
   const widths = counts.map((count) => (count > 0 ? Math.max(1, Math.floor((count / num_jobs) * width)) : 0));
   const rest = width - widths.reduce((sum, each) => sum + each, 0);
-  const largest = counts.indexOf(Math.max(...counts));
+  const largest = num_jobs === 0 ? counts.length - 1 : counts.indexOf(Math.max(...counts));
   widths[largest] = Math.max(0, (widths[largest] ?? 0) + rest);
   return widths.map((count, at) => painted(parts[at]?.[0].repeat(count) ?? '', parts[at]?.[1] ?? 0, hasColor)).join('');
 }
@@ -53,7 +53,7 @@ export function leftText({ eta_seconds }: StatusLine): string {
   return eta_seconds === null ? '-' : formatDuration(eta_seconds);
 }
 
-/** A table with the name first after the key; the last column is cut where the terminal ends. */
+/** A table with the name first after the key; the last column is cut where the terminal ends, numbers that do not fit are left out. */
 export function statusTable(lines: readonly StatusLine[], { columns, hasColor }: Look): string {
   const nameWidth = Math.max(8, Math.min(longestName, columns - 68));
   const cell = (header: string, text: (line: StatusLine) => string, isNumeric = false): TextColumn => ({
@@ -61,7 +61,7 @@ export function statusTable(lines: readonly StatusLine[], { columns, hasColor }:
     cell: (record) => text(record as unknown as StatusLine),
     isNumeric,
   });
-  const before = [
+  let before = [
     cell('key', ({ workflow_key }) => workflow_key, true),
     cell('name', ({ name }) => fitWidth(visible(name), nameWidth)),
     cell('progress', (line) => bar(line, barWidth, hasColor)),
@@ -71,11 +71,16 @@ export function statusTable(lines: readonly StatusLine[], { columns, hasColor }:
     cell('ready', ({ num_ready }) => String(num_ready), true),
     cell('left', leftText, true),
   ];
-  const used = before.reduce((sum, { header, cell: text }) => {
-    const longest = Math.max(...lines.map((line) => displayWidth(text(line as never))), header.length);
-    return sum + longest + 2;
-  }, 0);
-  const room = Math.max(leastStateWidth, columns - used);
+  const widthOf = ({ header, cell: text }: TextColumn): number =>
+    Math.max(...lines.map((line) => displayWidth(text(line as never))), header.length) + 2;
+  const roomAfter = (shown: readonly TextColumn[]): number =>
+    columns - shown.reduce((sum, column) => sum + widthOf(column), 0);
+  // wide numbers push the least important ones off a narrow terminal, before the state
+  for (const header of ['left', 'ready', 'running']) {
+    if (roomAfter(before) >= leastStateWidth) break;
+    before = before.filter((column) => column.header !== header);
+  }
+  const room = Math.max(leastStateWidth, roomAfter(before));
   const state = cell('state', (line) => fitWidth(visible(stateText(line)), room));
   const paint = (header: string, text: string): string =>
     header === 'failed' && Number(text) > 0 ? painted(text, 31, hasColor) : text;

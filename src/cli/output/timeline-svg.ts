@@ -1,5 +1,6 @@
 /** When attempts ran, by worker and slot, below the allocations: as SVG. */
 import type { Timeline } from '../../api/contract.ts';
+import { counted } from '../../base/text.ts';
 import { formatDuration } from '../../base/units.ts';
 import { escaped, label, legend, type Picture, pixels } from './svg.ts';
 import { type TimeScale, timeAxis, xOf } from './time-axis.ts';
@@ -147,12 +148,12 @@ function spansOf(scale: TimeScale, place: Place, spans: readonly Span[], end: st
 }
 
 function tipOf(
-  { job_name, job_key, outcome, return_code, started_at, num_cpus, attempt_id }: Span,
+  { job_name, job_key, outcome, cause, return_code, started_at, num_cpus, attempt_id }: Span,
   ended: string,
 ): string {
   const took = formatDuration((Date.parse(ended) - Date.parse(started_at)) / 1000);
-  const how = outcome === null ? 'running' : outcome === 'failed' ? `failed (${return_code})` : outcome;
-  return `${job_name ?? 'deleted job'} (${job_key}), attempt ${attempt_id}: ${how}, ${took}, ${num_cpus} CPUs, from ${started_at.slice(11, 19)}`;
+  const how = outcome === null ? 'running' : outcome === 'failed' ? `failed (${return_code ?? cause})` : outcome;
+  return `${job_name ?? 'deleted job'} (${job_key}), attempt ${attempt_id}: ${how}, ${took}, ${counted(num_cpus, 'CPU')}, from ${started_at.slice(11, 19)}`;
 }
 
 /** A curve of how many ran at once, over what ran at most; a mark where some failed. */

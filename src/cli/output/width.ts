@@ -5,6 +5,8 @@ const wide =
 const combining = /^[\p{Mn}\p{Me}\p{Cf}]$/u;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: this is how colours begin
 const colors = /\x1b\[[0-9;]*m/g;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: as above
+const parts = /\x1b\[[0-9;]*m|./gsu;
 
 function characterWidth(character: string): number {
   if (combining.test(character)) return 0;
@@ -19,17 +21,20 @@ export function displayWidth(text: string): number {
   return width;
 }
 
-/** The text cut to at most `columns`, ending in `…` when it was cut. */
+/** The text cut to at most `columns`, ending in `…` when it was cut, without the colours after that. */
 export function fitWidth(text: string, columns: number): string {
   if (displayWidth(text) <= columns) return text;
   let fitted = '';
   let width = 0;
-  for (const character of text) {
-    width += characterWidth(character);
+  let hasColor = false;
+  for (const [part] of text.matchAll(parts)) {
+    const isColor = part.length > 2;
+    width += isColor ? 0 : characterWidth(part);
     if (width > columns - 1) break;
-    fitted += character;
+    hasColor ||= isColor;
+    fitted += part;
   }
-  return columns < 1 ? '' : `${fitted}…`;
+  return columns < 1 ? '' : `${fitted}…${hasColor ? '\x1b[0m' : ''}`;
 }
 
 /** A command to type at the end of a text stays on one line, so that it can be copied. */

@@ -233,7 +233,7 @@ class App {
     const { hasColor } = this.#context;
     this.#screen.draw([
       hasColor ? `\x1b[7m${title.padEnd(columns)}\x1b[0m` : title,
-      ...shown.lines.slice(0, rows),
+      ...shown.lines.slice(0, rows).map((line) => fitWidth(line, columns)),
       ...space,
       fitWidth(footer, columns),
     ]);

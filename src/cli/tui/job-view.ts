@@ -7,7 +7,7 @@ import { TextTable } from '../output/table.ts';
 import { textColumn } from '../output/text-columns.ts';
 import { whyOf, whyText } from '../output/why.ts';
 import { fitWidth, wrapped } from '../output/width.ts';
-import { cancelingJob, holding } from './planned-action.ts';
+import { jobKeys, jobStep } from './job-actions.ts';
 import { Scroll, type Session, type Size, type Step, type View } from './view.ts';
 
 /** Of an output, the last of which are shown. */
@@ -66,8 +66,8 @@ export class JobView implements View {
   }
 
   keys(): readonly string[] {
-    const isHeld = this.#reader.shown?.job.held === true;
-    return ['l log', isHeld ? 'h release' : 'h hold', 'c cancel', 'Esc back'];
+    const job = this.#reader.shown?.job;
+    return ['l log', ...(job === undefined ? [] : jobKeys({ ...job })), 'Esc back'];
   }
 
   async load(): Promise<void> {
@@ -109,12 +109,8 @@ export class JobView implements View {
       case 'enter':
       case 'right':
         return { kind: 'open', view: new LogView(this.#session, this.workflowKey, jobKey) };
-      case 'c':
-        return { kind: 'plan', action: cancelingJob(jobKey) };
-      case 'h':
-        return { kind: 'plan', action: holding(jobKey, shown?.job.held === true) };
       default:
-        return null;
+        return shown === null ? null : jobStep({ ...shown.job }, key);
     }
   }
 }

@@ -3,8 +3,8 @@ import type { ListRecord } from '../../api/contract.ts';
 import { type ListFilter, parseFilter } from '../input/filters.ts';
 import { fitted } from '../output/fit.ts';
 import { cellText, type TextColumn, TextTable } from '../output/table.ts';
+import { jobKeys, jobStep } from './job-actions.ts';
 import { JobView } from './job-view.ts';
-import { cancelingJob, holding } from './planned-action.ts';
 import { Cursor, cursorLine, type Session, type Size, type Step, type View } from './view.ts';
 
 const sorts = ['job_key', 'status', 'name'] as const;
@@ -51,7 +51,17 @@ export class JobsView implements View {
   }
 
   keys(): readonly string[] {
-    return ['Enter open', '/ filter', 'f failed', 'a all', 'o order', 'v reverse', 'h hold', 'c cancel', 'Esc back'];
+    const chosen = this.#chosen;
+    return [
+      ...(chosen === undefined ? [] : ['Enter open']),
+      '/ filter',
+      ...(this.#typed === 'failed' ? [] : ['f failed']),
+      ...(this.#typed === '' ? [] : ['a all']),
+      ...(chosen === undefined ? [] : jobKeys(chosen)),
+      'o order',
+      'v reverse',
+      'Esc back',
+    ];
   }
 
   async load({ rows }: Size): Promise<void> {
@@ -93,7 +103,7 @@ export class JobsView implements View {
   key(key: string): Step | null {
     const { top } = this.#cursor;
     if (this.#cursor.key(key, this.#count, this.#rows)) return this.#cursor.top === top ? null : { kind: 'load' };
-    const chosen = this.#records[this.#cursor.index - this.#first];
+    const chosen = this.#chosen;
     switch (key) {
       case '/':
         return {
@@ -117,13 +127,13 @@ export class JobsView implements View {
     }
   }
 
-  #jobStep({ job_key, held }: ListRecord, key: string): Step | null {
-    const jobKey = String(job_key);
-    if (key === 'enter' || key === 'right') {
-      return { kind: 'open', view: new JobView(this.#session, this.workflowKey, jobKey) };
-    }
-    if (key === 'c') return { kind: 'plan', action: cancelingJob(jobKey) };
-    return key === 'h' ? { kind: 'plan', action: holding(jobKey, held === true) } : null;
+  get #chosen(): ListRecord | undefined {
+    return this.#records[this.#cursor.index - this.#first];
+  }
+
+  #jobStep(job: ListRecord, key: string): Step | null {
+    if (key !== 'enter' && key !== 'right') return jobStep(job, key);
+    return { kind: 'open', view: new JobView(this.#session, this.workflowKey, String(job.job_key)) };
   }
 
   #filter(text: string): Step {

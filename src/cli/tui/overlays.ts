@@ -79,6 +79,7 @@ export class PlanOverlay {
     switch (this.#state) {
       case 'asking':
         return 'Do it?  y yes  n no, change nothing';
+      case 'planning':
       case 'done':
         return 'Esc back';
       default:
@@ -87,7 +88,8 @@ export class PlanOverlay {
   }
 
   key(key: string): PlanOverlay | null {
-    if (this.#state === 'planning' || this.#state === 'doing') return this;
+    if (this.#state === 'planning') return key === 'escape' ? null : this;
+    if (this.#state === 'doing') return this;
     if (this.#scroll.key(key)) return this;
     if (this.#state === 'done') return null;
     if (key === 'n' || key === 'N' || key === 'escape' || key === 'q') return null;

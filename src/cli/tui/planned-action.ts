@@ -7,7 +7,7 @@ import { rerunFailed } from '../actions/rerun-failed.ts';
 import { scheduleNodes } from '../actions/slurm-schedule.ts';
 import { restartWorkflow } from '../actions/workflows-restart.ts';
 import { resumeWorkflow } from '../actions/workflows-resume.ts';
-import { cancelWorkflows } from '../actions/workflows-start-cancel-delete.ts';
+import { cancelWorkflows, startWorkflow } from '../actions/workflows-start-cancel-delete.ts';
 import type { Context } from '../context/context.ts';
 
 export interface PlannedAction {
@@ -51,6 +51,12 @@ export const rerunning = (key: string): PlannedAction => ({
 export const restarting = (key: string): PlannedAction => ({
   title: `restart workflow ${key}`,
   run: (context, dryRun) => restartWorkflow(none(context), key, { dryRun, timeout: 300 }),
+});
+
+/** The first run of one that has not started. */
+export const starting = (key: string): PlannedAction => ({
+  title: `start workflow ${key}`,
+  run: (context, dryRun) => startWorkflow(none(context), key, { dryRun }),
 });
 
 export const canceling = (key: string): PlannedAction => ({

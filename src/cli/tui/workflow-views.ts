@@ -6,7 +6,15 @@ import { statusPage } from '../output/status-page.ts';
 import { statusTable } from '../output/status-table.ts';
 import { displayWidth, fitWidth } from '../output/width.ts';
 import { JobsView } from './jobs-view.ts';
-import { canceling, pausing, rerunning, restarting, scheduling } from './planned-action.ts';
+import {
+  canceling,
+  type PlannedAction,
+  pausing,
+  rerunning,
+  restarting,
+  scheduling,
+  starting,
+} from './planned-action.ts';
 import { Cursor, cursorLine, Scroll, type Session, type Size, type Step, type View } from './view.ts';
 
 export class WorkflowsView implements View {
@@ -33,9 +41,10 @@ export class WorkflowsView implements View {
 
   async load(): Promise<void> {
     const { api, context } = this.#session;
-    const chosen = this.#chosen?.workflow_key;
     const asked = { workflow_keys: null, user: context.userOption, limit: limits.statusLines, state: null };
     const { workflows, more } = await api.call('status', { ...asked, wait_seconds: 0 });
+    // the cursor may have moved meanwhile
+    const chosen = this.#chosen?.workflow_key;
     this.#lines = workflows;
     this.#hasMore = more;
     this.#isLoaded = true;
@@ -89,7 +98,9 @@ export class WorkflowView implements View {
   }
 
   keys(): readonly string[] {
-    return ['Enter jobs', 'f failed jobs', ...workflowKeys(this.#page?.page.workflow), 'Esc back'];
+    const line = this.#page?.page.workflow;
+    const failed = line !== undefined && line.num_failed > 0 ? ['f failed jobs'] : [];
+    return ['Enter jobs', ...failed, ...workflowKeys(line), 'Esc back'];
   }
 
   async load(): Promise<void> {
@@ -121,42 +132,51 @@ export class WorkflowView implements View {
   }
 }
 
-function workflowKeys(line: StatusLine | undefined): string[] {
-  if (line === undefined) return [];
-  const hasFailed = line.num_failed + line.num_lost > 0;
+interface WorkflowAction {
+  key: string;
+  word: string;
+  step: Step;
+}
+
+/** What can be done to a workflow as it is, the most important first. */
+function workflowActions({ workflow_key: key, status, has_ended, num_failed, num_lost }: StatusLine): WorkflowAction[] {
+  const planned = (pressed: string, word: string, action: PlannedAction): WorkflowAction => {
+    return { key: pressed, word, step: { kind: 'plan', action } };
+  };
+  const rerun = num_failed + num_lost > 0 ? [planned('r', 'rerun failed', rerunning(key))] : [];
+  if (status === 'uninitialized') return [planned('R', 'start', starting(key)), planned('c', 'cancel', canceling(key))];
+  const restart = planned('R', 'restart', restarting(key));
+  if (has_ended) return [...rerun, restart];
+  const isPaused = status === 'paused';
   return [
-    ...(hasFailed ? ['r rerun failed'] : []),
-    line.status === 'paused' ? 'p resume' : 'p pause',
-    's nodes',
-    'R restart',
-    'c cancel',
+    ...rerun,
+    planned('p', isPaused ? 'resume' : 'pause', pausing(key, isPaused)),
+    { key: 's', word: 'nodes', step: askAllocations(key) },
+    restart,
+    planned('c', 'cancel', canceling(key)),
   ];
 }
 
+function workflowKeys(line: StatusLine | undefined): string[] {
+  return line === undefined ? [] : workflowActions(line).map(({ key, word }) => `${key} ${word}`);
+}
+
 /** What a key does to a workflow. */
-function workflowStep({ workflow_key: key, status }: StatusLine, pressed: string): Step | null {
-  switch (pressed) {
-    case 'r':
-      return { kind: 'plan', action: rerunning(key) };
-    case 'R':
-      return { kind: 'plan', action: restarting(key) };
-    case 'c':
-      return { kind: 'plan', action: canceling(key) };
-    case 'p':
-      return { kind: 'plan', action: pausing(key, status === 'paused') };
-    case 's':
-      return {
-        kind: 'ask',
-        question: `allocations to submit for workflow ${key}: `,
-        initial: '1',
-        answer(text) {
-          const count = /^[1-9][0-9]{0,3}$/.test(text.trim()) ? Number(text) : null;
-          return count === null ? null : { kind: 'plan', action: scheduling(key, count) };
-        },
-      };
-    default:
-      return null;
-  }
+function workflowStep(line: StatusLine, pressed: string): Step | null {
+  return workflowActions(line).find(({ key }) => key === pressed)?.step ?? null;
+}
+
+function askAllocations(key: string): Step {
+  const step: Step = {
+    kind: 'ask',
+    question: `allocations to submit for workflow ${key}, 1 to 9999: `,
+    initial: '1',
+    answer(text) {
+      const count = /^[1-9][0-9]{0,3}$/.test(text.trim()) ? Number(text) : null;
+      return count === null ? step : { kind: 'plan', action: scheduling(key, count) };
+    },
+  };
+  return step;
 }
 
 /** What is meant to be pasted goes on in the next line instead of being cut. */

@@ -1,6 +1,6 @@
 /** How jobs of a workflow failed: by cause and return code, and by what they said. */
 import type { WorkflowPage as PageReply } from '../../api/dash.ts';
-import { formatCount } from '../format.ts';
+import { formatCount, plainOutput } from '../format.ts';
 import { Section, Status } from '../parts.tsx';
 import { jobHref, listHref } from '../route.ts';
 
@@ -64,7 +64,9 @@ function FailedJob({ job, others }: { job: ShownFailure; others: readonly ShownF
       </span>
       <code class="line">$ {command}</code>
       {detail === null ? null : <div>{detail}</div>}
-      {stderr_tail === null || stderr_tail.length === 0 ? null : <pre class="tail">{stderr_tail.join('\n')}</pre>}
+      {stderr_tail === null || stderr_tail.length === 0 ? null : (
+        <pre class="tail">{plainOutput(stderr_tail.join('\n'))}</pre>
+      )}
       {others.length === 0 ? null : (
         <div class="faint">
           likewise{' '}

@@ -93,7 +93,7 @@ export function WorkflowsPage() {
 function Line({ line, isActive }: { line: StatusLine; isActive: boolean }) {
   const { workflow_key: key, num_failed, num_lost } = line;
   const failed = num_failed + num_lost;
-  const filters = [{ column: 'outcome', value: 'failed' }];
+  const filters = [num_failed > 0 ? { column: 'outcome', value: 'failed' } : { column: 'orphaned', value: 'true' }];
   return (
     <tr class={isActive ? 'active' : ''} aria-current={isActive ? 'true' : undefined}>
       <td class="number">{key}</td>

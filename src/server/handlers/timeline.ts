@@ -49,7 +49,7 @@ function sceneOf(
   const first = from === null ? (run?.startedAt ?? least(starts)) : Date.parse(from);
   const last = to === null ? (run === null ? -least(ends.map((end) => -end)) : (run.endedAt ?? now)) : Date.parse(to);
   if (from !== null && to !== null && last <= first) {
-    throw new TorcError('usage', 'the time would end before it begins', 'Give a later end, or an earlier begin.');
+    throw new TorcError('usage', 'the time would end before it begins', 'Give a later end or an earlier beginning.');
   }
   const isEmpty = starts.length === 0 || !(first < Number.POSITIVE_INFINITY);
   const period = isEmpty ? null : periodOf(first, Math.max(first, last), num_bins);
