@@ -180,7 +180,9 @@ it('prints the link, how to reach it from elsewhere, and what is wrong', async (
   const second = await place.torc('dash', '--no-open', '--port', port);
   expect(second).toMatchObject({ code: 4, stdout: '', stderr: expect.stringContaining(`127.0.0.1:${port}`) });
   expect(await place.torc('dash', '9', '--no-open')).toMatchObject({ code: 3, stdout: '' });
-  expect(await place.torc('dash', '--port', '0')).toMatchObject({ code: 2, stdout: '' });
+  for (const wrong of ['0', '65536', '99999999', '80a']) {
+    expect(await place.torc('dash', '--port', wrong), wrong).toMatchObject({ code: 2, stdout: '' });
+  }
   // a new link once one is used
   const [url = ''] = /http\S+/.exec(child.stdout()) ?? [];
   expect((await fetch(url)).status).toBe(200);

@@ -1,6 +1,7 @@
 /** Keys and cursors of the terminal view. */
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/base/clock.ts';
+import { JobsView } from '../../src/cli/tui/jobs-view.ts';
 import { keyReader } from '../../src/cli/tui/keys.ts';
 import { Cursor, Scroll, type Session } from '../../src/cli/tui/view.ts';
 import { WorkflowsView } from '../../src/cli/tui/workflow-views.ts';
@@ -137,5 +138,35 @@ describe('the list of workflows', () => {
     expect(view.keys()).toEqual(['Enter open', ...keys, 'q quit']);
     const works = ['r', 'p', 's', 'R', 'c'].filter((key) => view.key(key) !== null);
     expect(works).toEqual(keys.map((words) => words[0]));
+  });
+});
+
+describe('the list of jobs', () => {
+  it.each([
+    [{ status: 'ready', held: false }, ['h hold', 'c cancel']],
+    [{ status: 'blocked', held: true }, ['h release', 'c cancel']],
+    [{ status: 'submitted', held: false }, ['c cancel']],
+    [{ status: 'done', held: false }, []],
+    [{ status: 'canceled', held: false }, []],
+  ] as const)('names the keys that do something to a job that is %o, and no others do', async (about, keys) => {
+    const replies = {
+      list: { records: [{ job_key: '7', name: 'j', ...about }], more: false },
+      status: { workflows: [] },
+    };
+    const call = async (name: keyof typeof replies) => replies[name];
+    const session = { context: { hasColor: false }, api: { call } } as unknown as Session;
+    const view = new JobsView(session, '1', 'name=j');
+    await view.load({ columns: 80, rows: 10 });
+    expect(view.keys()).toEqual([
+      'Enter open',
+      '/ filter',
+      'f failed',
+      'a all',
+      ...keys,
+      'o order',
+      'v reverse',
+      'Esc back',
+    ]);
+    expect(['h', 'c'].filter((key) => view.key(key) !== null)).toEqual(keys.map((words) => words[0]));
   });
 });

@@ -9,7 +9,7 @@ export function declareDash(program: Command, act: Act): void {
     .command('dash')
     .description('look at workflows in a browser: progress, failures, jobs, logs')
     .argument('[key]', 'key or name of the workflow to begin with (default: all of them)')
-    .option('--port <n>', 'port on 127.0.0.1 (default: a free one)', wholeNumber('--port', 1))
+    .option('--port <n>', 'port on 127.0.0.1 (default: a free one)', wholeNumber('--port', 1, 65_535))
     .option('--no-open', 'only print the link; do not start a browser')
     .addHelpText(
       'after',
