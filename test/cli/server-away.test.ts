@@ -196,3 +196,10 @@ describe('a directory without a database', () => {
     expect(existsSync(join(place.dir, 'torc.db'))).toBe(false);
   });
 });
+
+test('a port that there is not is refused before anything starts', async () => {
+  expect(await newHere().torc('server', 'start', '--port', '65536')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('from 0 to 65535'),
+  });
+});

@@ -61,7 +61,9 @@ it('tips say how an attempt ended, also without a return code', () => {
   const tips = (about: Partial<typeof span>) => {
     return svgFile(timelinePicture('w', { ...timeline, spans: [{ ...span, ...about }] }));
   };
-  expect(tips({ outcome: 'failed', cause: 'timeout', return_code: null })).toContain('failed (timeout), 20 s, 1 CPU, ');
+  expect(tips({ outcome: 'failed', cause: 'job_timeout', return_code: null })).toContain(
+    'failed (job_timeout), 20 s, 1 CPU, ',
+  );
   expect(tips({ outcome: 'failed', cause: 'exit_code', return_code: 3, num_cpus: 2 })).toContain(
     'failed (3), 20 s, 2 CPUs, ',
   );

@@ -15,7 +15,7 @@ export function declareServer(program: Command, act: Act): void {
     .command('start')
     .description('serve the database of the server directory over HTTPS')
     .option('--daemon', 'start it in the background and return')
-    .option('--port <n>', 'port to listen on (default: any free port)', wholeNumber('the port', 0))
+    .option('--port <n>', 'port to listen on (default: any free port)', wholeNumber('the port', 0, 65_535))
     .option('--host <address>', 'address to listen on (default: all of this host)')
     .option(
       '--advertise <addresses>',
