@@ -100,7 +100,7 @@ export function greetingLine(greeting: RelayGreeting): string {
 export class GreetingReader {
   #held: Buffer = nothing;
 
-  /** The greeting and the bytes behind it; null before it has come. Throws BrokenFrames when it does not come. */
+  /** The greeting and the bytes after it; null until it arrives. Throws BrokenFrames when too much else comes first. */
   take(piece: Buffer): { greeting: RelayGreeting; rest: Buffer } | null {
     this.#held = Buffer.concat([this.#held, piece]);
     if (this.#held.length > longestPrelude) throw new BrokenFrames('the relay prints other things than its greeting');

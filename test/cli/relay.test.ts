@@ -35,7 +35,7 @@ interface Cut {
   /** The server's own port. */
   port: number;
   /** Publishes the true addresses again. */
-  mend(): void;
+  restore(): void;
 }
 
 /** Publishes addresses at which nobody answers. */
@@ -45,7 +45,7 @@ function cutNetwork(): Cut {
   const port = Number(published.addresses.at(-1)?.split(':').at(-1));
   const addresses = ['name.invalid:7', '127.0.0.9:9'];
   writeFileSync(serverFile(), JSON.stringify({ ...published, hostname: 'elsewhere', addresses }));
-  return { port, mend: () => writeFileSync(serverFile(), whole) };
+  return { port, restore: () => writeFileSync(serverFile(), whole) };
 }
 
 /** A command in an allocation that has a relay: it reaches the server although its addresses lead nowhere. */
@@ -126,7 +126,7 @@ test('without a relay a worker says which addresses it tried and why each failed
   expect(doctor.stdout).toMatch(/^warning +network +The worker on .* has no connection/m);
 
   // as soon as there is a way again, nothing is left of it
-  cut.mend();
+  cut.restore();
   await place.torc('wait', '1');
   expect(ran()).toEqual(['0', '1']);
   await expect.poll(() => network('worker'), { timeout: 60_000 }).toBe(null);
@@ -151,12 +151,12 @@ test('by a relay that is killed, and a server that is killed, every job runs onc
 
   process.kill(pid, 'SIGKILL');
   await place.torcWith(env, 'server', 'start', '--daemon', '--relay', 'ssh');
-  const { mend } = cutNetwork();
+  const { restore } = cutNetwork();
   const middle = ran().length;
   await expect.poll(() => ran().length, { timeout: 120_000 }).toBeGreaterThan(middle);
   await expect.poll(() => ran().length, { timeout: 120_000 }).toBe(40);
 
-  mend();
+  restore();
   expect((await place.torc('wait', '1')).code).toBe(0);
   expect(await place.json(['workflows', 'show', '1'])).toMatchObject({ status: 'done', num_done: 40, num_failed: 0 });
   const calls = readFileSync(join(place.path, 'ssh-calls'), 'utf8').trim().split('\n');

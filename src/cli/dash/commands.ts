@@ -60,7 +60,7 @@ export async function applyCommand(
   return { is_done: code === 0, new_plan: null, text };
 }
 
-/** What a plan says, but for how long ago something was. */
+/** What a plan says, without how long ago things happened. */
 function stateOf(text: string): string {
   const lasting = text.replace(/\d+(\.\d+)? ?(s|m|h|d)\b/g, '#');
   return createHash('sha256').update(lasting).digest('hex');

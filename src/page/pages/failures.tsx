@@ -39,7 +39,7 @@ export function FailureList({ workflowKey, failures }: { workflowKey: string; fa
 
 type ShownFailure = PageReply['failures'][number]['shown'][number];
 
-/** Jobs that say the same, but for numbers in it, with the first of them. */
+/** Jobs whose messages differ only in numbers, with the first of them. */
 function alike(shown: readonly ShownFailure[]): [first: ShownFailure, others: ShownFailure[]][] {
   const found = new Map<string, [ShownFailure, ShownFailure[]]>();
   for (const job of shown) {
