@@ -61,8 +61,10 @@ function PlanDialog({ command, of, close }: { command: DashCommand; of: string; 
       ending.abort();
     };
   }, [command, of, number]);
+  const isBusy = useRef(false);
   const apply = async (): Promise<void> => {
-    if (seen.plan === null) return;
+    if (seen.plan === null || isBusy.current) return;
+    isBusy.current = true;
     setSeen({ ...seen, isApplying: true });
     try {
       const result = await call('apply', { ...request, state: seen.plan.state });
@@ -71,6 +73,8 @@ function PlanDialog({ command, of, close }: { command: DashCommand; of: string; 
       );
     } catch (error) {
       if (error instanceof CallError) setSeen({ ...seen, error, isApplying: false });
+    } finally {
+      isBusy.current = false;
     }
   };
   const { plan, result, error, hasChanged, isApplying } = seen;

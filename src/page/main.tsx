@@ -1,5 +1,5 @@
 /** The page of `torc dash`: what its address says, and what every view has around it. */
-import { render } from 'preact';
+import { type RefObject, render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { JobPage } from './pages/job.tsx';
 import { ListPage } from './pages/list.tsx';
@@ -29,7 +29,7 @@ function App() {
     return () => removeEventListener('hashchange', look);
   }, []);
   const help = useRef<HTMLDialogElement>(null);
-  useKeys(() => help.current?.showModal());
+  useKeys(help);
   const route = parseRoute(hash);
   useEffect(() => {
     document.title = titleOf(route);
@@ -109,7 +109,7 @@ function titleOf(route: Route): string {
 }
 
 /** Keys that mean the same everywhere. */
-function useKeys(showHelp: () => void): void {
+function useKeys(help: RefObject<HTMLDialogElement | null>): void {
   useEffect(() => {
     let isAfterG = false;
     const press = (event: KeyboardEvent): void => {
@@ -120,7 +120,7 @@ function useKeys(showHelp: () => void): void {
         return;
       }
       if (key === '/') document.querySelector<HTMLInputElement>('input.filter')?.focus();
-      else if (key === '?') showHelp();
+      else if (key === '?') help.current?.showModal();
       else if (isAfterG && key === 'w') location.hash = '#/';
       else {
         isAfterG = key === 'g';
@@ -131,7 +131,7 @@ function useKeys(showHelp: () => void): void {
     };
     document.addEventListener('keydown', press);
     return () => document.removeEventListener('keydown', press);
-  });
+  }, [help]);
 }
 
 function ThemeSwitch() {

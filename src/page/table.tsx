@@ -26,6 +26,12 @@ export function Table({ source, version, expected, sort, empty }: TableProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, height: 600, width: 900 });
   const [active, setActive] = useState(0);
+  // keys can come faster than the page is drawn: each one moves from where the last one went
+  const cursor = useRef(0);
+  const activate = (index: number): void => {
+    cursor.current = index;
+    setActive(index);
+  };
   const numRows = rows.count(expected);
   const shown = windowOf(numRows, rowHeight, view.top, view.height);
   const columns = fitting(columnsOf[source.list] ?? [], view.width - 24);
@@ -48,13 +54,13 @@ export function Table({ source, version, expected, sort, empty }: TableProps) {
   useEffect(() => rows.view(shown.first, Math.max(1, shown.count)), [rows, shown.first, shown.count]);
   // another list begins at its top
   useEffect(() => {
-    setActive(0);
+    activate(0);
     scroller.current?.scrollTo({ top: 0 });
   }, [id]);
 
   const go = (index: number): void => {
     const next = Math.max(0, Math.min(numRows - 1, index));
-    setActive(next);
+    activate(next);
     const element = scroller.current;
     if (element === null) return;
     const top = scrollToShow(next, numRows, rowHeight, element.scrollTop, element.clientHeight - rowHeight);
@@ -65,15 +71,15 @@ export function Table({ source, version, expected, sort, empty }: TableProps) {
     if (href !== null) location.hash = href;
   };
   const moves: Record<string, () => void> = {
-    j: () => go(active + 1),
-    ArrowDown: () => go(active + 1),
-    k: () => go(active - 1),
-    ArrowUp: () => go(active - 1),
-    PageDown: () => go(active + Math.floor(view.height / rowHeight) - 2),
-    PageUp: () => go(active - Math.floor(view.height / rowHeight) + 2),
+    j: () => go(cursor.current + 1),
+    ArrowDown: () => go(cursor.current + 1),
+    k: () => go(cursor.current - 1),
+    ArrowUp: () => go(cursor.current - 1),
+    PageDown: () => go(cursor.current + Math.floor(view.height / rowHeight) - 2),
+    PageUp: () => go(cursor.current - Math.floor(view.height / rowHeight) + 2),
     Home: () => go(0),
     End: () => go(numRows - 1),
-    Enter: () => open(active),
+    Enter: () => open(cursor.current),
   };
   useEffect(() => {
     const press = (event: KeyboardEvent): void => {
@@ -124,7 +130,7 @@ export function Table({ source, version, expected, sort, empty }: TableProps) {
                   aria-selected={index === active}
                   style={style}
                   onClick={(event) => {
-                    setActive(index);
+                    activate(index);
                     if (!(event.target instanceof HTMLAnchorElement)) open(index);
                   }}
                 >
