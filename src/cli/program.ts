@@ -26,6 +26,7 @@ const groups: readonly (readonly [names: readonly string[], load: () => Promise<
   [['clone', 'rerun'], async () => (await import('./commands/copies.ts')).declareCopies],
   [['status', 'tui', 'watch', 'wait', 'why'], async () => (await import('./commands/status.ts')).declareStatus],
   [['dash'], async () => (await import('./commands/dash.ts')).declareDash],
+  [['mcp'], async () => (await import('./commands/mcp.ts')).declareMcp],
   [['rerun-failed'], async () => (await import('./commands/workflows-restart.ts')).declareRerunFailed],
   [['workflows'], async () => (await import('./commands/workflows.ts')).declareWorkflows],
   [['jobs'], async () => (await import('./commands/jobs.ts')).declareJobs],

@@ -1,6 +1,6 @@
 /** What the dashboard's page computes: addresses, filters, which rows are drawn, texts. */
 import { describe, expect, it } from 'vitest';
-import { wholeCharacters } from '../../src/cli/dash/read-log.ts';
+import { wholeCharacters } from '../../src/cli/answers/read-log.ts';
 import { filtersText, parseFilters, withFilter } from '../../src/page/filters.ts';
 import { formatPace, plainOutput, relativeTime } from '../../src/page/format.ts';
 import { jobHref, listHref, parseRoute, wholeList } from '../../src/page/route.ts';

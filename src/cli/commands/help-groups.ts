@@ -14,6 +14,7 @@ const groups: readonly (readonly [heading: string, commands: Readonly<Record<str
       watch: 'follow a workflow until it ends',
       tui: 'all of it on the whole terminal, with actions',
       dash: 'look at workflows in a browser',
+      mcp: 'let an assistant read, plan, and do what you agree to',
       wait: 'wait for a workflow without output',
       why: 'why a job waits or failed',
       logs: 'what jobs printed',

@@ -75,7 +75,7 @@ function checked<T>(schema: z.ZodType<T>, request: unknown): T {
   throw new TorcError('usage', `the request is wrong: ${error.issues[0]?.message}`);
 }
 
-async function workflowPage(context: Context, api: Api, workflow_key: string): Promise<WorkflowPage> {
+export async function workflowPage(context: Context, api: Api, workflow_key: string): Promise<WorkflowPage> {
   const page = await api.call('workflow_status', { workflow_key });
   const failures = await readFailures({ format: 'text' }, api, page.failures);
   return {
@@ -88,7 +88,7 @@ async function workflowPage(context: Context, api: Api, workflow_key: string): P
   };
 }
 
-async function jobPage(context: Context, api: Api, job_key: string): Promise<JobPage> {
+export async function jobPage(context: Context, api: Api, job_key: string): Promise<JobPage> {
   const shown = await api.call('job_show', { job_key });
   return { shown, reasons: whyOf(context, shown).reasons.map(({ text, help }) => ({ text, help })) };
 }
