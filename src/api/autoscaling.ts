@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { leastWalltimeSeconds, mostOfAutoscaler } from '../model/decide/autoscaling-maximum.ts';
 import { scalingReason } from '../model/decide/autoscaling-reason.ts';
 import { count, instant, key, slurmJobId, text } from './fields.ts';
+import { nodeMinimum } from './slurm.ts';
 
 const nodes = count.min(1).max(mostOfAutoscaler);
 const seconds = count.min(leastWalltimeSeconds).max(36_525 * 86_400);
@@ -71,6 +72,8 @@ export const autoscaleReply = () =>
         slurm_config: z.string().nullable(),
         num_nodes: count,
         walltime_seconds: count,
+        /** Of each node, where that is more than the Slurm config asks for. */
+        minimum: nodeMinimum.nullable(),
         slurm_job_id: slurmJobId.nullable(),
       }),
     ),

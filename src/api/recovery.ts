@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { failureKinds, mostRecoveries } from '../model/decide/recovery.ts';
 import { count, instant, key } from './fields.ts';
+import { nodeMinimum } from './slurm.ts';
 
 const factor = z.number().gt(1).max(1000);
 
@@ -83,6 +84,8 @@ export const recovered = () =>
         num_allocations: count,
         num_nodes: count,
         one_worker_per_node: z.boolean(),
+        /** Of each node, where that is more than the Slurm config asks for. */
+        minimum: nodeMinimum.nullable(),
       }),
     ),
     /** Of the newest allocation; null without one. */

@@ -1,6 +1,6 @@
 /** Slurm configs and allocations. */
 import { z } from 'zod';
-import { key, labels, name, namedResources, slurmJobId, text } from './fields.ts';
+import { count, key, labels, name, namedResources, slurmJobId, text } from './fields.ts';
 import { limits } from './limits.ts';
 
 export const slurmConfigFields = {
@@ -32,6 +32,13 @@ export const modifySlurmConfig = z.strictObject({
   changes: z.strictObject({ name, ...slurmConfigFields }).partial(),
 });
 
+/** What each node of an allocation must have at least; null for whatever the Slurm config gives. */
+export const nodeMinimum = z.strictObject({
+  num_cpus: count.min(1).nullable(),
+  memory_bytes: count.min(1).nullable(),
+  num_gpus: count.min(1).nullable(),
+});
+
 export const recordAllocations = z.strictObject({
   workflow_key: key,
   slurm_config_key: key,
@@ -42,6 +49,8 @@ export const recordAllocations = z.strictObject({
         name,
         num_nodes: z.number().int().positive(),
         one_worker_per_node: z.boolean(),
+        /** Of each node, where that is more than the Slurm config asks for. */
+        minimum: nodeMinimum.optional(),
         script_path: text,
         output_directory: text,
       }),

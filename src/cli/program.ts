@@ -7,6 +7,7 @@ import { type Act, type Declare, examples, forEachCommand } from './commands/dec
 import { groupCommands } from './commands/help-groups.ts';
 import { type Context, type ContextParts, createContext, isJsonAsked, note } from './context/context.ts';
 import { type FoundSettings, foundSettings } from './context/found-settings.ts';
+import { refusedAutoSize } from './input/auto-size-options.ts';
 import { namedCommand } from './input/command-words.ts';
 import { withoutOlderLetters } from './input/older-letters.ts';
 import { addGlobalOptions, firstOperand, globalHelp, globalOptionsOf } from './input/options.ts';
@@ -187,7 +188,10 @@ function captureOutput(program: Command, write: (text: string) => void): void {
 function usageError(error: CommanderError, words: readonly string[], program: Command): TorcError {
   const [sentence = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
   const nearest = /\(Did you mean (?:one of )?(.+)\?\)/.exec(rest.join(' '))?.[1];
-  const help = `${pathOf(words, program)} --help`;
+  const path = pathOf(words, program);
+  const refused = refusedAutoSize(sentence, path);
+  if (refused !== null) return refused;
+  const help = `${path} --help`;
   return new TorcError('usage', sentence, nearest === undefined ? help : `Did you mean ${nearest}? See ${help}`);
 }
 

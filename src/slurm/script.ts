@@ -15,6 +15,8 @@ export interface SlurmConfig {
   walltimeSeconds: number;
   numNodes: number;
   ntasksPerNode: number | null;
+  /** Missing or null for none. */
+  minCpus?: number | null;
   mem: string | null;
   tmp: string | null;
   gres: string | null;
@@ -142,6 +144,7 @@ function directives(config: SlurmConfig, launch: Asked): string[] {
     directive('time', formatWalltime(config.walltimeSeconds), 'walltime'),
     directive('nodes', wholeNumber('number of nodes', config.numNodes), 'number of nodes'),
     ...optional('ntasks-per-node', config.ntasksPerNode),
+    ...optional('mincpus', config.minCpus ?? null),
     ...optional('mem', wholeSize(config.mem)),
     ...optional('tmp', wholeSize(config.tmp)),
     ...optional('gres', config.gres),

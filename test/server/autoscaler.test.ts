@@ -119,12 +119,12 @@ const open = () =>
 const shown = async (workflow_key: string) => (await service.call('workflow_show', { workflow_key })).autoscaler;
 
 /** Slurm starts an allocation, whose worker says hello. */
-async function start(key: string, id: string): Promise<TestWorker> {
+async function start(key: string, id: string, capacity: Parameters<typeof TestWorker.join>[2] = { cpus: 2 }) {
   const allocation = service.db.get('SELECT allocation_key FROM allocations WHERE slurm_job_id = ?', id);
   slurm.queue = slurm.queue.map((job) => (job.slurmJobId === id ? queued(id, job.name, 'RUNNING') : job));
   const place = { slurmJobId: id, hostname: `n${id}`, restartCount: 0 };
   const allocationKey = String(allocation?.allocation_key);
-  return TestWorker.join(service, key, { cpus: 2 }, { ...place, allocationKey });
+  return TestWorker.join(service, key, capacity, { ...place, allocationKey });
 }
 
 it('asks for as many nodes as jobs wait for, within the caps, and for no more', async () => {
@@ -355,11 +355,13 @@ it('turned off, it leaves what is queued and says so', async () => {
   expect(slurm.canceled).toEqual([]);
 });
 
-/** A partition of whole nodes with 8 CPUs, for up to half an hour. */
-function putSite(): Promise<unknown> {
+/** A partition of whole nodes with 8 CPUs and 128 GiB, for up to half an hour; others are larger. */
+function putSite(others: object[] = []): Promise<unknown> {
   const { partitions, ...site } = siteExample;
   const [main] = partitions.map((one) => ({ ...one, gives_whole_nodes: true, max_time_seconds: 1800 }));
-  const nodes = (main?.nodes ?? []).map((kind) => ({ ...kind, num_cpus: 8 }));
+  const nodes = (main?.nodes ?? []).flatMap((kind) =>
+    [{}, ...others].map((size) => ({ ...kind, num_cpus: 8, ...size })),
+  );
   return service.call('site_put', { site: { ...site, partitions: [{ ...(main as Partition), nodes }] } });
 }
 
@@ -380,6 +382,58 @@ describe('the profile of the cluster', () => {
     await set(key);
     await clock.advance(10);
     expect(slurm.submitted.map(({ script }) => /--time=(\S+)/.exec(script)?.[1])).toEqual(['00:30:00']);
+  });
+});
+
+describe('whole nodes of several sizes', () => {
+  const large = { num_cpus: 32, memory_bytes: 1024 ** 4, num_nodes: 2 };
+  const minimum = { num_cpus: 32, memory_bytes: 1024 ** 4, num_gpus: null };
+  const asked = () => slurm.submitted.map(({ script }) => /--mincpus=.*|--mem=.*/g.exec(script)?.[0] ?? null);
+
+  async function mixed(jobs: TestJob[], settings: object = {}): Promise<string> {
+    await putSite([large]);
+    const key = await createWorkflow(service, jobs, [], { slurmConfigs: [{ name: 'c' }] });
+    await set(key, settings);
+    await clock.advance(10);
+    return key;
+  }
+
+  it('a job that fits only the larger ones gets an allocation that asks for one', async () => {
+    const key = await mixed(jobsOf(1, { cpus: 20 }));
+    expect(slurm.submitted.map(({ script }) => script)).toEqual([
+      expect.stringMatching(/^#SBATCH --mincpus=32\n#SBATCH --mem=1048576M$/m),
+    ]);
+    const { records } = await service.call('list', {
+      ...{ list: 'allocations', workflow_key: key, filters: [], sort_by: null, reverse: false, limit: 9, skip: 0 },
+    });
+    expect(records).toMatchObject([{ min_cpus: 32, min_memory_bytes: 1024 ** 4, min_gpus: null }]);
+  });
+
+  it('a dry run says so', async () => {
+    await putSite([large]);
+    const key = await createWorkflow(service, jobsOf(1, { cpus: 20 }), [], { slurmConfigs: [{ name: 'c' }] });
+    const { allocations } = await set(key, {}, true);
+    expect(allocations).toMatchObject([{ action: 'submit', minimum }]);
+  });
+
+  it('what a worker has shown on one of them says nothing about the others', async () => {
+    const key = await mixed(jobsOf(2, { cpus: 20 }), { max_queued: 1 });
+    expect(asked()).toEqual(['--mincpus=32']);
+    await start(key, '101', { cpus: 32, memory: 1024 ** 4 });
+    await until(() => slurm.submitted.length === 2);
+    expect(asked()).toEqual(['--mincpus=32', '--mincpus=32']);
+  });
+
+  it('a job that is too large for a worker waits for the allocation that asks for more', async () => {
+    const key = await mixed(jobsOf(1, { cpus: 20 }));
+    await TestWorker.join(service, key, { cpus: 2 });
+    const codes = async () => {
+      const { demand } = await service.call('demand', { workflow_key: key });
+      return demand.flatMap(({ reasons }) => reasons.map(({ code }) => code));
+    };
+    expect(await codes()).toEqual(['waits_for_allocation']);
+    service.db.run('UPDATE allocations SET min_cpus = 4');
+    expect(await codes()).toEqual(['larger_than_any_worker']);
   });
 });
 

@@ -79,7 +79,7 @@ CREATE TABLE allocations (
   submitted_at INTEGER,
   started_at INTEGER,
   ended_at INTEGER
-, slurm_state TEXT, slurm_reason TEXT, restart_count INTEGER NOT NULL DEFAULT 0, expires_at INTEGER, checked_at INTEGER, absent_since INTEGER, evidence TEXT, is_autoscaled INTEGER NOT NULL DEFAULT 0, walltime_ms INTEGER, outcome TEXT, judged_at INTEGER, unneeded_since INTEGER, cancel_asked_at INTEGER) STRICT;
+, slurm_state TEXT, slurm_reason TEXT, restart_count INTEGER NOT NULL DEFAULT 0, expires_at INTEGER, checked_at INTEGER, absent_since INTEGER, evidence TEXT, is_autoscaled INTEGER NOT NULL DEFAULT 0, walltime_ms INTEGER, outcome TEXT, judged_at INTEGER, unneeded_since INTEGER, cancel_asked_at INTEGER, min_cpus INTEGER, min_memory_bytes INTEGER, min_gpus INTEGER) STRICT;
 
 CREATE INDEX allocations_workflow ON allocations (workflow_key);
 

@@ -10,7 +10,6 @@ import type { Machines } from './machines.ts';
 import { brokenPools } from './pool-check.ts';
 import { brokenScaling, type TrueNeed } from './scale-check.ts';
 import { brokenValues } from './value-check.ts';
-import { nodeCpus } from './worker.ts';
 
 interface StoredEnd {
   attempt_key: number;
@@ -212,11 +211,11 @@ export class Check {
 
   #lookAtMachines(): void {
     const used = new Map<string, number>();
-    for (const { workerId, numCpus } of this.#machines.living) {
-      used.set(workerId, (used.get(workerId) ?? 0) + numCpus);
-    }
-    for (const [workerId, cpus] of used) {
-      if (cpus > nodeCpus) this.broken.push(`worker ${workerId} runs jobs of ${cpus} CPUs on a node with ${nodeCpus}`);
+    for (const { workerId, numCpus, machine } of this.#machines.living) {
+      const cpus = (used.get(workerId) ?? 0) + numCpus;
+      used.set(workerId, cpus);
+      const { numCpus: has } = machine.size;
+      if (cpus > has) this.broken.push(`worker ${workerId} runs jobs of ${cpus} CPUs on a node with ${has}`);
     }
   }
 }

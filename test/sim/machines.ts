@@ -21,9 +21,17 @@ export interface JobProcess {
   cancelEnd: () => void;
 }
 
+export interface MachineSize {
+  numCpus: number;
+  memoryBytes: number;
+}
+
+export const usualSize: MachineSize = { numCpus: 4, memoryBytes: 1024 ** 3 };
+
 /** A computer. */
 export class Machine {
   readonly host: Host;
+  readonly size: MachineSize;
   readonly processes = new Set<JobProcess>();
   isUp = true;
   /** Whether it reaches the network, including Slurm's controller. */
@@ -35,8 +43,9 @@ export class Machine {
   /** When a process on it last could not read the shared file system. */
   lastUnreadableMs = Number.NEGATIVE_INFINITY;
 
-  constructor(name: string, bootId: string) {
+  constructor(name: string, bootId: string, size = usualSize) {
     this.host = new Host(name, bootId);
+    this.size = size;
   }
 }
 

@@ -7,9 +7,9 @@ import type { SiteProfile } from '../../src/model/plan/site.ts';
 import type { Database } from '../../src/storage/database/database.ts';
 import { siteExample } from '../support/site.ts';
 import type { Check } from './check.ts';
+import { type MachineSize, usualSize } from './machines.ts';
 import { Random } from './random.ts';
 import type { Allocation, Slurm } from './slurm.ts';
-import { nodeCpus } from './worker.ts';
 
 type Settings = NonNullable<Request<'workflow_autoscale'>['settings']>;
 
@@ -22,12 +22,25 @@ interface Scaling {
   actionJob: number | null;
   /** The longest walltime of the only partition, as the stored profile says; null for a world without a profile. */
   longestSeconds: number | null;
+  /** Nodes that are smaller than the others of the partition; null for none. */
+  smaller: { size: MachineSize; numNodes: number } | null;
 }
 
+/** Too few CPUs or too little memory for some of the jobs. */
+const smallSizes: readonly MachineSize[] = [
+  { ...usualSize, numCpus: 2 },
+  { ...usualSize, memoryBytes: 2 * 1024 ** 2 },
+];
+
 /** Null for a world without one; other random numbers of the world stay as they are. */
-export function randomScaling(seed: number, widest: number, directory: string): Scaling {
+export function randomScaling(
+  seed: number,
+  { widest, hasLabels }: { widest: number; hasLabels: boolean },
+  directory: string,
+): Scaling {
   const random = new Random(seed ^ 0x5ca1e);
-  const none = { settings: null, refusedForMs: 0, actionAllocations: null, actionJob: null, longestSeconds: null };
+  const noAction = { actionAllocations: null, actionJob: null };
+  const none = { settings: null, refusedForMs: 0, ...noAction, longestSeconds: null, smaller: null };
   if (!random.chance(0.4)) return none;
   const isChain = widest === 1 && random.chance(0.2);
   // allocations of one node that are always kept leave no room for one of several on so small a cluster
@@ -46,17 +59,25 @@ export function randomScaling(seed: number, widest: number, directory: string): 
   const firstJobs = random.int(0, 2);
   const longestSeconds = random.chance(0.5) ? 60 * random.int(5, 40) : null;
   const actionJob = random.chance(0.5) ? firstJobs : null;
-  return { settings, refusedForMs, actionAllocations, actionJob, longestSeconds };
+  // a person who schedules nodes there does not choose among them
+  const isMixed = random.chance(0.5) && !hasLabels;
+  const smaller = isMixed ? { size: random.pick(smallSizes), numNodes: random.int(1, 2) } : null;
+  // small ones that are always kept leave no room for a large one
+  if (smaller !== null) settings.min_nodes = Math.min(settings.min_nodes, max_nodes - 1);
+  return { settings, refusedForMs, actionAllocations, actionJob, longestSeconds, smaller };
 }
 
-/** A cluster of one partition that gives whole nodes. */
-export function siteOf(longestSeconds: number, numNodes: number): SiteProfile {
+/** A cluster of one partition that gives whole nodes, of these sizes. */
+export function siteOf(longestSeconds: number | null, sizes: readonly MachineSize[]): SiteProfile {
   const { partitions, ...site } = siteExample;
   const [partition] = partitions.map((one) => ({ ...one, gives_whole_nodes: true, max_time_seconds: longestSeconds }));
   const [kind] = partition?.nodes ?? [];
   if (partition === undefined || kind === undefined) throw new Error('no partition');
-  const size = { num_cpus: nodeCpus, memory_bytes: 1024 ** 3 };
-  const nodes = [{ ...kind, ...size, num_nodes: numNodes, num_usable: numNodes, num_idle: numNodes }];
+  const nodes = [...new Set(sizes)].map((size) => {
+    const count = sizes.filter((other) => other === size).length;
+    const has = { num_cpus: size.numCpus, memory_bytes: size.memoryBytes };
+    return { ...kind, ...has, num_nodes: count, num_usable: count, num_idle: count };
+  });
   return { ...site, partitions: [{ ...partition, nodes }] };
 }
 
@@ -70,6 +91,7 @@ export class ScalingCheck {
   readonly #slurm: Slurm;
   readonly #check: Check;
   #lastKey = 0;
+  #numSubmitted = 0;
   readonly #canceled = new Set<number>();
 
   constructor({ settings, longestSeconds }: Scaling, slurm: Slurm, check: Check) {
@@ -84,6 +106,7 @@ export class ScalingCheck {
     if (this.settings === null) return;
     this.#lookAtNew(db);
     this.#lookAtCanceled(db);
+    this.#lookAtSubmitted(db);
   }
 
   /** What was recorded by this commit is within the caps, together with all that is open. */
@@ -162,6 +185,21 @@ export class ScalingCheck {
            WHERE status IN ('recorded', 'submitted') AND cancel_asked_at IS NULL)`,
     );
     if (needs !== undefined) this.#check.broken.push('the last queued allocation was canceled although jobs are ready');
+  }
+
+  /** Slurm was told what an allocation asks for, which is counted as what it will have. */
+  #lookAtSubmitted(db: Database): void {
+    for (const { name, minCpus, memoryBytes } of this.#slurm.allocations.slice(this.#numSubmitted)) {
+      this.#numSubmitted += 1;
+      const row = db.get('SELECT min_cpus, min_memory_bytes FROM allocations WHERE name = ?', name);
+      const [cpus, memory] = [row?.min_cpus ?? 0, row?.min_memory_bytes ?? null];
+      if (cpus !== 0 || memory !== null) this.#check.note('allocations for larger nodes');
+      if (row === undefined || (cpus === minCpus && memory === memoryBytes)) continue;
+      const told = `${minCpus} CPUs and ${memoryBytes} bytes`;
+      this.#check.broken.push(
+        `an allocation is for nodes with ${cpus} CPUs and ${memory} bytes, Slurm was told ${told}`,
+      );
+    }
   }
 
   /** Slurm itself has no more of them than there may be, unless it has misled torc about some. */

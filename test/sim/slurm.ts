@@ -41,7 +41,12 @@ export interface Allocation {
   isAutoscaled: boolean;
   /** The allocation after whose end it starts. */
   after: string | null;
+  /** What each of its machines must have; 0 and null for anything. */
+  minCpus: number;
+  memoryBytes: number | null;
 }
+
+type Asked = Partial<Pick<Allocation, 'isAutoscaled' | 'after' | 'minCpus' | 'memoryBytes'>>;
 
 /** How long squeue shows allocations that have ended. */
 const minJobAgeMs = 300_000;
@@ -81,7 +86,7 @@ export class Slurm {
     key: string,
     numMachines: number,
     walltimeMs: number,
-    { isAutoscaled = false, after = null }: { isAutoscaled?: boolean; after?: string | null } = {},
+    { isAutoscaled = false, after = null, minCpus = 0, memoryBytes = null }: Asked = {},
   ): string {
     const { timeline, random } = this.#world;
     const id = String(100 + this.allocations.length);
@@ -95,8 +100,7 @@ export class Slurm {
       numMachines,
       walltimeMs,
       ...fresh,
-      isAutoscaled,
-      after,
+      ...{ isAutoscaled, after, minCpus, memoryBytes },
     };
     this.allocations.push(allocation);
     if (random.chance(this.faults.missing)) {
@@ -130,8 +134,10 @@ export class Slurm {
     if (before !== undefined && before.endedMs === null) return;
     const isBusy = (machine: Machine) =>
       this.allocations.some((other) => runningStart(other)?.machines.includes(machine));
+    const isLarge = ({ size }: Machine) =>
+      size.numCpus >= allocation.minCpus && size.memoryBytes >= (allocation.memoryBytes ?? 0);
     const free = nodes.filter(
-      (machine) => machine.isUp && machine.isOnline && !this.#down.has(machine) && !isBusy(machine),
+      (machine) => machine.isUp && machine.isOnline && !this.#down.has(machine) && !isBusy(machine) && isLarge(machine),
     );
     if (free.length < allocation.numMachines) return;
     const machines = free.slice(0, allocation.numMachines);
@@ -139,11 +145,11 @@ export class Slurm {
     const start: Start = { startMs: nowMs, endMs: null, state: 'RUNNING', machines, worker: null };
     allocation.starts.push(start);
     allocation.state = 'RUNNING';
-    const { walltimeMs, id, key } = allocation;
+    const { walltimeMs, id, key, memoryBytes } = allocation;
     this.#world.note(`slurm: ${id} starts on ${machines.map(({ host }) => host.name).join(' ')}`);
     const endMs = trueInstant(timeline) + walltimeMs;
     const restartCount = allocation.starts.length - 1;
-    const slurm = { jobId: id, restartCount, allocationKey: key, endMs, walltimeMs };
+    const slurm = { jobId: id, restartCount, allocationKey: key, endMs, walltimeMs, memoryBytes };
     start.worker = this.#world.addWorker({ machines, slurm }, () => this.#scriptEnds(allocation, start));
     timeline.after(walltimeMs, () => {
       if (start.endMs === null && allocation.state === 'RUNNING') this.end(allocation, 'TIMEOUT');
@@ -308,6 +314,7 @@ export class Slurm {
       .map(Number);
     const walltimeMs = (hours * 3600 + minutes * 60 + seconds) * 1000;
     const after = find(/--dependency=afterany:([0-9]+)/);
+    const memory = find(/--mem=([0-9]+)M/);
     return this.submit(
       find(/--job-name=(\S+)/),
       find(/--allocation (\S+)/),
@@ -316,6 +323,8 @@ export class Slurm {
       {
         isAutoscaled: script.includes('--no-requeue'),
         after: after === '' ? null : after,
+        minCpus: Number(find(/--mincpus=([0-9]+)/)),
+        memoryBytes: memory === '' ? null : Number(memory) * 1024 ** 2,
       },
     );
   }

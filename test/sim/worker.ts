@@ -25,10 +25,10 @@ export interface WorkerPlace {
     allocationKey: string | null;
     endMs: number;
     walltimeMs: number;
+    /** Of each machine; null for all of it. */
+    memoryBytes: number | null;
   } | null;
 }
-
-export const nodeCpus = 4;
 
 /** One worker process. */
 export class SimWorker {
@@ -92,8 +92,8 @@ export class SimWorker {
       outputDirectory: '/nowhere',
       capacity: {
         nodeNames: machines.map(({ host }) => host.name),
-        numCpus: nodeCpus,
-        memoryBytes: 1024 ** 3,
+        numCpus: Math.min(...machines.map(({ size }) => size.numCpus)),
+        memoryBytes: slurm?.memoryBytes ?? Math.min(...machines.map(({ size }) => size.memoryBytes)),
         numGpus: 0,
         gpuIds: [],
       },

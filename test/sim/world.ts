@@ -100,11 +100,15 @@ export class World {
     this.workflow = new SimWorkflow(random, this.isAboutIsolation, new Random(seed ^ 0xda7a));
     this.check.trueNeeds = this.workflow.trueNeeds;
     this.dataUses = new DataUses(this.workflow.uses, this.machines, this.check);
+    this.#scaling = randomScaling(seed, this.workflow, directory);
     const names = Array.from({ length: Math.max(numNodes, this.workflow.widest) }, (_, n) => `node${n + 1}`);
-    this.nodes = names.map((name) => new Machine(name, random.hex(8)));
+    const usual = names.map((name) => new Machine(name, random.hex(8)));
+    const { smaller } = this.#scaling;
+    const small = Array.from({ length: smaller?.numNodes ?? 0 }, (_, n) => `small${n + 1}`);
+    // Slurm prefers them
+    this.nodes = [...small.map((name) => new Machine(name, random.hex(8), smaller?.size)), ...usual];
     this.slurm = new Slurm(this);
     this.allocationCheck = new AllocationCheck(this.slurm, this.check);
-    this.#scaling = randomScaling(seed, this.workflow.widest, directory);
     this.slurm.refusedForMs = this.#scaling.refusedForMs;
     this.scalingCheck = new ScalingCheck(this.#scaling, this.slurm, this.check);
     this.#recovery = randomRecovery(seed);
@@ -162,8 +166,10 @@ export class World {
     const { settings: recovery } = this.#recovery;
     if (recovery !== null)
       await service.call('workflow_modify', { workflow_key: this.workflowKey, changes: { recovery } });
-    const { settings, longestSeconds } = this.#scaling;
-    if (longestSeconds !== null) await service.call('site_put', { site: siteOf(longestSeconds, this.nodes.length) });
+    const { settings, longestSeconds, smaller } = this.#scaling;
+    const sizes = this.nodes.map(({ size }) => size);
+    if (longestSeconds !== null || smaller !== null)
+      await service.call('site_put', { site: siteOf(longestSeconds, sizes) });
     if (settings !== null)
       await service.call('workflow_autoscale', { workflow_key: this.workflowKey, dry_run: false, settings });
     for (const schedule of this.#schedules) {

@@ -163,6 +163,85 @@ describe('more nodes', () => {
   });
 });
 
+describe('where whole nodes have several sizes', () => {
+  const large = { numCpus: 16, memoryBytes: 64 * gib, numGpus: 0 };
+  const memory = { numCpus: 4, memoryBytes: 128 * gib, numGpus: 0 };
+  const nodes = [
+    { ...size, partition: 'p', numNodes: 20 },
+    { ...large, partition: 'p', numNodes: 2 },
+    { ...memory, partition: 'p', numNodes: 1 },
+  ];
+  const configs = [{ key: 1, name: 'c', pool, walltimeMs: 4 * hourMs, numNodes: 1, size, nodes }];
+  const of = (fields: Parameters<typeof input>[0]) => decideScaling(input({ configs, ...fields }));
+  const minimums = (fields: Parameters<typeof input>[0]) => of(fields).submit.map(({ minimum }) => minimum);
+  const cpus = { numCpus: 16, memoryBytes: 64 * gib, numGpus: null };
+  const none = { numCpus: null, memoryBytes: null, numGpus: null };
+  const waiting = [shape(1, { numCpus: 12 })];
+
+  it('an allocation asks for what every node has that is large enough for its jobs', () => {
+    expect(minimums({ waiting })).toEqual([cpus]);
+    expect(minimums({ waiting: [shape(1, { memoryBytes: 100 * gib })] })).toEqual([
+      { numCpus: null, memoryBytes: 128 * gib, numGpus: null },
+    ]);
+    // either of the two kinds that are larger
+    expect(minimums({ waiting: [shape(1, { memoryBytes: 32 * gib })] })).toEqual([
+      { numCpus: null, memoryBytes: 64 * gib, numGpus: null },
+    ]);
+    expect(minimums({ waiting: [shape(1)] })).toEqual([none]);
+    expect(of({ waiting: [shape(3, { numCpus: 12, memoryBytes: 100 * gib })] }).reason).toEqual({
+      code: 'fits_no_config',
+      num_jobs: 3,
+    });
+  });
+
+  it('there are as many of them as an allocation has nodes', () => {
+    expect(of({ waiting: [shape(1, { numCpus: 12, numNodes: 2 })] }).submit).toMatchObject([
+      { numNodes: 2, minimum: cpus },
+    ]);
+    expect(of({ waiting: [shape(1, { numCpus: 12, numNodes: 3 })] }).reason.code).toBe('fits_no_config');
+  });
+
+  it('smaller jobs fill what is left there, and the others get any node', () => {
+    expect(minimums({ waiting: [shape(4), ...waiting] })).toEqual([cpus]);
+    expect(minimums({ waiting: [shape(11), ...waiting] })).toEqual([cpus, none, none]);
+  });
+
+  it('a Slurm config that takes a job as it is comes first', () => {
+    const other = { key: 2, name: 'd', pool: { ...pool, config: 2 }, walltimeMs: 4 * hourMs, numNodes: 1, size: large };
+    expect(of({ waiting, configs: [...configs, other] }).submit).toMatchObject([{ config: 2, minimum: none }]);
+  });
+
+  it('a queued allocation has what it asks for, and no more than the smallest node else', () => {
+    expect(minimums({ waiting, allocations: [allocation(1)] })).toEqual([cpus]);
+    expect(minimums({ waiting, allocations: [allocation(1, { minimum: cpus })] })).toEqual([]);
+    // small jobs leave it to those that need it
+    const both = [shape(4), ...waiting];
+    const queued = [allocation(1, { minimum: cpus }), allocation(2)];
+    expect(of({ waiting: both, allocations: queued })).toMatchObject({ submit: [], unneeded: [] });
+    expect(of({ waiting: [shape(4)], allocations: queued }).unneeded).toEqual([1]);
+  });
+
+  it('jobs with much memory and few CPUs keep their node from those with more CPUs', () => {
+    const minimum = { numCpus: null, memoryBytes: 128 * gib, numGpus: null };
+    const queued = [allocation(1, { minimum }), allocation(2)];
+    const jobs = [shape(1, { numCpus: 4 }), shape(1, { memoryBytes: 100 * gib })];
+    expect(of({ waiting: jobs, allocations: queued })).toMatchObject({ submit: [], unneeded: [] });
+  });
+
+  it('one place in the queue is left to jobs that fit anywhere while nothing else takes them', () => {
+    const jobs = [shape(9, { numCpus: 12 }), shape(40, { numCpus: 4 })];
+    expect(minimums({ waiting: jobs })).toEqual([cpus, cpus, cpus, none]);
+    expect(minimums({ waiting: jobs, caps: { maxNodes: 2 } })).toEqual([cpus, none]);
+    expect(minimums({ waiting: jobs, caps: { maxQueued: 1 } })).toEqual([cpus]);
+    expect(minimums({ waiting: jobs, allocations: [allocation(1)] })).toEqual([cpus, cpus, cpus]);
+    expect(minimums({ waiting: jobs, allocations: [allocation(1, { minimum: cpus })] })).toEqual([cpus, cpus, none]);
+  });
+
+  it('a chain asks for what the first job needs', () => {
+    expect(minimums({ waiting, caps: { isChain: true, maxNodes: 2 } })).toEqual([cpus]);
+  });
+});
+
 describe('after failed starts', () => {
   it('it waits longer each time, and tells why', () => {
     expect([0, 1, 2, 3, 4, 5, 30].map(waitAfterFailures)).toEqual([0, 10e3, 20e3, 60e3, 120e3, 240e3, 1800e3]);

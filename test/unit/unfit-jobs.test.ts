@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { poolOfConfig } from '../../src/model/decide/pools.ts';
 import { defaultRequirements, type Requirements } from '../../src/model/job.ts';
-import { type AskedConfig, longestOfPartitions, sizeOfConfig } from '../../src/model/plan/config-places.ts';
+import { type AskedConfig, longestOfPartitions, nodesOfConfig } from '../../src/model/plan/config-places.ts';
+import type { SiteProfile } from '../../src/model/plan/site.ts';
 import { type JudgedConfig, unfitOf } from '../../src/model/plan/unfit.ts';
 import { siteExample } from '../support/site.ts';
 
@@ -119,33 +120,57 @@ describe('with a profile', () => {
 
 describe('the size of a node for the autoscaler', () => {
   const shown = { numCpus: 7, memoryBytes: 7 * gib, numGpus: 0 };
+  const sizeOf = (...given: Parameters<typeof nodesOfConfig>) => nodesOfConfig(...given).size;
 
   it('is what a worker has shown, then what is asked for, then a whole node of the partition', () => {
     const whole = asked({ extra: '--exclusive' });
-    expect(sizeOfConfig(whole, siteExample, shown)).toEqual(shown);
-    expect(sizeOfConfig(asked({ ntasksPerNode: 4, mem: '2g' }), siteExample, null)).toMatchObject({ numCpus: 4 });
-    expect(sizeOfConfig(whole, siteExample, null)).toEqual({ numCpus: 32, memoryBytes: 128 * gib, numGpus: 0 });
-    expect(sizeOfConfig({ ...whole, mem: '100g' }, siteExample, null)).toMatchObject({ memoryBytes: 100 * gib });
-    expect(sizeOfConfig({ ...whole, partition: 'gpu' }, siteExample, null)).toMatchObject({ numGpus: 4 });
+    expect(sizeOf(whole, siteExample, shown)).toEqual(shown);
+    expect(sizeOf(asked({ ntasksPerNode: 4, mem: '2g' }), siteExample, null)).toMatchObject({ numCpus: 4 });
+    expect(sizeOf(whole, siteExample, null)).toEqual({ numCpus: 32, memoryBytes: 128 * gib, numGpus: 0 });
+    expect(sizeOf({ ...whole, mem: '100g' }, siteExample, null)).toMatchObject({ memoryBytes: 100 * gib });
+    expect(sizeOf({ ...whole, partition: 'gpu' }, siteExample, null)).toMatchObject({ numGpus: 4 });
   });
 
   it('stays unknown where nothing tells it', () => {
-    expect(sizeOfConfig(asked(), siteExample, null)).toBeNull();
-    expect(sizeOfConfig(asked({ extra: '--exclusive' }), null, null)).toBeNull();
-    expect(sizeOfConfig(asked({ extra: '--exclusive -C bigmem' }), siteExample, null)).toBeNull();
-    expect(sizeOfConfig(asked({ extra: '--exclusive', partition: 'new' }), siteExample, null)).toBeNull();
+    expect(sizeOf(asked(), siteExample, null)).toBeNull();
+    expect(sizeOf(asked({ extra: '--exclusive' }), null, null)).toBeNull();
+    expect(sizeOf(asked({ extra: '--exclusive -C bigmem' }), siteExample, null)).toBeNull();
+    expect(sizeOf(asked({ extra: '--exclusive', partition: 'new' }), siteExample, null)).toBeNull();
   });
 
   it('is the least of the nodes that have what is asked for', () => {
-    const two = structuredClone(siteExample);
-    const main = two.partitions[0] as (typeof two.partitions)[number];
-    const [usual] = main.nodes;
-    if (usual !== undefined) main.nodes.push({ ...usual, num_nodes: 2, num_cpus: 64, memory_bytes: 1024 * gib });
-    expect(sizeOfConfig(asked({ extra: '--exclusive' }), two, null)).toMatchObject({ numCpus: 32 });
-    expect(sizeOfConfig(asked({ extra: '--exclusive', mem: '900g' }), two, null)).toEqual({
-      numCpus: 64,
-      memoryBytes: 900 * gib,
-      numGpus: 0,
-    });
+    expect(sizeOf(asked({ extra: '--exclusive' }), mixed, null)).toMatchObject({ numCpus: 32 });
+    const large = { numCpus: 64, memoryBytes: 900 * gib, numGpus: 0 };
+    expect(sizeOf(asked({ extra: '--exclusive', mem: '900g' }), mixed, null)).toEqual(large);
+    expect(sizeOf(asked({ extra: '--exclusive --mincpus=33', mem: '900g' }), mixed, null)).toEqual(large);
+    expect(sizeOf(asked({ extra: '--exclusive --mincpus=33' }), mixed, null)).toMatchObject({ numCpus: 64 });
+  });
+
+  it('is no more than the smallest, whatever one worker has shown', () => {
+    const whole = asked({ extra: '--exclusive' });
+    const large = { numCpus: 64, memoryBytes: 1024 * gib, numGpus: 0 };
+    expect(sizeOf(whole, mixed, large)).toEqual({ numCpus: 32, memoryBytes: 128 * gib, numGpus: 0 });
+    // a site that gives less memory than nodes have
+    expect(sizeOf(whole, mixed, { ...large, memoryBytes: 64 * gib })).toMatchObject({ memoryBytes: 64 * gib });
+  });
+
+  it('may be chosen where whole nodes have several sizes and nothing else chooses', () => {
+    const numNodes = (changes: Partial<AskedConfig>, site: SiteProfile | null = mixed) =>
+      nodesOfConfig(asked({ extra: '--exclusive', ...changes }), site, shown).nodes.map((one) => one.numNodes);
+    expect(numNodes({})).toEqual([40, 2]);
+    expect(numNodes({ mem: '200g' })).toEqual([]);
+    expect(numNodes({ extra: '' })).toEqual([]);
+    expect(numNodes({}, siteExample)).toEqual([]);
+    expect(numNodes({}, null)).toEqual([]);
+    for (const option of ['-C big', '--mem=4G', '--mincpus=4', '--gres=gpu:1', '-G1', '--mem-per-cpu=1G']) {
+      expect(numNodes({ extra: `--exclusive ${option}` })).toEqual([]);
+    }
   });
 });
+
+/** The first partition has 40 nodes of 32 CPUs and 128 GiB, and two that are larger. */
+const mixed = structuredClone(siteExample);
+const [main] = mixed.partitions;
+const [usual] = main?.nodes ?? [];
+if (main !== undefined && usual !== undefined)
+  main.nodes.push({ ...usual, num_nodes: 2, num_cpus: 64, memory_bytes: 1024 * gib });

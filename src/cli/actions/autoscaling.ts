@@ -11,6 +11,7 @@ import { chooseConfig } from '../input/slurm-config.ts';
 import { requireSbatch } from '../input/submission.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { scalingStateText, settingsText } from '../output/autoscaler-text.ts';
+import { minimumText } from '../output/minimum-text.ts';
 import { printResult } from '../output/output.ts';
 
 export interface AutoscaleOptions {
@@ -85,11 +86,15 @@ export function autoscaleText({ torc }: Pick<Context, 'torc'>, reply: Reply<'wor
     return `${dry}workflow ${key} ${dry_run ? 'would ask' : 'asks'} for no more nodes\n${left}`;
   }
   const would = dry_run ? 'would ' : '';
-  const lines = allocations.map(({ action, name, num_nodes, walltime_seconds, slurm_config, slurm_job_id }) => {
-    const place = slurm_config === null ? '' : `, Slurm config ${slurm_config}`;
-    const what = `${counted(num_nodes, 'node')}, ${formatWalltime(walltime_seconds)}${place}`;
-    return `  ${action}  ${slurm_job_id ?? name}  (${what})\n`;
-  });
+  const lines = allocations.map(
+    ({ action, name, num_nodes, walltime_seconds, slurm_config, slurm_job_id, minimum }) => {
+      const place = slurm_config === null ? '' : `, Slurm config ${slurm_config}`;
+      const least = minimumText(minimum);
+      const size = least === null ? '' : ` with ${least}`;
+      const what = `${counted(num_nodes, 'node')}${size}, ${formatWalltime(walltime_seconds)}${place}`;
+      return `  ${action}  ${slurm_job_id ?? name}  (${what})\n`;
+    },
+  );
   const next = dry_run ? '' : `  follow:  ${torc} watch ${key}\n           ${torc} workflows show-status ${key}\n`;
   return `${dry}workflow ${key} ${would === '' ? 'asks' : 'would ask'} for nodes by itself: ${settingsText(autoscaler)}
 now: ${scalingStateText(autoscaler)}

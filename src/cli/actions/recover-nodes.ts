@@ -67,6 +67,7 @@ function optionsFor(plan: RestartPlan, wanted: Wanted): ScheduleOptions {
     schedulerKey: wanted.slurm_config_key,
     jobPrefix: 'worker',
     startOneWorkerPerNode: wanted.one_worker_per_node,
+    minimum: wanted.minimum,
     server: true,
     ...(output === null ? {} : { output }),
   };

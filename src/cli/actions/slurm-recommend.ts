@@ -9,6 +9,7 @@ import { jobsOfWorkflow } from '../input/planned-jobs.ts';
 import { currentSite } from '../input/site.ts';
 import { chooseConfig } from '../input/slurm-config.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
+import { minimumText } from '../output/minimum-text.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
 import { type NodePlan, nodePlan } from '../plans/node-plan.ts';
@@ -41,7 +42,9 @@ function text({ torc }: Context, plan: NodePlan): string {
   const misfits = plan.misfits.map((each) => `not planned: ${cellText(each.first_job)}: ${each.text}\n`).join('');
   if (plan.allocations.length === 0) return `${misfits}no nodes: no waiting job could use them\n`;
   const lines = plan.allocations.map((each) => {
-    const what = `${counted(each.num_allocations, 'allocation')} of ${counted(each.num_nodes, 'node')}`;
+    const least = minimumText(each.minimum);
+    const size = least === null ? '' : ` with ${least}`;
+    const what = `${counted(each.num_allocations, 'allocation')} of ${counted(each.num_nodes, 'node')}${size}`;
     const when = each.starts === 'workflow_start' ? 'now' : `when stage ${each.stages[0]} is ready`;
     return `${what} for ${formatWalltime(each.walltime_seconds)}, ${when}: ${counted(each.num_jobs, 'job')}, up to ${each.jobs_at_once} at once on each\n`;
   });

@@ -5,17 +5,19 @@ import type { StoredSite } from '../../api/sites.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { formatDuration } from '../../base/units.ts';
+import { minimumRecord, noMinimum } from '../../model/decide/node-minimum.ts';
 import { defaultRequirements } from '../../model/job.ts';
 import { longestOfPartitions } from '../../model/plan/config-places.ts';
 import type { Unfit } from '../../model/plan/unfit.ts';
 import { type Context, note } from '../context/context.ts';
 import { noteElsewhere } from '../input/base-directory.ts';
 import { siteIfKnown } from '../input/site.ts';
+import { minimumText } from '../output/minimum-text.ts';
 import { isForConfig, notePools } from '../output/pool-notes.ts';
 import { slurmTime } from '../output/reason-help.ts';
 import { cellText } from '../output/table.ts';
 import { siteCommand, unfitText } from '../output/unfit.ts';
-import { judgedConfig, unfitRow } from '../output/unfit-rows.ts';
+import { judgedConfig, largeRows, unfitRow } from '../output/unfit-rows.ts';
 import { planSchedule, type Schedule, type ScheduleOptions } from '../workers/allocation-plan.ts';
 
 /** A plan, and what of the jobs that wait its allocations cannot run. */
@@ -27,6 +29,8 @@ export interface CheckedSchedule {
   /** The jobs that their workers may take. */
   rows: DemandRow[];
   unfit: { row: DemandRow; unfit: Unfit }[];
+  /** Those that fit only larger nodes than these allocations may get. */
+  large: DemandRow[];
 }
 
 /** Throws TorcError 'usage' when the allocations could run none of the jobs that they are for. */
@@ -38,15 +42,15 @@ export async function checkedSchedule(context: Context, api: Api, given: Schedul
   const rows = demand.filter((row) => row.status !== 'uninitialized' && isForConfig(planned.config, row));
   const config = given.mem === undefined ? planned.config : { ...planned.config, mem: memoryFor(given.mem, rows) };
   const schedule = { ...planned, config };
-  const options = { ...given, startOneWorkerPerNode: given.startOneWorkerPerNode ?? areNodesApart(config, rows) };
-  const mostNodes = options.startOneWorkerPerNode ? 1 : Number(config.num_nodes);
+  const chosen = { ...given, startOneWorkerPerNode: given.startOneWorkerPerNode ?? areNodesApart(config, rows) };
+  const mostNodes = chosen.startOneWorkerPerNode ? 1 : Number(config.num_nodes);
   const judged = judgedConfig(config, mostNodes);
   const unfit = rows.flatMap((row) => {
     const found = unfitRow(row, [judged], site);
     return found === null ? [] : [{ row, unfit: found }];
   });
   const [first] = unfit;
-  if (first !== undefined && unfit.length === rows.length && options.force !== true) {
+  if (first !== undefined && unfit.length === rows.length && given.force !== true) {
     const numJobs = rows.reduce((sum, { num_jobs }) => sum + num_jobs, 0);
     const which = numJobs === 1 ? 'the waiting job' : `none of the ${numJobs} waiting jobs`;
     const can = numJobs === 1 ? 'cannot' : 'can';
@@ -54,7 +58,11 @@ export async function checkedSchedule(context: Context, api: Api, given: Schedul
     const hint = `${remedy(context, schedule, first)}. Nothing was submitted; --force does it anyway.`;
     throw new TorcError('usage', text, hint);
   }
-  return { schedule, options, site, rows, unfit };
+  const large = largeRows(rows, judged, site, Number(config.num_nodes));
+  // smaller nodes would run nothing
+  const isAll = large.minimum !== null && large.rows.length > 0 && large.rows.length + unfit.length === rows.length;
+  const options = isAll ? { ...chosen, minimum: minimumRecord(large.minimum ?? noMinimum) } : chosen;
+  return { schedule, options, site, rows, unfit, large: isAll ? [] : large.rows };
 }
 
 /** For each node: as typed, or what the largest of the jobs needs that can start now, else later. */
@@ -88,7 +96,7 @@ function isForNodes({ misfit }: Unfit): boolean {
 export async function noteMisfits(
   context: Context,
   api: Api,
-  { schedule, options, site, rows, unfit }: CheckedSchedule,
+  { schedule, options, site, rows, unfit, large }: CheckedSchedule,
   stated: ScheduleOptions,
 ): Promise<void> {
   noteOthers(context, schedule);
@@ -101,6 +109,7 @@ export async function noteMisfits(
     const text = unfitText(each.unfit, each.row.num_jobs, site);
     note(context, `${which} cannot run in these allocations: ${text}: ${siteCommand(context)}`, 'warning');
   }
+  noteLarge(context, schedule, options, large);
   await notePools(context, api, schedule.workflow.workflow_key, schedule.config);
   const { config } = schedule;
   const ready = rows.filter(({ status }) => status === 'ready');
@@ -111,6 +120,18 @@ export async function noteMisfits(
   } else if (asked > 1 && options.startOneWorkerPerNode === true) {
     note(context, `ready jobs need ${asked} nodes, but with -S each worker has only one; leave out -S`, 'warning');
   }
+}
+
+/** Slurm may choose any of the nodes that it has for these allocations, the smallest ones too. */
+function noteLarge(context: Context, { workflow }: Schedule, options: ScheduleOptions, large: DemandRow[]): void {
+  const least = minimumText(options.minimum ?? null);
+  if (least !== null) note(context, `no waiting job fits the smallest nodes: asking for nodes with ${least}`);
+  if (large.length === 0) return;
+  const numJobs = large.reduce((sum, { num_jobs }) => sum + num_jobs, 0);
+  const fits = numJobs === 1 ? '1 job fits' : `${numJobs} jobs fit`;
+  const text = `${fits} only the larger nodes that these allocations may get`;
+  const command = `${context.torc} workflows autoscale ${workflow.workflow_key} asks for what each job needs`;
+  note(context, `${text}: --mem fit asks for their memory, and ${command}`, 'warning');
 }
 
 /** Says who uses the nodes of allocations of several, and which stay unused. */

@@ -20,9 +20,10 @@ export function configChoices(
   return { account: account ?? settings.account ?? env.SBATCH_ACCOUNT ?? '', qos: chosenQos === '' ? null : chosenQos };
 }
 
-/** Whole nodes of the planned kind: those that have as much memory. */
+/** Whole nodes of the planned kind: those that have as much memory and as many CPUs. */
 export function schedulerOf(planned: AllocationRecord, { account, qos }: ConfigChoices): ExpandedScheduler {
-  const { name, partition, walltime_seconds, num_nodes, memory_bytes, num_gpus, gpu_type, labels } = planned;
+  const { name, partition, walltime_seconds, num_nodes, memory_bytes, num_gpus, gpu_type, minimum, labels } = planned;
+  const cpus = minimum?.num_cpus ?? null;
   return {
     name,
     account,
@@ -34,7 +35,7 @@ export function schedulerOf(planned: AllocationRecord, { account, qos }: ConfigC
     mem: `${Math.floor(memory_bytes / 1024 ** 2)}M`,
     tmp: null,
     gres: num_gpus === 0 ? null : `gpu${gpu_type === null ? '' : `:${gpu_type}`}:${num_gpus}`,
-    extra: '--exclusive',
+    extra: cpus === null ? '--exclusive' : `--exclusive --mincpus=${cpus}`,
     ...(labels.length === 0 ? {} : { labels }),
   };
 }

@@ -3,6 +3,7 @@ import { counted } from '../../base/text.ts';
 import { formatDuration } from '../../base/units.ts';
 import { formatWalltime } from '../../slurm/script.ts';
 import type { Context } from '../context/context.ts';
+import { minimumText } from '../output/minimum-text.ts';
 import { cutTable } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
 import { fitWidth } from '../output/width.ts';
@@ -18,7 +19,7 @@ export function nodePlanText(context: Context, plan: NodePlan): string {
   const table = cutTable(context, columns, plan.allocations.map(row));
   const idle = `CPUs ${Math.round(plan.idle_share * 100)} % idle`;
   const sums = `ends ${formatDuration(plan.end_seconds)} after the start; ${plan.node_hours} node-hours, at most ${plan.node_hours_asked}; ${idle}\n`;
-  return `${head}${table}${sums}${estimates(plan)}${later(plan)}${notes}${misfitLines(plan)}\n${gantt(plan, widthOf(context))}`;
+  return `${head}${table}${sums}${sizes(plan)}${estimates(plan)}${later(plan)}${notes}${misfitLines(plan)}\n${gantt(plan, widthOf(context))}`;
 }
 
 function widthOf({ terminal }: Context): number {
@@ -36,6 +37,16 @@ function row(each: AllocationRecord): Record<string, unknown> {
     at_once: each.jobs_at_once,
     node_hours: each.node_hours,
   };
+}
+
+/** Which of the nodes of a partition allocations ask for, where that is not any of them. */
+function sizes({ allocations }: NodePlan): string {
+  return allocations
+    .map(({ name, minimum }) => {
+      const least = minimumText(minimum);
+      return least === null ? '' : `${cellText(name)}: nodes with ${least}\n`;
+    })
+    .join('');
 }
 
 /** What Slurm says of one allocation of each kind, where it was asked. */

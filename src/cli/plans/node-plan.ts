@@ -1,9 +1,10 @@
 /** A plan of allocations for people and for programs. */
 import { counted } from '../../base/text.ts';
 import { formatDuration } from '../../base/units.ts';
+import { minimumRecord } from '../../model/decide/node-minimum.ts';
 import { packedMs } from '../../model/job.ts';
 import { labelsIn } from '../../model/labels.ts';
-import type { Misfit } from '../../model/plan/places.ts';
+import { type Misfit, minimumOf } from '../../model/plan/places.ts';
 import {
   type AllocationPlan,
   type PlannedAllocations,
@@ -34,6 +35,8 @@ export interface AllocationRecord {
   memory_bytes: number;
   num_gpus: number;
   gpu_type: string | null;
+  /** Of these, what is more than the smallest nodes of the partition have; null for nothing. */
+  minimum: ReturnType<typeof minimumRecord>;
   labels: string[];
   jobs_at_once: number;
   num_jobs: number;
@@ -152,6 +155,7 @@ function allocationRecord(
     memory_bytes: place.memoryBytes,
     num_gpus: withGpus ? place.numGpus : 0,
     gpu_type: withGpus && place.kind.gpus.length === 1 ? (place.kind.gpus[0]?.type ?? null) : null,
+    minimum: minimumRecord({ ...minimumOf(place), ...(withGpus ? {} : { numGpus: null }) }),
     labels: labelsIn(labels),
     jobs_at_once: Math.max(0, ...each.jobsAtOnce),
     num_jobs: each.numJobs,

@@ -3,6 +3,7 @@ import type { Recovered, RestartPlan } from '../../api/contract.ts';
 import { counted } from '../../base/text.ts';
 import { failureWords } from '../../model/decide/recovery.ts';
 import type { Context } from '../context/context.ts';
+import { minimumText } from '../output/minimum-text.ts';
 import { cellText } from '../output/table.ts';
 
 type Group = Recovered['groups'][number];
@@ -36,9 +37,11 @@ export function nodesText(plan: RestartPlan, recovered: Recovered, slurmJobIds: 
   if (nodes_by === 'autoscaler') return 'nodes: the autoscaler of the workflow asks for them\n';
   if (nodes_by === 'actions') return 'nodes: the actions of the workflow ask for them\n';
   if (nodes.length === 0) return '';
-  const parts = nodes.map(({ num_allocations, num_nodes, slurm_config }) => {
+  const parts = nodes.map(({ num_allocations, num_nodes, slurm_config, minimum }) => {
     const size = num_nodes === 1 ? '' : ` of ${num_nodes} nodes`;
-    return `${counted(num_allocations, 'allocation')}${size} with Slurm config ${cellText(slurm_config)}`;
+    const least = minimumText(minimum);
+    const nodesWith = least === null ? '' : `, nodes with ${least}`;
+    return `${counted(num_allocations, 'allocation')}${size} with Slurm config ${cellText(slurm_config)}${nodesWith}`;
   });
   const ids =
     slurmJobIds.length === 0 ? '' : `: Slurm ${slurmJobIds.length === 1 ? 'job' : 'jobs'} ${slurmJobIds.join(' ')}`;

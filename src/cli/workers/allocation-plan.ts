@@ -21,6 +21,8 @@ export interface ScheduleOptions {
   startOneWorkerPerNode?: boolean;
   /** Instead of that of the Slurm config; `fit` for what the largest job needs that is ready. */
   mem?: string;
+  /** What each node must have at least, where that is more than the Slurm config asks for. */
+  minimum?: Batch['minimum'];
   dryRun?: boolean;
   /** Also allocations that can run none of the jobs that wait. */
   force?: boolean;
@@ -93,6 +95,7 @@ export function batchOf(context: Context, schedule: Schedule, options: ScheduleO
     maxParallelJobs: options.maxParallelJobs ?? context.settings.max_parallel_jobs ?? null,
     pollIntervalSeconds: options.pollInterval ?? null,
     oneWorkerPerNode: options.startOneWorkerPerNode ?? false,
+    minimum: options.minimum ?? null,
     keepScripts: options.keepScripts ?? false,
   };
 }

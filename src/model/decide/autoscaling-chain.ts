@@ -33,6 +33,7 @@ export function nextOfChain(given: ScalingInput): Wanted {
           numNodes: running.numNodes,
           oneWorkerPerNode: running.oneWorkerPerNode,
           walltimeMs: Math.min(same.walltimeMs, caps.walltimeMs ?? same.walltimeMs),
+          ...(running.minimum === undefined ? {} : { minimum: running.minimum }),
           after: null,
         });
   // its Slurm config is gone

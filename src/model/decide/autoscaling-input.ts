@@ -2,6 +2,7 @@
 import type { Requirements } from '../job.ts';
 import type { ResourceSet } from '../named-resources.ts';
 import type { ScalingReason } from './autoscaling-reason.ts';
+import type { ChosenNodes, NodeMinimum } from './node-minimum.ts';
 import type { NodeSize } from './node-size.ts';
 import type { FreeNode } from './packing.ts';
 import type { Belonging, Pool } from './pools.ts';
@@ -27,6 +28,8 @@ export interface ScalingConfig {
   numNodes: number;
   /** Null while it is not known. */
   size: NodeSize | null;
+  /** Where a minimum chooses among nodes of several sizes: those that there are; missing where it does not. */
+  nodes?: readonly ChosenNodes[];
   /** Named resources of each node; missing for none. */
   resources?: ResourceSet;
 }
@@ -48,6 +51,8 @@ export interface OpenAllocation {
   numNodes: number;
   oneWorkerPerNode: boolean;
   walltimeMs: number;
+  /** Missing for none. */
+  minimum?: NodeMinimum;
   isQueued: boolean;
   /** The autoscaler's own, known to Slurm, and not canceled yet. */
   isCancelable: boolean;
@@ -89,6 +94,8 @@ export interface WantedAllocation {
   numNodes: number;
   oneWorkerPerNode: boolean;
   walltimeMs: number;
+  /** Missing for none. */
+  minimum?: NodeMinimum;
   /** It starts after the end of this allocation. */
   after: number | null;
 }

@@ -1,10 +1,19 @@
 /** Which allocations more an autoscaler asks for: for jobs without room, within the caps, not right after failures. */
 
-import type { ScalingCaps, ScalingConfig, ScalingInput, WaitingShape, WantedAllocation } from './autoscaling-input.ts';
+import type {
+  OpenAllocation,
+  ScalingCaps,
+  ScalingConfig,
+  ScalingInput,
+  WaitingShape,
+  WantedAllocation,
+} from './autoscaling-input.ts';
 import type { ScalingReason } from './autoscaling-reason.ts';
 import { type Left, needIn, place, roomsOfNew } from './autoscaling-rooms.ts';
 import { chooseWalltime, numFitting, roundsOf } from './autoscaling-time.ts';
 import { failuresToBackOff, waitAfterFailures } from './failed-starts.ts';
+import { isAsking, minimumFor, type NodeMinimum, noMinimum } from './node-minimum.ts';
+import type { NodeSize } from './node-size.ts';
 import { fits } from './packing.ts';
 import { mayTake } from './pools.ts';
 
@@ -70,6 +79,8 @@ export function moreNodes(input: ScalingInput, left: Left[]): Wanted {
         misfits += Math.min(one.shape.numJobs, one.numSlots * roundsOf(one.shape));
         break;
       }
+      if (isAsking(wanted.allocation.minimum) && mustLeaveRoom(wanted.allocation.numNodes, input, left, allowance))
+        break;
       if (!allowance.takes(wanted.allocation.numNodes, caps)) break;
       submit.push(wanted.allocation);
       const rooms = roomsOfNew(wanted.allocation, wanted.config, null, input.maxParallelJobs);
@@ -85,6 +96,24 @@ export function moreNodes(input: ScalingInput, left: Left[]): Wanted {
       ? { code: 'submits', num_allocations: submit.length }
       : (allowance.reason ?? (misfits > 0 ? { code: 'fits_no_config', num_jobs: misfits } : enough(input)));
   return { submit, until: null, reason };
+}
+
+/**
+ * Whether one more allocation for larger nodes would leave none for the jobs that fit anywhere, while nothing else takes
+ * those: the larger nodes may be busy for long.
+ */
+function mustLeaveRoom(
+  numNodes: number,
+  { caps, allocations }: ScalingInput,
+  left: readonly Left[],
+  allowance: Allowance,
+): boolean {
+  const isPossible = caps.maxQueued > 1 && caps.maxNodes >= 2 * numNodes;
+  if (!isPossible || !left.some(({ numSlots, isLarge }) => numSlots > 0 && !isLarge)) return false;
+  const takesOthers = ({ isCanceled, isQueued, minimum = noMinimum }: OpenAllocation): boolean =>
+    !isCanceled && (!isQueued || !isAsking(minimum));
+  if (allocations.some(takesOthers)) return false;
+  return allowance.numAllocations < 2 || allowance.numNodes < 2 * numNodes;
 }
 
 /** This many nodes are kept even when no job waits. */
@@ -123,21 +152,45 @@ export function enough({ waiting, numBlocked, allocations }: ScalingInput): Scal
   return { code: 'nothing_ready', num_blocked: numBlocked };
 }
 
-/** The longest allocation that a job of this shape would start in: of the first Slurm config that takes it. */
-export function allocationFor(
+interface Chosen {
+  allocation: WantedAllocation & { minimum: NodeMinimum };
+  config: ScalingConfig;
+}
+
+/**
+ * The longest allocation that a job of this shape would start in: of the first Slurm config that takes it as it is, else of
+ * the first that has nodes which are large enough.
+ */
+export function allocationFor(shape: WaitingShape, input: ScalingInput): Chosen | null {
+  return firstOf(shape, input, () => noMinimum) ?? firstOf(shape, input, leastMinimum);
+}
+
+type Starts = (minimum: NodeMinimum) => boolean;
+
+function firstOf(
   shape: WaitingShape,
   { caps, configs, leadMs, maxParallelJobs }: ScalingInput,
-): { allocation: WantedAllocation; config: ScalingConfig } | null {
+  minimumOf: (config: ScalingConfig, numNodes: number, starts: Starts) => NodeMinimum | null,
+): Chosen | null {
   for (const config of configs) {
     if (!mayTake(config.pool, shape)) continue;
     const numNodes = Math.max(caps.nodesPerAllocation ?? config.numNodes, shape.need.numNodes);
     const oneWorkerPerNode = numNodes > 1 && shape.need.numNodes === 1;
     const place = { numNodes, oneWorkerPerNode, walltimeMs: longestMs(config, caps) };
-    const [room] = roomsOfNew(place, config, null, maxParallelJobs);
-    if (room === undefined || !fits(room.free, needIn(place, shape, leadMs))) continue;
-    return { allocation: { config: config.key, ...place, after: null }, config };
+    const starts: Starts = (minimum) => {
+      const [room] = roomsOfNew({ ...place, minimum }, config, null, maxParallelJobs);
+      return room !== undefined && fits(room.free, needIn(place, shape, leadMs));
+    };
+    const minimum = minimumOf(config, numNodes, starts);
+    if (minimum === null || !starts(minimum)) continue;
+    return { allocation: { config: config.key, ...place, minimum, after: null }, config };
   }
   return null;
+}
+
+function leastMinimum({ size, nodes = [] }: ScalingConfig, numNodes: number, starts: Starts): NodeMinimum | null {
+  const suits = ({ numCpus, memoryBytes, numGpus }: NodeSize): boolean => starts({ numCpus, memoryBytes, numGpus });
+  return size === null ? null : minimumFor(nodes, size, numNodes, suits);
 }
 
 function longestMs({ walltimeMs }: ScalingConfig, caps: ScalingCaps): number {

@@ -3,6 +3,7 @@ import type { Requirements } from '../job.ts';
 import { noResources } from '../named-resources.ts';
 import type { OpenAllocation, ScalingConfig, ScalingInput, WaitingShape } from './autoscaling-input.ts';
 import { copyOf, numFitting, roundsOf } from './autoscaling-time.ts';
+import { isAsking, noMinimum, withMinimum } from './node-minimum.ts';
 import type { NodeSize } from './node-size.ts';
 import { type FreeNode, fits, idleWorker, take } from './packing.ts';
 import { mayTake, type Pool } from './pools.ts';
@@ -31,20 +32,37 @@ export function roomsOf({ workers, allocations, configs, maxParallelJobs }: Scal
     .filter(({ isQueued, isCanceled }) => isQueued && !isCanceled)
     .flatMap((one) => {
       const config = configs.find(({ key }) => key === one.config);
-      return config === undefined ? [] : roomsOfNew(one, config, one.key, maxParallelJobs);
-    });
+      return config === undefined ? [] : [{ one, rooms: roomsOfNew(one, config, one.key, maxParallelJobs) }];
+    })
+    // what fits anywhere must not take the room of jobs that fit only larger nodes
+    .toSorted((a, b) => Number(isLarge(a.one)) - Number(isLarge(b.one)))
+    .flatMap(({ rooms }) => rooms);
   return [...there, ...coming];
 }
 
-/** Of an allocation that has not started; of a size that is not known it takes whatever fits its time. */
+function isLarge({ minimum = noMinimum }: OpenAllocation): boolean {
+  return isAsking(minimum);
+}
+
+/** Of an allocation that has not started: what its nodes surely have. Of a size that is not known it takes whatever fits its time. */
 export function roomsOfNew(
-  { numNodes, oneWorkerPerNode, walltimeMs }: Pick<OpenAllocation, 'numNodes' | 'oneWorkerPerNode' | 'walltimeMs'>,
+  {
+    numNodes,
+    oneWorkerPerNode,
+    walltimeMs,
+    minimum,
+  }: Pick<OpenAllocation, 'numNodes' | 'oneWorkerPerNode' | 'walltimeMs' | 'minimum'>,
   { pool, size, resources = noResources }: ScalingConfig,
   allocation: number | null,
   maxParallelJobs: number | null,
 ): Room[] {
   const numWorkers = oneWorkerPerNode ? numNodes : 1;
-  const offer = { ...(size ?? boundless), resources, numNodes: numNodes / numWorkers, maxParallelJobs };
+  const offer = {
+    ...(withMinimum(size, minimum) ?? boundless),
+    resources,
+    numNodes: numNodes / numWorkers,
+    maxParallelJobs,
+  };
   return Array.from({ length: numWorkers }, () => {
     return { allocation, pool, walltimeMs, free: idleWorker(offer, walltimeMs), isUsed: false };
   });
@@ -56,10 +74,15 @@ export interface Left {
   shape: WaitingShape;
   /** Places in which they run one after the other. */
   numSlots: number;
+  /** They fit only nodes that their allocations ask for. */
+  isLarge: boolean;
 }
 
-export function bySize({ shape: { need: a } }: Left, { shape: { need: b } }: Left): number {
+/** Those that fit fewer nodes first. */
+export function bySize(one: Left, other: Left): number {
+  const [a, b] = [one.shape.need, other.shape.need];
   return (
+    Number(other.isLarge) - Number(one.isLarge) ||
     b.numNodes - a.numNodes ||
     b.gpuThousandths - a.gpuThousandths ||
     b.numCpus - a.numCpus ||

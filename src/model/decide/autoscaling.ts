@@ -4,10 +4,11 @@
  * within the caps. Jobs that wait for others ask for nothing: the nodes of those take them.
  */
 import { nextOfChain } from './autoscaling-chain.ts';
-import type { OpenAllocation, ScalingInput, WantedAllocation } from './autoscaling-input.ts';
-import { moreNodes } from './autoscaling-more.ts';
+import type { OpenAllocation, ScalingInput, WaitingShape, WantedAllocation } from './autoscaling-input.ts';
+import { allocationFor, moreNodes } from './autoscaling-more.ts';
 import type { ScalingReason } from './autoscaling-reason.ts';
 import { bySize, place, type Room, roomsOf, slotsOf } from './autoscaling-rooms.ts';
+import { isAsking, noMinimum } from './node-minimum.ts';
 
 export interface ScalingDecision {
   submit: WantedAllocation[];
@@ -32,7 +33,9 @@ export function decideScaling(input: ScalingInput): ScalingDecision {
     return { submit: [], cancel, unneeded: [], lookAt: isOpen ? now + lookEveryMs : null, reason: obstacle.reason };
   }
   const rooms = roomsOf(input);
-  const left = input.waiting.map((shape) => ({ shape, numSlots: slotsOf(shape, input) })).toSorted(bySize);
+  const left = input.waiting
+    .map((shape) => ({ shape, numSlots: slotsOf(shape, input), isLarge: isLarge(shape, input) }))
+    .toSorted(bySize);
   for (const one of left) place(one, rooms, input);
   const wanted = input.caps.isChain ? nextOfChain(input) : moreNodes(input, left);
   const spare = spareQueued(input, rooms, wanted.submit.length > 0);
@@ -50,6 +53,11 @@ export function decideScaling(input: ScalingInput): ScalingDecision {
     lookAt: instants.length === 0 ? null : Math.max(now + 1, Math.min(...instants)),
     reason: wanted.reason,
   };
+}
+
+function isLarge(shape: WaitingShape, input: ScalingInput): boolean {
+  if (input.configs.every(({ nodes = [] }) => nodes.length === 0)) return false;
+  return isAsking(allocationFor(shape, input)?.allocation.minimum ?? noMinimum);
 }
 
 /** Queued allocations of the autoscaler that no job needs, the newest first; the minimum stays. */

@@ -12,6 +12,7 @@ import type { ScalingReason } from './autoscaling-reason.ts';
 import { type LimitSet, type LimitState, wholeWorkflow } from './concurrency.ts';
 import { type FreeNode, fits, fitsTime, hasNamed, idleWorker, type Offer } from './packing.ts';
 import { admitsConfig, anyConfig, type Belonging, mayTake, missingLabels, type Pool } from './pools.ts';
+import { comingFor, largerComing, type QueuedAllocations, waitsFor } from './queued-allocations.ts';
 import type { WaitingReason } from './reason.ts';
 import { dimensionsBeyond, largestOf, sizeOf } from './size.ts';
 import { leastTimeMs, needAtStart } from './time-left.ts';
@@ -31,6 +32,8 @@ export interface WaitingJob extends Belonging {
   /** Instants in milliseconds. */
   holds: readonly { kind: string; until: number | null; detail?: string | null }[];
 }
+
+type Sized = Pick<WaitingJob, keyof Belonging | 'need'>;
 
 /** A worker that has not ended. */
 export interface PresentWorker {
@@ -64,8 +67,7 @@ export interface Situation {
   pastWorkers: readonly (Offer & { pool: Pool })[];
   /** `pool`: of the workers in its allocations. */
   configs: readonly { key: number; name: string; walltimeMs: number; pool: Pool }[];
-  /** Allocations that have not started, by Slurm config. */
-  queued: readonly { config: number; numAllocations: number; slurmReason: string | null }[];
+  queued: readonly QueuedAllocations[];
   /** What its autoscaler decided last; null without one. */
   scaling?: ScalingReason | null;
 }
@@ -123,8 +125,14 @@ function reasonsOfWorkers(job: WaitingJob, situation: Situation): WaitingReason[
     reasons.push({ code: 'outlasts_workers', runtime_seconds, longest_seconds: timeLeft(longest) / 1000 });
   }
   if (reasons.length > 0) return reasons;
+  const larger = large.length > 0 ? [] : largerComing(job, idleOf(able), situation);
+  if (larger.length > 0) return [waitsFor(larger)];
   const hasRoom = able.some((worker) => !worker.isSilent && fits(worker.free, needOn(worker, job, situation)));
   return [hasRoom ? { code: 'waits_for_turn' } : roomFor(job.need)];
+}
+
+function idleOf(workers: readonly PresentWorker[]): FreeNode[] {
+  return workers.map(({ idle }) => idle);
 }
 
 function roomFor(need: Requirements): WaitingReason {
@@ -167,12 +175,8 @@ function reasonsOfPresence(job: WaitingJob, able: readonly PresentWorker[], situ
 /** Of a job that none of the workers may take, whatever its size. */
 function reasonOfPools(job: WaitingJob, { workers, configs, queued, scaling = null }: Situation): WaitingReason {
   const { slurmConfigKey } = job;
-  const coming = queued.filter(({ config }) => configs.some(({ key, pool }) => key === config && mayTake(pool, job)));
-  if (coming.length > 0) {
-    const num_allocations = coming.reduce((sum, { numAllocations }) => sum + numAllocations, 0);
-    const slurm_reason = coming.find(({ slurmReason }) => slurmReason !== null)?.slurmReason ?? null;
-    return { code: 'waits_for_allocation', num_allocations, slurm_reason };
-  }
+  const coming = comingFor(job, { configs, queued });
+  if (coming.length > 0) return waitsFor(coming);
   if (scaling !== null && configs.some(({ pool }) => mayTake(pool, job))) return { code: 'waits_for_nodes', scaling };
   const near = workers.filter(({ pool }) => admitsConfig(pool, job));
   if (near.length === 0 && slurmConfigKey !== anyConfig) {
@@ -211,15 +215,13 @@ export function lastingObstacles(
 }
 
 /** Judged by the workers that are there, else by those that were. */
-function reasonsOfSize(
-  job: Pick<WaitingJob, keyof Belonging | 'need'>,
-  { workers, pastWorkers }: Situation,
-): WaitingReason[] {
+function reasonsOfSize(job: Sized, situation: Situation): WaitingReason[] {
   const { need } = job;
-  const present = workers.filter(({ pool }) => mayTake(pool, job)).map(({ idle }) => idle);
-  const past = pastWorkers.filter(({ pool }) => mayTake(pool, job));
+  const present = idleOf(situation.workers.filter(({ pool }) => mayTake(pool, job)));
+  const past = situation.pastWorkers.filter(({ pool }) => mayTake(pool, job));
   const known = present.length > 0 ? present : past.map((offer) => idleWorker(offer, null));
   if (known.length === 0 || known.some((idle) => isLargeEnough(idle, need))) return [];
+  if (largerComing(job, known, situation).length > 0) return [];
   const is_past = present.length === 0;
   const missing = reasonsOfNamed(need, known, is_past);
   const { resources: _, ...plain } = need;

@@ -1,4 +1,6 @@
 /** What allocations of a Slurm config have, by what the config asks for and by what the cluster offers. */
+import { isDeepStrictEqual } from 'node:util';
+import { type ChosenNodes, leastOf } from '../decide/node-minimum.ts';
 import { type NodeSize, type NodeTexts, nodeSize } from '../decide/node-size.ts';
 import { type Place, placeOf } from './places.ts';
 import type { NodeKind, Partition, SiteProfile } from './site.ts';
@@ -34,23 +36,45 @@ export function longestOfPartitions(
   return { partition: longest.name, ms: longest.max_time_seconds * 1000 };
 }
 
+/** What the nodes of its allocations have, as far as that is known. */
+export interface ConfigNodes {
+  /** What each of them has at least; null while nothing tells the number of CPUs. */
+  size: NodeSize | null;
+  /** Nodes of several sizes among which an allocation may choose by asking for more; empty where it may not. */
+  nodes: ChosenNodes[];
+}
+
 /**
- * What a node of its allocations has: what a worker has shown, else what the config asks for, else the least that whole
- * nodes of its partition have. Null while nothing tells the number of CPUs.
+ * A node has what a worker has shown, else what the config asks for, else the least that whole nodes of its partition have.
+ * Where these are of several sizes, what one worker has shown says nothing about the others.
+ * `shown`: of the newest worker whose allocation asked for no more than the config does.
  */
-export function sizeOfConfig(config: AskedConfig, site: SiteProfile | null, shown: NodeSize | null): NodeSize | null {
+export function nodesOfConfig(config: AskedConfig, site: SiteProfile | null, shown: NodeSize | null): ConfigNodes {
   const partitions = partitionsOf(config, site);
-  const asked = nodeSize(config, shown);
+  const asked = { size: nodeSize(config, shown), nodes: [] };
   const isWhole = partitions.length > 0 && partitions.every((partition) => givesWholeNodes(config, partition));
   // which of several kinds of nodes such an option chooses, the profile does not say
-  if (shown !== null || !isWhole || choosesNodes(config)) return asked;
+  if (!isWhole || choosesNodes(config)) return asked;
   const places = placesOfConfig(config, site) ?? [];
   if (places.length === 0) return asked;
-  return {
-    numCpus: Math.min(...places.map(({ numCpus }) => numCpus)),
-    memoryBytes: Math.min(...places.map(({ memoryBytes }) => memoryBytes)),
-    numGpus: Math.min(...places.map(({ numGpus }) => numGpus)),
-  };
+  const least = leastOf(places);
+  if (places.every((place) => isDeepStrictEqual(leastOf([place]), least))) return { size: shown ?? least, nodes: [] };
+  const size = leastOf(shown === null ? [least] : [least, shown]);
+  if (limitsNodes(config)) return { size, nodes: [] };
+  // one option says how many GPUs and of which type
+  const gpusOf = (place: Place): number => (isEmpty(config.gres) ? place.numGpus : least.numGpus);
+  const nodes = places.map((place) => ({
+    partition: place.partition.name,
+    numNodes: place.kind.num_nodes,
+    numCpus: place.numCpus,
+    memoryBytes: place.memoryBytes,
+    numGpus: gpusOf(place),
+  }));
+  return { size, nodes };
+}
+
+function isEmpty(text: string | null): boolean {
+  return (text ?? '').trim() === '';
 }
 
 /** None where the profile does not have them. */
@@ -73,6 +97,11 @@ function choosesNodes({ extra }: NodeTexts): boolean {
   return /(^|\s)(-[CwF]|--constraint|--nodelist|--nodefile)/.test(extra ?? '');
 }
 
+/** Options after those that torc adds, so that they win, and would undo or contradict a minimum. */
+function limitsNodes({ extra }: NodeTexts): boolean {
+  return /(^|\s)(-G|--mincpus|--mem|--gpus|--gres|--tres)/.test(extra ?? '');
+}
+
 /** Null for nodes that have less than the config asks for. */
 function givenBy(config: AskedConfig, partition: Partition, place: Place): Place | null {
   const asked = askedOf(config, place.kind);
@@ -92,8 +121,9 @@ function askedOf(config: NodeTexts, { threads_per_core }: NodeKind): NodeSize {
   const stated = nodeSize({ ...config, ntasksPerNode: config.ntasksPerNode ?? 1 }, null) as NodeSize;
   const threads = threads_per_core ?? 1;
   const isCpusStated = nodeSize(config, null) !== null;
+  const least = Number(/(?:^|\s)--mincpus[= ]([0-9]+)/.exec(config.extra ?? '')?.[1] ?? 0);
   return {
-    numCpus: isCpusStated ? Math.ceil(stated.numCpus / threads) * threads : 0,
+    numCpus: Math.max(least, isCpusStated ? Math.ceil(stated.numCpus / threads) * threads : 0),
     memoryBytes: stated.memoryBytes === Number.MAX_SAFE_INTEGER ? 0 : stated.memoryBytes,
     numGpus: stated.numGpus,
   };

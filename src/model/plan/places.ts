@@ -1,4 +1,5 @@
 /** Where jobs can run: kinds of nodes of partitions, and why none of them is right for a job. */
+import { leastOf, moreThan, type NodeMinimum } from '../decide/node-minimum.ts';
 import { type FreeNode, fits, idleWorker, type Offer, take } from '../decide/packing.ts';
 import type { Size } from '../decide/reason.ts';
 import { dimensionsBeyond, largestOf, sizeOf } from '../decide/size.ts';
@@ -47,6 +48,12 @@ export function placeOf(partition: Partition, kind: NodeKind): Place {
     numUsable: kind.num_usable,
     mostNodes: Math.min(kind.num_usable, max_nodes ?? kind.num_usable),
   };
+}
+
+/** Where a place has more than the smallest nodes of its partition: what an allocation there must ask for. */
+export function minimumOf({ partition, kind: _, ...place }: Place): NodeMinimum {
+  const kinds = partition.nodes.map((kind) => placeOf(partition, kind));
+  return moreThan(leastOf(kinds), place);
 }
 
 /** Without GPUs, the default partition, small nodes, many of them. */

@@ -128,6 +128,7 @@ function nodesStep(tx: Transaction, { info, usualRuntimeMs }: StepContext, workf
     maxParallelJobs: null,
     pollIntervalSeconds: null,
     oneWorkerPerNode: one.one_worker_per_node,
+    minimum: one.minimum,
     keepScripts: false,
   };
   const name = nameOf(info, workflowKey, nextAllocationKey(tx));

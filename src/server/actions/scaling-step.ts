@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Reply } from '../../api/contract.ts';
 import type { ScalingDecision } from '../../model/decide/autoscaling.ts';
 import type { WantedAllocation } from '../../model/decide/autoscaling-input.ts';
+import { minimumRecord } from '../../model/decide/node-minimum.ts';
 import { recordAllocations } from '../../storage/authoring/allocations.ts';
 import {
   canceledBy,
@@ -68,7 +69,7 @@ function batchOf(
   tx: Transaction,
   serverDirectory: string,
   { workflowKey, outputDirectory, maxParallelJobs }: Autoscaler,
-  { config: configKey, numNodes, oneWorkerPerNode, walltimeMs, after }: WantedAllocation,
+  { config: configKey, numNodes, oneWorkerPerNode, walltimeMs, minimum, after }: WantedAllocation,
 ): Batch | null {
   const config = findSlurmConfig(tx, configKey);
   const before = after === null ? null : slurmJobOf(tx, after);
@@ -82,6 +83,7 @@ function batchOf(
     maxParallelJobs,
     pollIntervalSeconds: null,
     oneWorkerPerNode,
+    minimum: minimumRecord(minimum),
     keepScripts: false,
     isReplaced: true,
     ...(before === null ? {} : { after: before }),
@@ -110,21 +112,25 @@ export function rehearseScaling(
   storeLook(tx, look, null);
   const { decision, input } = look;
   const configName = (key: number): string | null => input.configs.find((one) => one.key === key)?.name ?? null;
-  const canceled = canceledBy(tx, decision.cancel).map(({ name, slurm_job_id, num_nodes, config, walltime_ms }) => ({
-    action: 'cancel' as const,
-    name,
-    slurm_config: configName(config),
-    num_nodes,
-    walltime_seconds: Math.ceil(walltime_ms / 1000),
-    slurm_job_id,
-  }));
+  const canceled = canceledBy(tx, decision.cancel).map(
+    ({ name, slurm_job_id, num_nodes, config, walltime_ms, ...minimum }) => ({
+      action: 'cancel' as const,
+      name,
+      slurm_config: configName(config),
+      num_nodes,
+      walltime_seconds: Math.ceil(walltime_ms / 1000),
+      minimum: minimumRecord(minimum),
+      slurm_job_id,
+    }),
+  );
   const firstKey = nextAllocationKey(tx);
-  const submitted = decision.submit.map(({ config, numNodes, walltimeMs }, at) => ({
+  const submitted = decision.submit.map(({ config, numNodes, walltimeMs, minimum }, at) => ({
     action: 'submit' as const,
     name: nameOf(context.info, workflowKey, firstKey + at),
     slurm_config: configName(config),
     num_nodes: numNodes,
     walltime_seconds: Math.ceil(walltimeMs / 1000),
+    minimum: minimumRecord(minimum),
     slurm_job_id: null,
   }));
   return [...canceled, ...submitted];

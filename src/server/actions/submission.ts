@@ -18,6 +18,8 @@ import type { ServerContext } from '../context.ts';
 /** Workers end by themselves before Slurm's own warning, which matters only when a time limit was lowered. */
 const warningSeconds = 30;
 
+type Minimum = NonNullable<Request<'allocations_record'>['allocations'][number]['minimum']>;
+
 /** What all allocations of one submission share. */
 export interface Batch {
   workflowKey: string;
@@ -30,6 +32,8 @@ export interface Batch {
   maxParallelJobs: number | null;
   pollIntervalSeconds: number | null;
   oneWorkerPerNode: boolean;
+  /** What each node must have at least, where that is more than the config asks for; null or missing for nothing. */
+  minimum?: Minimum | null;
   keepScripts: boolean;
   /** Slurm does not start it again after a failure: whoever submitted it asks for another one. */
   isReplaced?: boolean;
@@ -39,7 +43,7 @@ export interface Batch {
 
 /** The sbatch script of one allocation. Throws TorcError 'usage' for a value that a Slurm script cannot contain. */
 export function batchScript(batch: Batch, name: string, allocationKey: string): string {
-  return allocationScript(slurmConfigOf(batch.config), {
+  return allocationScript(withMinimum(slurmConfigOf(batch.config), batch.minimum ?? null), {
     jobName: name,
     outputDirectory: batch.outputDirectory,
     workingDirectory: batch.workingDirectory,
@@ -70,6 +74,18 @@ function slurmConfigOf(config: ListRecord): SlurmConfig {
     tmp: text('tmp'),
     gres: text('gres'),
     extra: text('extra'),
+  };
+}
+
+/** Slurm chooses among the nodes that have as much; of their memory it gives no more than is asked for. */
+function withMinimum(config: SlurmConfig, minimum: Minimum | null): SlurmConfig {
+  if (minimum === null) return config;
+  const { num_cpus, memory_bytes, num_gpus } = minimum;
+  return {
+    ...config,
+    minCpus: num_cpus,
+    ...(memory_bytes === null ? {} : { mem: `${Math.floor(memory_bytes / 1024 ** 2)}M` }),
+    ...(num_gpus === null ? {} : { gres: `gpu:${num_gpus}` }),
   };
 }
 
@@ -115,6 +131,7 @@ export function recordOf(batch: Batch, name: string): Request<'allocations_recor
         name,
         num_nodes: Number(batch.config.num_nodes),
         one_worker_per_node: batch.oneWorkerPerNode,
+        ...(batch.minimum == null ? {} : { minimum: batch.minimum }),
         script_path: scriptPath(batch, name),
         output_directory: batch.outputDirectory,
       },

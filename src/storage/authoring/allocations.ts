@@ -27,7 +27,8 @@ export function recordAllocations(tx: Transaction, request: Request<'allocations
     refuseTaken(tx, allocation.name);
     const { key } = tx.db.run(
       `INSERT INTO allocations (workflow_key, slurm_config_key, name, status, num_nodes, one_worker_per_node, script_path,
-         output_directory, created_at) VALUES (?, ?, ?, 'recorded', ?, ?, ?, ?, ?)`,
+         output_directory, min_cpus, min_memory_bytes, min_gpus, created_at)
+       VALUES (?, ?, ?, 'recorded', ?, ?, ?, ?, ?, ?, ?, ?)`,
       workflowKey,
       Number(request.slurm_config_key),
       allocation.name,
@@ -35,6 +36,9 @@ export function recordAllocations(tx: Transaction, request: Request<'allocations
       allocation.one_worker_per_node ? 1 : 0,
       allocation.script_path,
       allocation.output_directory,
+      allocation.minimum?.num_cpus ?? null,
+      allocation.minimum?.memory_bytes ?? null,
+      allocation.minimum?.num_gpus ?? null,
       tx.now,
     );
     tx.tell({ kind: 'allocation_changed', workflowKey, allocationKey: key });

@@ -5,6 +5,7 @@ import type { ScalingInput, WantedAllocation } from '../../model/decide/autoscal
 import { allocationFor } from '../../model/decide/autoscaling-more.ts';
 import type { ScalingReason } from '../../model/decide/autoscaling-reason.ts';
 import { failuresToBackOff, judgeStart } from '../../model/decide/failed-starts.ts';
+import type { NodeMinimum } from '../../model/decide/node-minimum.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { countNodes, failedStarts, readScalingInput } from '../demand/scaling.ts';
 import { type Autoscaler, findAutoscaler } from '../running/autoscalers.ts';
@@ -109,7 +110,7 @@ export function slurmJobOf(tx: Transaction, allocationKey: number): string | nul
   return tx.db.get<{ slurm_job_id: string | null }>(sql, allocationKey)?.slurm_job_id ?? null;
 }
 
-interface Canceled {
+interface Canceled extends NodeMinimum {
   name: string;
   slurm_job_id: string;
   num_nodes: number;
@@ -120,7 +121,8 @@ interface Canceled {
 /** What a plan to cancel is about. */
 export function canceledBy(tx: Transaction, keys: readonly number[]): Canceled[] {
   return tx.db.all<Canceled>(
-    `SELECT name, slurm_job_id, num_nodes, slurm_config_key AS config, walltime_ms FROM allocations
+    `SELECT name, slurm_job_id, num_nodes, slurm_config_key AS config, walltime_ms,
+       min_cpus AS numCpus, min_memory_bytes AS memoryBytes, min_gpus AS numGpus FROM allocations
      WHERE allocation_key IN (SELECT value FROM json_each(?)) ORDER BY allocation_key`,
     JSON.stringify(keys),
   );

@@ -9,7 +9,7 @@ import type {
 import { wholeWorkflow } from '../../model/decide/concurrency.ts';
 import { labelsIn } from '../../model/labels.ts';
 import { amountsIn, type ResourceSet, resourceSet, resourcesOfGres } from '../../model/named-resources.ts';
-import { longestOfPartitions, sizeOfConfig } from '../../model/plan/config-places.ts';
+import { longestOfPartitions, nodesOfConfig } from '../../model/plan/config-places.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Autoscaler } from '../running/autoscalers.ts';
 import type { UsualRuntime } from '../running/claims.ts';
@@ -91,18 +91,19 @@ function scalingConfigs(
       const { num_nodes, ntasks_per_node, resources, ...texts } = row;
       const named = resourceSet({ ...resourcesOfGres(texts.gres ?? ''), ...amountsIn(resources) });
       const asked = { ...texts, ntasksPerNode: ntasks_per_node, walltimeMs: config.walltimeMs };
-      const size = sizeOfConfig(asked, site, shownSize(tx, workflowKey, config.key));
+      const { size, nodes } = nodesOfConfig(asked, site, shownSize(tx, workflowKey, config.key));
       const walltimeMs = Math.min(config.walltimeMs, longestOfPartitions(asked, site)?.ms ?? config.walltimeMs);
-      return [{ ...config, walltimeMs, numNodes: num_nodes, size, resources: named }];
+      return [{ ...config, walltimeMs, numNodes: num_nodes, size, nodes, resources: named }];
     });
 }
 
-/** What the newest worker of the Slurm config has shown. */
+/** What the newest worker of the Slurm config has shown whose allocation asked for no more than the config does. */
 function shownSize(tx: Transaction, workflowKey: number, configKey: number): ScalingConfig['size'] {
   const row = tx.db.get<NonNullable<ScalingConfig['size']>>(
     `SELECT n.num_cpus AS numCpus, n.memory_bytes AS memoryBytes, n.num_gpus AS numGpus
      FROM allocations l JOIN compute_nodes n ON n.allocation_key = l.allocation_key
-     WHERE l.workflow_key = ? AND l.slurm_config_key = ? ORDER BY n.compute_node_key DESC LIMIT 1`,
+     WHERE l.workflow_key = ? AND l.slurm_config_key = ?
+       AND coalesce(l.min_cpus, l.min_memory_bytes, l.min_gpus) IS NULL ORDER BY n.compute_node_key DESC LIMIT 1`,
     workflowKey,
     configKey,
   );
@@ -136,6 +137,9 @@ interface OpenRow {
   cancel_asked_at: number | null;
   unneededSince: number | null;
   ends_at: number | null;
+  min_cpus: number | null;
+  min_memory_bytes: number | null;
+  min_gpus: number | null;
 }
 
 function openAllocations(tx: Transaction, workflowKey: number): OpenAllocation[] {
@@ -144,19 +148,27 @@ function openAllocations(tx: Transaction, workflowKey: number): OpenAllocation[]
       `SELECT l.allocation_key AS key, l.slurm_config_key AS config, l.num_nodes AS numNodes,
          l.one_worker_per_node AS oneWorkerPerNode, coalesce(l.walltime_ms, c.walltime_seconds * 1000, 0) AS walltimeMs,
          l.status, l.slurm_job_id, l.is_autoscaled, l.cancel_asked_at, l.unneeded_since AS unneededSince,
-         coalesce(l.expires_at, l.started_at + coalesce(l.walltime_ms, c.walltime_seconds * 1000)) AS ends_at
+         coalesce(l.expires_at, l.started_at + coalesce(l.walltime_ms, c.walltime_seconds * 1000)) AS ends_at,
+         l.min_cpus, l.min_memory_bytes, l.min_gpus
        FROM allocations l LEFT JOIN slurm_configs c ON c.slurm_config_key = l.slurm_config_key
        WHERE l.workflow_key = ? AND l.status IN ('recorded', 'submitted', 'running') ORDER BY l.allocation_key`,
       workflowKey,
     )
-    .map(({ status, slurm_job_id, is_autoscaled, cancel_asked_at, ends_at, oneWorkerPerNode, ...row }) => ({
-      ...row,
-      oneWorkerPerNode: oneWorkerPerNode === 1,
-      isQueued: status !== 'running',
-      isCancelable: status === 'submitted' && slurm_job_id !== null && is_autoscaled === 1 && cancel_asked_at === null,
-      isCanceled: cancel_asked_at !== null && status !== 'running',
-      timeLeftMs: ends_at === null || status !== 'running' ? null : Math.max(0, ends_at - tx.now),
-    }));
+    .map((row) => openAllocation(row, tx.now));
+}
+
+function openAllocation(row: OpenRow, now: number): OpenAllocation {
+  const { key, config, numNodes, walltimeMs, unneededSince, status, cancel_asked_at, ends_at } = row;
+  return {
+    ...{ key, config, numNodes, walltimeMs, unneededSince },
+    oneWorkerPerNode: row.oneWorkerPerNode === 1,
+    minimum: { numCpus: row.min_cpus, memoryBytes: row.min_memory_bytes, numGpus: row.min_gpus },
+    isQueued: status !== 'running',
+    isCancelable:
+      status === 'submitted' && row.slurm_job_id !== null && row.is_autoscaled === 1 && cancel_asked_at === null,
+    isCanceled: cancel_asked_at !== null && status !== 'running',
+    timeLeftMs: ends_at === null || status !== 'running' ? null : Math.max(0, ends_at - now),
+  };
 }
 
 /** Nodes that are asked for, there, or on their way out: what the maximum is about. */

@@ -3,6 +3,7 @@
  * workers alone.
  */
 import type { PresentWorker, Situation } from '../../model/decide/demand.ts';
+import type { NodeMinimum } from '../../model/decide/node-minimum.ts';
 import { idleWorker } from '../../model/decide/packing.ts';
 import { poolOfConfig } from '../../model/decide/pools.ts';
 import { longestRuntimeMs } from '../../model/decide/time-left.ts';
@@ -54,11 +55,14 @@ function configs(tx: Transaction, workflowKey: number): Situation['configs'] {
 }
 
 function queuedAllocations(tx: Transaction, workflowKey: number): Situation['queued'] {
-  return tx.db.all<Situation['queued'][number]>(
-    `SELECT slurm_config_key AS config, count(*) AS numAllocations, max(slurm_reason) AS slurmReason FROM allocations
-     WHERE workflow_key = ? AND status IN ('recorded', 'submitted') GROUP BY slurm_config_key`,
-    workflowKey,
-  );
+  return tx.db
+    .all<Omit<Situation['queued'][number], 'minimum'> & NodeMinimum>(
+      `SELECT slurm_config_key AS config, count(*) AS numAllocations, max(slurm_reason) AS slurmReason, min_cpus AS numCpus,
+         min_memory_bytes AS memoryBytes, min_gpus AS numGpus FROM allocations
+       WHERE workflow_key = ? AND status IN ('recorded', 'submitted') GROUP BY slurm_config_key, 4, 5, 6`,
+      workflowKey,
+    )
+    .map(({ numCpus, memoryBytes, numGpus, ...row }) => ({ ...row, minimum: { numCpus, memoryBytes, numGpus } }));
 }
 
 interface WorkerRow {

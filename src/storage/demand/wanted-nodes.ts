@@ -3,6 +3,7 @@ import type { Recovered } from '../../api/contract.ts';
 import { decideScaling } from '../../model/decide/autoscaling.ts';
 import type { WantedAllocation } from '../../model/decide/autoscaling-input.ts';
 import { defaultMaxNodes, mostOfAutoscaler } from '../../model/decide/autoscaling-maximum.ts';
+import { minimumRecord } from '../../model/decide/node-minimum.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { type Autoscaler, findAutoscaler } from '../running/autoscalers.ts';
 import type { UsualRuntime } from '../running/claims.ts';
@@ -21,7 +22,8 @@ export function wantedNodes(tx: Transaction, workflowKey: number, usualRuntime: 
   const { submit } = decideScaling({ ...input, configs });
   const groups = new Map<string, { wanted: WantedAllocation; count: number }>();
   for (const wanted of submit) {
-    const id = `${wanted.config} ${wanted.numNodes} ${wanted.oneWorkerPerNode}`;
+    const { config, numNodes, oneWorkerPerNode, minimum } = wanted;
+    const id = JSON.stringify([config, numNodes, oneWorkerPerNode, minimumRecord(minimum)]);
     groups.set(id, { wanted, count: (groups.get(id)?.count ?? 0) + 1 });
   }
   const nodes = [...groups.values()].map(({ wanted, count }) => ({
@@ -30,6 +32,7 @@ export function wantedNodes(tx: Transaction, workflowKey: number, usualRuntime: 
     num_allocations: count,
     num_nodes: wanted.numNodes,
     one_worker_per_node: wanted.oneWorkerPerNode,
+    minimum: minimumRecord(wanted.minimum),
   }));
   return { ...none, nodes };
 }

@@ -4,6 +4,7 @@ import { formatDuration, formatMemory, slurmMemoryBytes } from '../../base/units
 import { anyConfig, mayTake, poolOfConfig } from '../../model/decide/pools.ts';
 import { type Capped, type Room, type Scaled, scaledNeed } from '../../model/decide/scaling.ts';
 import type { LabelSet } from '../../model/labels.ts';
+import { nodesOfConfig } from '../../model/plan/config-places.ts';
 import { exceededField, type Scale, type ScaledField } from '../../model/scale.ts';
 import type { Cause } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -129,24 +130,28 @@ interface ConfigRow {
   name: string;
   partition: string | null;
   walltime_seconds: number;
+  ntasks_per_node: number | null;
   mem: string | null;
+  gres: string | null;
+  extra: string | null;
   labels: LabelSet;
   also_unlabelled: number;
   fallback_order: number | null;
-  /** The most that a worker of it has had, else what its partition offers; null where neither is known. */
+  /** The most that its allocations can have, by its workers or by what its partition offers; null where neither is known. */
   seen: number | null;
 }
 
 /** What the job may run on now, and what it may fall back to, in order. */
 function roomsOf(tx: Transaction, workflowKey: number, shape: Shape): [Room, ...Room[]] {
   const configs = tx.db.all<ConfigRow>(
-    `SELECT c.slurm_config_key AS key, c.name, c.partition, c.walltime_seconds, c.mem, c.labels, c.also_unlabelled, c.fallback_order,
+    `SELECT c.slurm_config_key AS key, c.name, c.partition, c.walltime_seconds, c.ntasks_per_node, c.mem, c.gres, c.extra,
+       c.labels, c.also_unlabelled, c.fallback_order,
        (SELECT max(n.memory_bytes) FROM allocations l JOIN compute_nodes n ON n.allocation_key = l.allocation_key
         WHERE l.slurm_config_key = c.slurm_config_key) AS seen
      FROM slurm_configs c WHERE c.workflow_key = ? ORDER BY c.slurm_config_key`,
     workflowKey,
   );
-  if (configs.some(({ mem, seen }) => slurmMemoryBytes(mem) === null && seen === null)) addNodeMemory(tx, configs);
+  if (configs.some(({ mem }) => slurmMemoryBytes(mem) === null)) addNodeMemory(tx, configs);
   if (shape.slurmConfigKey === anyConfig) return [anyRoom(tx, workflowKey, shape, configs)];
   const own = configs.find(({ key }) => key === shape.slurmConfigKey);
   const fallbacks = configs
@@ -157,12 +162,16 @@ function roomsOf(tx: Transaction, workflowKey: number, shape: Shape): [Room, ...
   return [own === undefined ? unknown : roomOf(own), ...fallbacks.map(roomOf)];
 }
 
-/** Where nothing else says it: the largest node of the partition, as Slurm has described it last. */
+/** The largest node of the partition, as Slurm has described it last, where allocations may ask for it or no worker has shown one. */
 function addNodeMemory(tx: Transaction, configs: readonly ConfigRow[]): void {
   const sql = 'SELECT profile FROM site_profiles ORDER BY refreshed_at DESC LIMIT 1';
   const stored = tx.db.get<{ profile: string }>(sql)?.profile;
   const site = stored === undefined ? null : (JSON.parse(stored) as StoredSite);
   for (const config of configs) {
+    const { ntasks_per_node: ntasksPerNode, walltime_seconds, ...texts } = config;
+    const asked = { ...texts, ntasksPerNode, walltimeMs: walltime_seconds * 1000 };
+    const { nodes } = nodesOfConfig(asked, site, null);
+    if (nodes.length > 0) config.seen = Math.max(...nodes.map(({ memoryBytes }) => memoryBytes));
     const partition = site?.partitions.find(({ name, is_default }) =>
       config.partition === null ? is_default : config.partition.split(',')[0] === name,
     );

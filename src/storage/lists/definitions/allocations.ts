@@ -11,7 +11,7 @@ export const allocations: ListDefinition = {
     ...columns('text', 'name'),
     word(allocationStatuses, 'status'),
     ...columns('text', 'cluster', 'slurm_job_id', 'slurm_state', 'slurm_reason'),
-    ...columns('integer', 'num_nodes'),
+    ...columns('integer', 'num_nodes', 'min_cpus', 'min_memory_bytes', 'min_gpus'),
     ...columns('text', [
       'hostnames',
       `(SELECT group_concat(hostname) FROM (SELECT DISTINCT hostname ${ofAllocation}))`,
