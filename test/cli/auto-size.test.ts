@@ -216,3 +216,18 @@ it('of several workflows with a name, the newest that has measured something cou
   const refused = await place.torc('create', file, '--auto-size-from', 'other');
   expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('no job of workflow other has been')]);
 });
+
+it.each([
+  ['schedules', ['--every', 'PT1H'], '; then torc schedules modify NAME --spec SPEC'],
+  ['generators', ['--items', '2'], 'an earlier workflow used'],
+])('%s keep their specification: they refuse it, and say why and what helps', async (group, words, then) => {
+  for (const option of ['--auto-size', '--auto-size-from']) {
+    const refused = await place.torc(group, 'add', 'n', 'w.json', ...words, option, '3');
+    expect(refused).toMatchObject({ code: 2, stdout: '' });
+    expect(refused.stderr).toContain(
+      `error: ${option} is not for ${group}: a ${group.slice(0, -1)} keeps its specification`,
+    );
+    expect(refused.stderr).toContain('torc reports resources KEY proposes what to write');
+    expect(refused.stderr).toContain(then);
+  }
+});
