@@ -107,25 +107,33 @@ async function bundle(packagesOfPage) {
 }
 
 /**
- * The page of `torc dash`: one script, one style sheet, the document, and the licences of the packages in the script. Returns
- * the folders of these packages.
+ * The page of `torc dash`: its script and that of its worker, style sheets, the document, and the licences of the packages in
+ * the scripts. Returns the folders of these packages.
  */
 async function bundlePage() {
   const source = join(root, 'src', 'page');
   const folder = join(fresh, 'page');
-  const page = await rolldown({
-    cwd: root,
-    input: { page: join(source, 'main.tsx') },
-    platform: 'browser',
-    tsconfig: join(source, 'tsconfig.json'),
-    // what is not in the script is nowhere: a browser has neither packages nor modules of node
-    onLog(_level, { message }) {
-      throw new Error(message);
-    },
-  });
-  const { output } = await page.write({ dir: folder, format: 'esm', minify: true, entryFileNames: '[name].js' });
-  await page.close();
-  for (const name of ['index.html', 'page.css']) cpSync(join(source, name), join(folder, name));
+  const output = [];
+  // each by itself, so that they share no third file
+  for (const [name, path] of [
+    ['page', 'main.tsx'],
+    ['layout', 'graph/layout-worker.ts'],
+  ]) {
+    const script = await rolldown({
+      cwd: root,
+      input: { [name]: join(source, path) },
+      platform: 'browser',
+      tsconfig: join(source, 'tsconfig.json'),
+      // what is not in the script is nowhere: a browser has neither packages nor modules of node
+      onLog(_level, { message }) {
+        throw new Error(message);
+      },
+    });
+    const written = await script.write({ dir: folder, format: 'esm', minify: true, entryFileNames: '[name].js' });
+    output.push(...written.output);
+    await script.close();
+  }
+  for (const name of ['index.html', 'page.css', 'graph.css']) cpSync(join(source, name), join(folder, name));
   const packages = packagesIn(output);
   const listed = readFileSync(join(root, 'THIRD_PARTY.md'), 'utf8');
   const licences = packages.map((path) => {

@@ -94,6 +94,7 @@ export const endpoints = {
   workflow_show: on(workflows.workflowOnly, workflows.workflowShown),
   workflow_find: on(workflows.findIdentity, workflows.findIdentityReply),
   workflow_graph: on(workflows.workflowOnly, workflows.graphReply),
+  graph_group: on(workflows.askGroup, workflows.groupReply),
   job_show: on(jobs.showJob, jobs.jobShown),
   jobs_outputs: on(outputs.askOutputs, outputs.outputsReply),
   limits_list: on(concurrency.listLimits, concurrency.limitsListed),

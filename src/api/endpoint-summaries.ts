@@ -17,6 +17,7 @@ export const endpointSummaries: Record<EndpointName, string> = {
   workflow_show: 'A workflow with its settings, its status and its counts of jobs.',
   workflow_find: 'Workflows with an identity: the same tool and arguments.',
   workflow_graph: 'The jobs of a workflow and the edges between them.',
+  graph_group: 'Jobs that are in the same group of that graph as a given one.',
   job_show: 'A job: its request, its attempts, its history, and why it has its status.',
   jobs_outputs: 'Where jobs wrote their output.',
   limits_list: 'The limits on jobs that run at once, and how much of each is in use.',

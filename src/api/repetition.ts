@@ -25,6 +25,7 @@ const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'schedules_list',
   'schedule_show',
   'workflow_graph',
+  'graph_group',
   'workflow_export',
   'job_show',
   'jobs_outputs',

@@ -1,7 +1,7 @@
 /** Whole workflows: creating one in chunks, changing and showing it. */
 import { z } from 'zod';
 import { actionTypes, stdioModes, terminationSignals, triggerTypes } from '../model/expanded.ts';
-import { groupedGraph } from '../model/graph/grouped-graph.ts';
+import { groupedGraph, jobGroup } from '../model/graph/grouped-graph.ts';
 import { executions } from '../model/launch.ts';
 import { jobStatuses, workflowStatuses } from '../model/status.ts';
 import { autoscaler } from './autoscaling.ts';
@@ -276,4 +276,25 @@ export const workflowShown = () =>
 export type WorkflowShown = z.infer<ReturnType<typeof workflowShown>>;
 
 /** The jobs in at most a few hundred groups. */
-export const graphReply = () => groupedGraph().extend({ workflow_key: key, name: z.string(), num_jobs: count });
+export const graphReply = () =>
+  groupedGraph().extend({
+    workflow_key: key,
+    name: z.string(),
+    num_jobs: count,
+    /** The first job of each stands for the group; null for a barrier. */
+    groups: z.array(jobGroup().extend({ first_job_key: key.nullable() })),
+  });
+
+export const askGroup = z.strictObject({
+  workflow_key: key,
+  /** Any job of the group. */
+  job_key: key,
+  limit: z.number().int().min(1).max(100),
+});
+/** Failed jobs first, then running ones, then the others, each in stored order. */
+export const groupReply = () =>
+  z.strictObject({
+    first_job_key: key,
+    num_jobs: count,
+    jobs: z.array(records.jobs().pick({ job_key: true, name: true, status: true, outcome: true, orphaned: true })),
+  });

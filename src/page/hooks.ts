@@ -152,7 +152,10 @@ export class Repeater {
   }
 }
 
-/** The reply to a request; asked for again when `version` changes, at most every `everyMs`. A request of null asks nothing. */
+/**
+ * The reply to a request; asked for again when `version` changes, at most every `everyMs` and while somebody looks. A
+ * request of null asks nothing.
+ */
 export function useReply<N extends CallName>(
   name: N,
   request: CallRequest<N> | null,
@@ -166,6 +169,8 @@ export function useReply<N extends CallName>(
     if (id === '') return;
     const ending = new AbortController();
     const ask = async (): Promise<void> => {
+      await untilVisible(ending.signal);
+      if (ending.signal.aborted) return;
       try {
         const reply = await call(name, JSON.parse(id) as CallRequest<N>, ending.signal);
         setAsked({ reply, error: null, id });

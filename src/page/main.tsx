@@ -1,6 +1,7 @@
 /** The page of `torc dash`: what its address says, and what every view has around it. */
 import { type RefObject, render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { GraphPage } from './pages/graph.tsx';
 import { JobPage } from './pages/job.tsx';
 import { ListPage } from './pages/list.tsx';
 import { WorkflowPage } from './pages/workflow.tsx';
@@ -16,6 +17,8 @@ const keys: readonly (readonly [key: string, does: string])[] = [
   ['j k ↓ ↑', 'next and previous row'],
   ['Enter', 'open the row'],
   ['Home End', 'first and last row'],
+  ['+ - 0', 'graph: larger, smaller, all of it'],
+  ['← ↑ ↓ →', 'graph: move'],
   ['g w', 'all workflows'],
   ['?', 'these keys'],
   ['Esc', 'leave the filter, close this'],
@@ -78,6 +81,8 @@ function View({ route }: { route: Route }) {
       return <WorkflowsPage />;
     case 'workflow':
       return <WorkflowPage key={route.key} workflowKey={route.key} />;
+    case 'graph':
+      return <GraphPage key={route.key} workflowKey={route.key} open={route.open} />;
     case 'list':
       return (
         <ListPage key={`${route.key} ${route.list}`} workflowKey={route.key} list={route.list} query={route.query} />
@@ -99,6 +104,8 @@ function titleOf(route: Route): string {
   switch (route.page) {
     case 'workflow':
       return `workflow ${route.key} · torc`;
+    case 'graph':
+      return `graph of workflow ${route.key} · torc`;
     case 'list':
       return `${route.list.replace('_', ' ')} of workflow ${route.key} · torc`;
     case 'job':

@@ -31,12 +31,17 @@ const signs: Readonly<Record<string, readonly [sign: string, tone: string, word?
 
 /** `word`: what stands there instead of the status. */
 export function Status({ of, word }: { of: string; word?: string }) {
-  const [sign, tone, own] = signs[of] ?? ['·', 'idle'];
+  const { sign, tone, word: own } = signOf(of);
   return (
     <span class={`status ${tone}`}>
-      <span aria-hidden="true">{sign}</span> {word ?? own ?? of}
+      <span aria-hidden="true">{sign}</span> {word ?? own}
     </span>
   );
+}
+
+export function signOf(status: string): { sign: string; tone: string; word: string } {
+  const [sign, tone, word = status] = signs[status] ?? ['·', 'idle'];
+  return { sign, tone, word };
 }
 
 /** That of an allocation: a submitted one waits in Slurm. */
@@ -52,7 +57,7 @@ export function JobStatus({ status, outcome, orphaned }: { status: string; outco
   return <Status of={status} />;
 }
 
-const shares = [
+export const shares = [
   ['good', 'succeeded'],
   ['bad', 'failed'],
   ['warn', 'stopped'],

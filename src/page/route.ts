@@ -12,6 +12,7 @@ export interface ListQuery {
 export type Route =
   | { page: 'workflows' }
   | { page: 'workflow'; key: string }
+  | { page: 'graph'; key: string; open: string | null }
   | { page: 'list'; key: string; list: ListName; query: ListQuery }
   | { page: 'job'; key: string; attempt: string | null }
   | { page: 'unknown' };
@@ -35,12 +36,21 @@ export function parseRoute(hash: string): Route {
   const [first = '', key = '', last, ...others] = path.split('/').filter((part) => part !== '');
   const words = new URLSearchParams(search);
   if (first === '') return { page: 'workflows' };
-  if (!/^[1-9]\d{0,15}$/.test(key) || others.length > 0) return { page: 'unknown' };
+  if (!isKey(key) || others.length > 0) return { page: 'unknown' };
   if (first === 'jobs' && last === undefined) return { page: 'job', key, attempt: words.get('attempt') };
   if (first !== 'workflows') return { page: 'unknown' };
   if (last === undefined) return { page: 'workflow', key };
+  if (last === 'graph') return { page: 'graph', key, open: keyOf(words.get('open')) };
   const list = shownLists.find((name) => name === last);
   return list === undefined ? { page: 'unknown' } : { page: 'list', key, list, query: queryOf(words) };
+}
+
+function isKey(word: string): boolean {
+  return /^[1-9]\d{0,15}$/.test(word);
+}
+
+function keyOf(word: string | null): string | null {
+  return word !== null && isKey(word) ? word : null;
 }
 
 function queryOf(words: URLSearchParams): ListQuery {
@@ -53,6 +63,11 @@ function queryOf(words: URLSearchParams): ListQuery {
 
 export function workflowHref(key: string): string {
   return `#/workflows/${key}`;
+}
+
+/** `open`: a job whose group is shown. */
+export function graphHref(key: string, open: string | null = null): string {
+  return `#/workflows/${key}/graph${open === null ? '' : `?open=${open}`}`;
 }
 
 export function listHref(key: string, list: ListName, query: Partial<ListQuery> = {}): string {

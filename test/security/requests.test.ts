@@ -257,6 +257,7 @@ const valid: { [N in EndpointName]: unknown } = {
   workflow_find: { tool: null, name: 'n', args: 'a' },
   workflow_outline: { workflow_key: '1', after: null, limit: 10 },
   workflow_graph: { workflow_key: '1' },
+  graph_group: { workflow_key: '1', job_key: '1', limit: 10 },
   schedules_list: {},
   schedule_show: { name: 'nightly', limit: 5 },
   schedule_add: { ...newSchedule, name: 'weekly' },

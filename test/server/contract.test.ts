@@ -216,6 +216,7 @@ async function look(service: Service, workflow_key: string): Promise<void> {
   await service.call('workflow_show', { workflow_key });
   await service.call('workflow_outline', { workflow_key, after: null, limit: 10 });
   await service.call('workflow_graph', { workflow_key });
+  await service.call('graph_group', { workflow_key, job_key: '1', limit: 10 });
   await service.call('workflow_find', { tool: null, name: 'test', args: 'v1' });
   await service.call('notifications_test', { workflow_key, notification_key: null, dry_run: true });
   await service.call('server_info', {});

@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AddedJob } from '../../src/api/contract.ts';
 import { expandChildren } from '../../src/model/expand/children.ts';
-import { groupJobs } from '../../src/model/graph/job-groups.ts';
 import { drawNew, fewestDrawn } from '../../src/storage/authoring/new-drawing.ts';
 import { inTransaction } from '../../src/storage/database/transaction.ts';
 import { readDrawing } from '../../src/storage/lists/drawings.ts';
-import { loadDrawn } from '../../src/storage/lists/drawn-jobs.ts';
+import { drawFromJobs } from '../../src/storage/lists/drawn-jobs.ts';
+import { readGroup } from '../../src/storage/lists/group-jobs.ts';
 import { getWorkflow } from '../../src/storage/running/workflows.ts';
 import { createWorkflow, freshService, rows, TestWorker } from '../support/service.ts';
 
@@ -24,7 +24,8 @@ function store(key: string): void {
 }
 
 function fromJobs(key: string) {
-  return groupJobs(loadDrawn(fresh.service.view, Number(key)));
+  const { groups, edges } = drawFromJobs(fresh.service.view, Number(key));
+  return { groups, edges };
 }
 
 const jobs = fc.array(fc.constantFrom('a', 'b', 'b', 'c_x'), { minLength: 2, maxLength: 30 });
@@ -93,6 +94,11 @@ describe('a stored drawing', () => {
         if (drawn === null) return;
         numStored += 1;
         expect(drawn).toEqual(fromJobs(key));
+        const keys = (await rows(service, 'jobs', key)).map(({ job_key }) => Number(job_key));
+        const groups = () => keys.map((job) => readGroup(service.view, Number(key), job, 5));
+        const stored = groups();
+        inTransaction(service.db, service.clock.now(), (tx) => tx.db.run('DELETE FROM drawings'));
+        expect(stored).toEqual(groups());
       }),
       { numRuns: 150 },
     );

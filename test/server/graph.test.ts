@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AddedJob } from '../../src/api/contract.ts';
 import { expandChildren } from '../../src/model/expand/children.ts';
 import { buildGraph } from '../../src/model/graph/graph.ts';
-import { groupJobs } from '../../src/model/graph/job-groups.ts';
+import { drawJobs } from '../../src/model/graph/job-groups.ts';
 import { JobNames } from '../../src/model/graph/job-names.ts';
 import { jobStatuses } from '../../src/model/status.ts';
 import type { Service } from '../../src/server/service.ts';
@@ -39,9 +39,25 @@ async function drawn(names: string[], edges: [number, number][] = [], numBarrier
     words.indexOf(job.outcome === 'failed' ? 'failed' : String(job.status)),
   );
   const graph = buildGraph(names.length, numBarriers, edges);
-  const expected = groupJobs({ numJobs: names.length, graph, names: JobNames.of(names), countedAs, words });
+  const expected = drawJobs({ numJobs: names.length, graph, names: JobNames.of(names), countedAs, words });
   const { groups, edges: arrows } = await service.call('workflow_graph', { workflow_key: key });
-  expect({ groups, edges: arrows }).toEqual(expected);
+  const jobsIn = (group: number) => jobs.filter((_, job) => expected.groupOf[job] === group);
+  expect(groups).toEqual(
+    expected.groups.map((group, index) => ({ ...group, first_job_key: jobsIn(index)[0]?.job_key ?? null })),
+  );
+  expect(arrows).toEqual(expected.edges);
+  for (const [index, job] of jobs.entries()) {
+    const own = jobsIn(expected.groupOf[index] ?? -1);
+    const failed = own.filter(({ outcome }) => outcome === 'failed');
+    const running = own.filter(({ status }) => status === 'submitted' || status === 'submitted_pending');
+    const order = new Set([...failed, ...running, ...own].map(({ job_key }) => job_key));
+    const request = { workflow_key: key, job_key: String(job.job_key), limit: 100 };
+    const group = await service.call('graph_group', request);
+    expect(group).toMatchObject({ first_job_key: own[0]?.job_key, num_jobs: own.length });
+    expect(group.jobs.map(({ job_key }) => job_key)).toEqual([...order]);
+    const [first] = (await service.call('graph_group', { ...request, limit: 1 })).jobs;
+    expect(first).toEqual(group.jobs[0]);
+  }
   return { groups, only: onlyGroup(service.view, Number(key)) };
 }
 
@@ -77,6 +93,17 @@ describe('the graph of a stored workflow', () => {
       ...Array.from({ length: 8 }, (_, n): [number, number] => [-1, n + 8]),
     ];
     expect((await drawn(many('job_', 16), barrier, 1)).only).toBeNull();
+  });
+
+  it('has only jobs of the workflow', async () => {
+    const key = await createWorkflow(service, [{ name: 'a' }]);
+    const other = await createWorkflow(service, [{ name: 'b' }]);
+    const [job] = await rows(service, 'jobs', other);
+    const request = { workflow_key: key, job_key: String(job?.job_key), limit: 1 };
+    await expect(service.call('graph_group', request)).rejects.toMatchObject({ code: 'not_found' });
+    expect((await service.call('graph_group', { ...request, workflow_key: other })).jobs).toMatchObject([
+      { name: 'b', status: 'ready', outcome: null, orphaned: false },
+    ]);
   });
 
   it('has jobs that were added after those of another workflow', async () => {

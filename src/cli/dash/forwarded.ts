@@ -6,6 +6,7 @@ export const forwarded = [
   'status',
   'workflow_show',
   'workflow_graph',
+  'graph_group',
   'limits_list',
 ] as const satisfies readonly EndpointName[];
 

@@ -6,7 +6,7 @@ import { z } from 'zod';
 
 const count = z.number().int().nonnegative();
 
-const jobGroup = () =>
+export const jobGroup = () =>
   z.strictObject({
     /** A job's name, or what the names of the group begin with and a star. */
     label: z.string(),

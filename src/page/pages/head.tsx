@@ -2,7 +2,7 @@
 import type { ListName, StatusLine } from '../../api/contract.ts';
 import { formatCount } from '../format.ts';
 import { Progress, partsOf, Status } from '../parts.tsx';
-import { listHref, workflowHref } from '../route.ts';
+import { graphHref, listHref, workflowHref } from '../route.ts';
 
 const titles: readonly (readonly [list: ListName, title: string])[] = [
   ['jobs', 'Jobs'],
@@ -38,6 +38,7 @@ export function WorkflowHead({ workflowKey, line, at }: { workflowKey: string; l
       )}
       <nav aria-label="parts of the workflow">
         <Tab href={workflowHref(workflowKey)} title="Overview" isHere={at === 'overview'} />
+        <Tab href={graphHref(workflowKey)} title="Graph" isHere={at === 'graph'} />
         {titles.map(([list, title]) => (
           <Tab key={list} href={listHref(workflowKey, list)} title={title} isHere={at === list} />
         ))}

@@ -5,7 +5,7 @@ import { Actions } from '../actions.tsx';
 import { formatCount, formatDuration, formatMemory } from '../format.ts';
 import { onlyLine, useLive, useReply } from '../hooks.ts';
 import { Command, type Fact, Facts, JobStatus, Section, Status, Time, Trouble } from '../parts.tsx';
-import { jobHref, workflowHref } from '../route.ts';
+import { graphHref, jobHref, workflowHref } from '../route.ts';
 import { JobLog } from './log.tsx';
 
 type Attempt = JobShown['attempts'][number];
@@ -39,7 +39,8 @@ function Followed({ jobKey, workflowKey, attempt }: { jobKey: string; workflowKe
     <main>
       <header class="workflow">
         <div class="path">
-          <a href={workflowHref(workflowKey)}>{name}</a> <span class="faint">/ job {jobKey}</span>
+          <a href={workflowHref(workflowKey)}>{name}</a> <span class="faint">/ job {jobKey}</span>{' '}
+          <a href={graphHref(workflowKey, jobKey)}>graph</a>
         </div>
         <div class="title">
           <h1>{job.name}</h1>

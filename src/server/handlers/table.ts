@@ -21,7 +21,7 @@ import {
   finishHistory,
   outlineWorkflow,
 } from './documents.ts';
-import { drawWorkflow } from './graph.ts';
+import { drawWorkflow, showGroup } from './graph.ts';
 import {
   addChildrenOf,
   addJobsTo,
@@ -92,6 +92,7 @@ const handlers: { readonly [N in Handled]: Handler<N> } = {
   workflow_show: { kind: 'read', run: showWorkflow },
   workflow_find: { kind: 'read', run: findWorkflow },
   workflow_graph: { kind: 'read', run: drawWorkflow },
+  graph_group: { kind: 'read', run: showGroup },
   workflow_start: { kind: 'steps', check: checkStart, begin: startWorkflow },
   workflow_cancel: { kind: 'steps', begin: cancelWorkflow },
   notifications_test: { kind: 'read', run: testNotifications },

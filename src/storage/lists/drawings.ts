@@ -1,10 +1,9 @@
 /** A drawing from the groups that were stored when a workflow was created, with how its jobs are now. */
-import type { GroupedGraph } from '../../model/graph/grouped-graph.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { type Drawing, findDrawing } from '../running/drawings.ts';
 import { jobTexts, keysFrom } from '../running/job-graph.ts';
 import { jobCounts } from '../running/workflows.ts';
-import { letterSql, wordNumber, words } from './drawn-jobs.ts';
+import { type DrawnGraph, letterSql, withFirst, wordNumber, words } from './drawn-jobs.ts';
 
 /** Shorter runs of the largest group are read with those around them. */
 const shortestSkipped = 10_000;
@@ -13,7 +12,7 @@ const shortestSkipped = 10_000;
  * Reads the status of every job except most of those of the largest group, which are the rest of the stored counts. Null
  * where no groups are stored, or not those of the jobs there are now.
  */
-export function readDrawing(tx: Transaction, workflowKey: number, longRun = shortestSkipped): GroupedGraph | null {
+export function readDrawing(tx: Transaction, workflowKey: number, longRun = shortestSkipped): DrawnGraph | null {
   const found = findDrawing(tx, workflowKey);
   if (found === null) return null;
   const { drawing, firstJobKey } = found;
@@ -33,13 +32,13 @@ export function readDrawing(tx: Transaction, workflowKey: number, longRun = shor
     }
   }
   counts[largest] = restOf(tx, workflowKey, counts, largest);
-  return {
-    groups: groups.map((group, index) => {
-      const own = words.map((word, number): [string, number] => [word, counts[index]?.[number] ?? 0]);
-      return { ...group, counts: Object.fromEntries(own.filter(([, count]) => count > 0)) };
-    }),
-    edges,
-  };
+  const counted = groups.map((group, index) => {
+    const own = words.map((word, number): [string, number] => [word, counts[index]?.[number] ?? 0]);
+    return { ...group, counts: Object.fromEntries(own.filter(([, count]) => count > 0)) };
+  });
+  const firstKeys: number[] = [];
+  for (const [first, group] of drawing.runs) firstKeys[group] ??= firstJobKey + first;
+  return { groups: withFirst(counted, firstKeys), edges };
 }
 
 interface Span {

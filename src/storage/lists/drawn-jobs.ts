@@ -1,6 +1,6 @@
 /** The jobs of a workflow as its graph shows them: status and edges, without what plans need. */
-import type { JobGroup } from '../../model/graph/grouped-graph.ts';
-import { type GraphInput, groupLabel, smallestGroup } from '../../model/graph/job-groups.ts';
+import type { GroupedGraph, JobGroup } from '../../model/graph/grouped-graph.ts';
+import { drawJobs, type GraphInput, groupLabel, smallestGroup } from '../../model/graph/job-groups.ts';
 import { commonPrefix, JobNames } from '../../model/graph/job-names.ts';
 import { jobStatuses } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -19,8 +19,37 @@ export function wordNumber(text: string, at: number): number {
   return text.charCodeAt(at) - 97;
 }
 
+/** A group, and the first of its jobs; null for a barrier. */
+export type DrawnGroup = JobGroup & { first_job_key: string | null };
+
+export interface DrawnGraph extends GroupedGraph {
+  groups: DrawnGroup[];
+}
+
 /** Reads every job and edge once. Only right after `flushCounts`. */
-export function loadDrawn(tx: Transaction, workflowKey: number): GraphInput {
+export function drawFromJobs(tx: Transaction, workflowKey: number): DrawnGraph & { members: Members } {
+  const { keys, ...input } = loadDrawn(tx, workflowKey);
+  const { groups, edges, groupOf } = drawJobs(input);
+  const firstKeys: number[] = [];
+  for (let job = groupOf.length - 1; job >= 0; job--) firstKeys[groupOf[job] as number] = keys[job] as number;
+  return { groups: withFirst(groups, firstKeys), edges, members: { keys, groupOf } };
+}
+
+/** By job: its key, and the group it is in. */
+export interface Members {
+  keys: Float64Array;
+  groupOf: Int32Array;
+}
+
+/** `firstKeys`: by group; a barrier has none. */
+export function withFirst(groups: readonly JobGroup[], firstKeys: readonly number[]): DrawnGroup[] {
+  return groups.map((group, index) => {
+    const first = firstKeys[index];
+    return { ...group, first_job_key: first === undefined ? null : String(first) };
+  });
+}
+
+function loadDrawn(tx: Transaction, workflowKey: number): GraphInput & { keys: Float64Array } {
   const { keys, graph } = loadGraph(tx, workflowKey);
   const names = new JobNames(keys.length);
   const countedAs = new Uint8Array(keys.length);
@@ -29,14 +58,14 @@ export function loadDrawn(tx: Transaction, workflowKey: number): GraphInput {
       countedAs[job] = wordNumber(part.text, start);
     });
   }
-  return { numJobs: keys.length, graph, names, countedAs, words };
+  return { keys, numJobs: keys.length, graph, names, countedAs, words };
 }
 
 /**
  * The one group that all jobs of a workflow form when none waits for another and all names begin with the same word, as
  * those of a sweep: from the stored counts and the index over names. Null for any other workflow.
  */
-export function onlyGroup(tx: Transaction, workflowKey: number): JobGroup | null {
+export function onlyGroup(tx: Transaction, workflowKey: number): DrawnGroup | null {
   const names = firstAndLastName(tx, workflowKey);
   if (names === null || !areOfOneWord(tx, workflowKey)) return null;
   const { first, last } = rangeOfJobs(tx, workflowKey);
@@ -50,5 +79,6 @@ export function onlyGroup(tx: Transaction, workflowKey: number): JobGroup | null
     num_jobs,
     stage: 1,
     counts: Object.fromEntries(counts),
+    first_job_key: String(first),
   };
 }
