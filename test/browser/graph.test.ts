@@ -58,7 +58,7 @@ describe.skipIf(!hasBrowser)('the graph of a workflow in a browser', () => {
     await stage.and(page.locator('[aria-label$=": 30 uninitialized; after prep; before merge"]')).waitFor();
 
     await place.torc('start', '1');
-    const worker = place.start('jobs', 'run', '1');
+    const worker = place.start('jobs', 'run', '1', '--cpus', '4');
     await stage.and(page.locator('[aria-label*=": 1 failed, 1 running, 28 done;"]')).waitFor();
     expect(await stage.textContent()).toContain('29/30');
     await stage.click();
@@ -112,7 +112,7 @@ describe.skipIf(!hasBrowser)('the graph of a workflow in a browser', () => {
 
     // what the keyboard comes to moves into view
     await press(page, ...Array.from({ length: 40 }, () => 'ArrowRight'));
-    await page.getByRole('link', { name: 'Runs', exact: true }).focus();
+    await page.locator('header.workflow nav a').last().focus();
     await page.keyboard.press('Tab');
     await expect.poll(() => prep.evaluate((box) => box === box.ownerDocument.activeElement)).toBe(true);
     await expect.poll(async () => (await prep.boundingBox())?.x ?? -1).toBeGreaterThan(0);
