@@ -86,6 +86,26 @@ it('removes the logs of workflows that ended, as its dry run says, and none of o
   expect(await place.json(['server', 'check'])).toMatchObject({ sound: true });
 });
 
+it('keeps the logs of results that a rerun has inherited, until the rerun has ended as long ago', async () => {
+  const first = await run('files', 'out', 'echo inherited', 'test -e fixed');
+  const rerun = async (key: string) =>
+    (await place.json<{ workflow_key: string }>(['rerun', key, '--start'])).workflow_key;
+  const second = await rerun(first);
+  await place.torc('jobs', 'run', second, '-o', 'out');
+  const third = await rerun(second);
+  // what comes between does not matter: the third inherits what the first has done
+  await place.json(['workflows', 'delete', second, '--yes']);
+  expect((await prune('--logs', '--dry-run')).num_log_files).toBe(0);
+  const other = await run('files', 'out', 'echo other');
+  expect((await prune('--logs', '--dry-run')).logs).toMatchObject([{ workflow_key: other }]);
+
+  writeFileSync(join(place.path, 'fixed'), '');
+  await place.torc('jobs', 'run', third, '-o', 'out');
+  expect((await prune('--logs', '--dry-run', '--older-than', '1h')).num_log_files).toBe(0);
+  const { logs } = await prune('--logs', '--yes');
+  expect(logs.map(({ workflow_key }) => workflow_key)).toEqual([first, third, other]);
+});
+
 it('follows no link, and touches no directory that another server directory has', async () => {
   const bait = place.file('bait', 'precious');
   await run('files', 'linked', 'echo a', 'echo b', 'echo c');

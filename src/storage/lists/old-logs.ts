@@ -34,10 +34,19 @@ interface Row extends NamedPlace {
 /** How many attempts a page looks at. */
 const pageSize = 500;
 
-/** Of runs that have ended, and without a worker that could still write. */
+/** Whether a rerun, of which the last run has not ended before the instant, has taken over results of the workflow `w`. */
+const isInheritedLater = `EXISTS (SELECT 1 FROM workflows c
+  WHERE c.workflow_key > w.workflow_key AND c.parent_workflow_key IS NOT NULL AND c.phase <> 'deleting'
+    AND NOT EXISTS (SELECT 1 FROM runs r
+      WHERE r.workflow_key = c.workflow_key AND r.run_id = c.run_id AND r.ended_at < @before)
+    AND EXISTS (SELECT 1 FROM attempts i WHERE i.workflow_key = c.workflow_key
+      AND i.inherited_from ->> '$.workflow_key' = CAST(w.workflow_key AS TEXT)))`;
+
+/** Of runs that have ended, without a worker that could still write, and without a later rerun that shows the same logs. */
 const workflowSql = `SELECT w.workflow_key AS workflowKey, w.name
   FROM workflows w JOIN runs l ON l.workflow_key = w.workflow_key AND l.run_id = w.run_id
-  WHERE w.phase IN ('created', 'started') AND w.workflow_key >= ? AND l.ended_at < ?
+  WHERE w.phase IN ('created', 'started') AND w.workflow_key >= @after AND l.ended_at < @before
+    AND NOT ${isInheritedLater}
     AND NOT EXISTS (SELECT 1 FROM compute_nodes n WHERE n.workflow_key = w.workflow_key AND n.is_active = 1)
     AND NOT EXISTS (SELECT 1 FROM compute_nodes n JOIN attempts a ON a.compute_node_key = n.compute_node_key
       WHERE n.workflow_key = w.workflow_key AND a.is_occupying = 1)
@@ -61,7 +70,10 @@ const lastSql = `SELECT max(k) AS last, count(*) AS n FROM (SELECT attempt_key A
 
 /** The logs after a place, of the first workflow from there on whose last run ended before an instant. */
 export function oldLogs(tx: Transaction, before: number, after: LogsAfter): OldLogs {
-  const workflow = tx.db.get<{ workflowKey: number; name: string }>(workflowSql, after.workflowKey, before);
+  const workflow = tx.db.get<{ workflowKey: number; name: string }>(workflowSql, {
+    after: after.workflowKey,
+    before,
+  });
   if (workflow === undefined) return { workflow: null, logs: [], next: null };
   const { workflowKey } = workflow;
   const afterKey = workflowKey === after.workflowKey ? after.attemptKey : 0;
