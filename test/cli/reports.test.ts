@@ -1,5 +1,6 @@
 /** Reports of a run in which jobs fail: as text, CSV, JSON and SVG. */
 import { existsSync, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newPlace, type Place } from './place.ts';
@@ -111,7 +112,27 @@ it('wrong values are refused', async () => {
   await refused(2, /'png' is not a format/, 'failures', '1', '--format', 'png');
   await refused(2, /from 1 to 1000/, 'utilization', '1', '--bins', '0');
   await refused(3, /has no run 9/, 'timeline', '1', '--run', '9');
-  await refused(2, /cannot write/, 'timeline', '1', '-o', 'missing/t.svg');
+  const missing =
+    /^error: cannot write missing\/t\.svg: there is no directory missing \(ENOENT\)\nhint: mkdir -p missing\n$/;
+  await refused(2, missing, 'timeline', '1', '-o', 'missing/t.svg');
+  await refused(
+    2,
+    /^error: cannot write out: it is a directory.*\nhint: /,
+    'failures',
+    '1',
+    '--format',
+    'csv',
+    '-o',
+    'out',
+  );
+});
+
+it('a node without workers is named, with the list of those that have some', async () => {
+  const ended = await place.torc('reports', 'timeline', '1', '--node', 'nope');
+  expect(ended.code).toBe(0);
+  expect(ended.stderr).toMatch(/^no worker of workflow 1 ran on nope then: .*torc.* compute-nodes list -k 1\n$/);
+  const { stderr } = await place.torc('reports', 'timeline', '1', '--node', 'nope', '--node', hostname());
+  expect(stderr).toBe('');
 });
 
 it('a workflow of which nothing has run says so', async () => {

@@ -1,7 +1,6 @@
 /** `torc workflows graph`: from a stored workflow or a specification to DOT or SVG. */
-import { asTorcError, TorcError } from '../../base/errors.ts';
+import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
-import { writeNewFile } from '../../base/trusted/shared.ts';
 import { buildGraph } from '../../model/graph/graph.ts';
 import type { GroupedGraph } from '../../model/graph/grouped-graph.ts';
 import { groupJobs } from '../../model/graph/job-groups.ts';
@@ -14,6 +13,7 @@ import { graphDot } from '../output/graph-dot.ts';
 import { formatOf, type GraphFormat } from '../output/graph-format.ts';
 import { graphSvg } from '../output/graph-svg.ts';
 import { printResult } from '../output/output.ts';
+import { writeNamedFile } from '../output/written-file.ts';
 
 export interface GraphOptions {
   spec?: string;
@@ -29,11 +29,7 @@ export async function drawGraph(context: Context, key: string | null, options: G
   const graph = options.spec === undefined ? await storedGraph(context, key) : await specGraph(context, options.spec);
   const picture = format === 'svg' ? graphSvg(graph.name, graph) : graphDot(graph.name, graph);
   if (options.output === undefined) return printResult(context, graph, () => picture);
-  try {
-    writeNewFile(options.output, picture);
-  } catch (error) {
-    throw new TorcError('usage', `cannot write ${options.output}: ${asTorcError(error).message}`, null);
-  }
+  writeNamedFile(options.output, picture);
   note(
     context,
     `${options.output}: ${counted(graph.num_jobs, 'job')} in ${counted(graph.groups.length, 'box', 'boxes')}`,

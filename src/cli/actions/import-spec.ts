@@ -1,8 +1,6 @@
 /** `torc import-spec`: reads another system's document, writes a specification, tells what it has not. */
 import { extname } from 'node:path';
-import { asTorcError, TorcError } from '../../base/errors.ts';
 import { counted, visible } from '../../base/text.ts';
-import { writeNewFile } from '../../base/trusted/shared.ts';
 import { pathText } from '../../model/spec/problems.ts';
 import { type SpecSyntax, specSyntaxes } from '../../model/spec/source.ts';
 import { specText } from '../../model/spec/spec-text.ts';
@@ -12,6 +10,7 @@ import { type Context, note } from '../context/context.ts';
 import { readBytes, shownName } from '../documents/given-file.ts';
 import { pathPlace } from '../documents/read-spec.ts';
 import { printResult } from '../output/output.ts';
+import { writeNamedFile } from '../output/written-file.ts';
 
 export interface ImportSpecOptions {
   from: ForeignSystem;
@@ -29,7 +28,7 @@ export async function importSpec(context: Context, path: string, options: Import
   const bytes = readBytes(path, `torc import-spec reads a workflow or a single job of ${systemNames[from]}.`);
   const read = readForeign(bytes, { system: from, file, place: pathPlace(context) });
   const text = specText(read.spec, syntax, commentsOf(read, file, systemNames[from]));
-  if (output !== undefined) write(output, text);
+  if (output !== undefined) writeNamedFile(output, text);
   for (const remark of read.differences) note(context, `note: ${remarkText(remark, file)}`);
   for (const remark of read.leftOut) note(context, `warning: ${remarkText(remark, file)}`, 'warning');
   const leftOut = read.leftOut.length === 0 ? '' : `, ${counted(read.leftOut.length, 'thing')} left out`;
@@ -51,14 +50,6 @@ function syntaxOf(output: string | undefined): SpecSyntax {
     .slice(1)
     .toLowerCase();
   return specSyntaxes.find((syntax) => syntax === extension) ?? 'yaml';
-}
-
-function write(output: string, text: string): void {
-  try {
-    writeNewFile(output, text);
-  } catch (error) {
-    throw new TorcError('usage', `cannot write ${output}: ${asTorcError(error).message}`, null, { cause: error });
-  }
 }
 
 function commentsOf({ numJobs, leftOut, differences }: ForeignWorkflow, file: string, system: string): string[] {

@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Api, ListName } from '../../api/contract.ts';
-import { asTorcError, TorcError } from '../../base/errors.ts';
+import { TorcError } from '../../base/errors.ts';
 import { withoutSecrets } from '../../base/masking.ts';
 import { counted } from '../../base/text.ts';
 import { writeOwnNewFile } from '../../base/trusted/shared.ts';
@@ -19,6 +19,7 @@ import { listPages } from '../input/list.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import type { LogEnds } from '../output/log-ends.ts';
 import { printResult } from '../output/output.ts';
+import { cannotWrite } from '../output/written-file.ts';
 import { doctorFindings } from './doctor.ts';
 import { analyze, jsonOf, textOf } from './logs-analyze.ts';
 
@@ -134,6 +135,6 @@ async function writeArchive(path: string, entries: readonly Entry[]): Promise<vo
   try {
     writeOwnNewFile(path, packed);
   } catch (error) {
-    throw new TorcError('usage', `cannot write ${path}: ${asTorcError(error).message}`, null, { cause: error });
+    throw cannotWrite(path, error);
   }
 }

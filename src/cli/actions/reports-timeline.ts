@@ -1,7 +1,7 @@
 /** `torc reports timeline` and `utilization`: when attempts ran, and how busy the nodes were. */
 import type { Api, ListRecord, Timeline, Utilization } from '../../api/contract.ts';
 import { limits } from '../../api/limits.ts';
-import { counted } from '../../base/text.ts';
+import { counted, shellWord } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
@@ -53,6 +53,7 @@ export async function reportTimeline(context: Context, key: string | null, optio
     };
     return { timeline: await api.call('timeline', request), name: await named(api, workflow_key) };
   });
+  noteNodes(context, timeline, options);
   noteBins(context, timeline, options, isText);
   await printReport(context, options, {
     value: timeline,
@@ -60,6 +61,16 @@ export async function reportTimeline(context: Context, key: string | null, optio
     text: () => timelineText(context, timeline),
     picture: () => timelinePicture(name, timeline),
   });
+}
+
+/** A node without workers may only be misspelled. */
+function noteNodes(context: Context, { workflow_key, num_workers, from }: Timeline, { node }: TimelineOptions): void {
+  if (node === undefined || num_workers > 0 || from === null) return;
+  const names = node.map((name) => shellWord(name)).join(' or ');
+  note(
+    context,
+    `no worker of workflow ${workflow_key} ran on ${names} then: ${context.torc} compute-nodes list -k ${workflow_key}`,
+  );
 }
 
 function noteBins(context: Context, { num_spans, bins }: Timeline, options: TimelineOptions, isText: boolean): void {

@@ -4,12 +4,7 @@ import { join } from 'node:path';
 import { readServerFile } from '../../api/server-file.ts';
 import { TorcError } from '../../base/errors.ts';
 import { metricsTokenPath } from '../../base/paths.ts';
-import {
-  createPrivateFile,
-  readPrivateFile,
-  refuseSharedFolder,
-  replacePrivateFile,
-} from '../../base/trusted/private.ts';
+import { readPrivateFile, refuseSharedFolder, replacePrivateFile } from '../../base/trusted/private.ts';
 import { newToken } from '../../server/http/tokens.ts';
 import { type Context, note } from '../context/context.ts';
 import { printResult } from '../output/output.ts';
@@ -25,8 +20,8 @@ export async function makeMetricsToken(context: Context, replaces: boolean): Pro
   const known = readPrivateFile(path);
   // the disk was full when an empty one was made
   const isKept = known !== null && known.trim() !== '' && !replaces;
-  if (!isKept && (replaces || known !== null)) replacePrivateFile(path, `${newToken()}\n`);
-  else if (!isKept) createPrivateFile(path, `${newToken()}\n`);
+  // another command may make one at the same time: the file then holds one of the two, and the server reads it each time
+  if (!isKept) replacePrivateFile(path, `${newToken()}\n`);
   const address = readServerFile(directory)?.addresses[0] ?? null;
   await printResult(context, { path, created: !isKept, address }, () => {
     const done = isKept ? 'the token already exists' : 'created a token';

@@ -1,14 +1,14 @@
 /** `torc hpc slurm generate`: a specification that asks for the allocations of its plan by itself. */
 import { existsSync } from 'node:fs';
-import { asTorcError, TorcError } from '../../base/errors.ts';
+import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
-import { writeNewFile } from '../../base/trusted/shared.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { type Context, note } from '../context/context.ts';
 import { writtenInto } from '../documents/planned-spec.ts';
 import { readWorkflow } from '../documents/read-spec.ts';
 import { printResult } from '../output/output.ts';
 import { cellText } from '../output/table.ts';
+import { writeNamedFile } from '../output/written-file.ts';
 import { noteReplacements } from '../plans/node-plan-notes.ts';
 import { configChoices, specParts } from '../plans/node-plan-parts.ts';
 import { type NodePlanOptions, planOfWorkflow } from './slurm-plan.ts';
@@ -36,13 +36,7 @@ export async function generateSpec(context: Context, path: string, options: Gene
     await context.terminal.out(text);
     return;
   }
-  try {
-    writeNewFile(options.output, text);
-  } catch (error) {
-    throw new TorcError('usage', `cannot write ${options.output}: ${asTorcError(error).message}`, null, {
-      cause: error,
-    });
-  }
+  writeNamedFile(options.output, text);
   const value = { output: options.output, ...plan };
   await printResult(context, value, () => {
     const what = counted(plan.allocations.length, 'Slurm config');

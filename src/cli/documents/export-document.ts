@@ -10,13 +10,14 @@ import {
   type Request,
   type WorkflowShown,
 } from '../../api/contract.ts';
-import { asTorcError, TorcError } from '../../base/errors.ts';
+import { TorcError } from '../../base/errors.ts';
 import { jsonText } from '../../base/exact-json.ts';
 import { type NewFile, newFile } from '../../base/trusted/shared.ts';
 import { secretNames, shownEnvironment } from '../../model/launch.ts';
 import { exportFormat, exportVersion } from '../../model/spec/export.ts';
 import type { Context } from '../context/context.ts';
 import { listPages } from '../input/list.ts';
+import { cannotWrite } from '../output/written-file.ts';
 import {
   actionSpec,
   type Dependence,
@@ -259,8 +260,7 @@ export async function writePieces(context: Context, path: string | null, pieces:
     file.finish();
   } catch (error) {
     file?.discard();
-    if (error instanceof TorcError) throw error;
-    throw new TorcError('usage', `cannot write ${path}: ${asTorcError(error).message}`, null, { cause: error });
+    throw cannotWrite(path, error);
   }
 }
 

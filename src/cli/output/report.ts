@@ -1,12 +1,11 @@
 /** How reports are printed: as text, CSV, JSON or a picture, on stdout or into a file. */
 import type { ListRecord } from '../../api/contract.ts';
-import { asTorcError, TorcError } from '../../base/errors.ts';
 import { jsonText } from '../../base/exact-json.ts';
-import { writeNewFile } from '../../base/trusted/shared.ts';
 import { type Context, note } from '../context/context.ts';
 import { csvLine } from './csv.ts';
 import { type ReportFormat, type ReportOptions, reportFormat } from './report-format.ts';
 import { type Picture, svgFile } from './svg.ts';
+import { writeNamedFile } from './written-file.ts';
 
 /** What a report consists of; only what is printed is made. */
 export interface Report {
@@ -36,10 +35,6 @@ function textOf(format: ReportFormat, { value, csv, text, picture }: Report): st
 
 /** Writes a file that a person named, and says so. */
 export function writeReport(context: Context, path: string, text: string): void {
-  try {
-    writeNewFile(path, text);
-  } catch (error) {
-    throw new TorcError('usage', `cannot write ${path}: ${asTorcError(error).message}`, null, { cause: error });
-  }
+  writeNamedFile(path, text);
   note(context, `wrote ${path}`);
 }
