@@ -103,6 +103,10 @@ export const workflowStatusReply = () =>
         slurm_reason: z.string().nullable(),
       }),
     ),
+    /** Those that have run for some minutes without a word of a worker; at most 20. */
+    allocations_without_worker: z.array(
+      z.strictObject({ allocation_key: key, name: z.string(), slurm_job_id: z.string(), running_since: z.string() }),
+    ),
     /** Null for a workflow that asks for no nodes by itself. */
     autoscaler: autoscaler().nullable(),
   });

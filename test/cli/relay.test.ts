@@ -122,6 +122,13 @@ test('without a relay a worker says which addresses it tried and why each failed
   const whyJson = await fromElsewhere(cut, '-F', 'json', 'why', '1');
   const { unreached_workers } = JSON.parse(whyJson.stdout) as { unreached_workers: unknown[] };
   expect(unreached_workers).toMatchObject([{ slurm_job_id, workflow_key: '1', problem, relay_problem: null }]);
+  const status = await fromElsewhere(cut, 'status', '1');
+  expect(status.stdout).toContain(`(Slurm job ${slurm_job_id}) has no connection: the server on elsewhere`);
+  expect(status.stdout).toMatch(/^not heard from:\n {2}The worker .*\n {4}.* server start --daemon --relay slurm\n/m);
+  const statusJson = await fromElsewhere(cut, '-F', 'json', 'status', '1');
+  expect(JSON.parse(statusJson.stdout)).toMatchObject({ unreached_workers, allocations_without_worker: [] });
+  const all = await fromElsewhere(cut, 'status');
+  expect(all.stderr).toMatch(/1 worker of workflow 1 has no connection to the server: .* status 1\n/);
   const doctor = await fromElsewhere(cut, 'doctor');
   expect(doctor.stdout).toMatch(/^warning +network +The worker on .* has no connection/m);
 

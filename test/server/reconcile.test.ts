@@ -129,6 +129,20 @@ async function events(type: string): Promise<unknown[]> {
 
 const occupying = (): unknown => service.db.get('SELECT count(*) AS n FROM attempts WHERE is_occupying = 1')?.n;
 
+it('an allocation that has run for minutes without a word of a worker is named until one reports', async () => {
+  const [silent, queuedOne] = (await allocate(['7', '8'])) as [string, string];
+  const unheard = async () => (await service.call('workflow_status', { workflow_key: key })).allocations_without_worker;
+  machine.slurm.queue = [queued('7', 'alloc 7', 'RUNNING'), queued('8', 'alloc 8', 'PENDING')];
+  await look();
+  expect(await unheard()).toEqual([]);
+  clock.stall(3 * 60_000);
+  const named = { allocation_key: silent, name: 'alloc 7', slurm_job_id: '7', running_since: expect.any(String) };
+  expect(await unheard()).toEqual([named]);
+  await join('7', silent);
+  expect(await unheard()).toEqual([]);
+  expect(queuedOne).not.toBe(silent);
+});
+
 describe('an allocation that ended', () => {
   it('orphans the jobs that its worker left, with the reason, and frees the worker', async () => {
     await running();

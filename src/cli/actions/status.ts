@@ -9,6 +9,7 @@ import { failuresValue, readFailures } from '../output/failures.ts';
 import { printResult } from '../output/output.ts';
 import { statusPage } from '../output/status-page.ts';
 import { type Look, statusTable } from '../output/status-table.ts';
+import { unheardWorkers, unreachedOf, unreachedWorkers } from '../output/unreached.ts';
 
 export interface StatusOptions {
   limit?: number;
@@ -40,14 +41,26 @@ async function showTable(context: Context, api: Api, keys: string[] | null, limi
   await printResult(context, value, () => (workflows.length === 0 ? '' : statusTable(workflows, lookOf(context))));
   const what = context.userOption === null ? 'workflow' : `workflow of ${context.userOption}`;
   if (workflows.length === 0) note(context, `no ${what} in ${context.directory}: ${context.torc} run SPEC`);
+  const listed = new Set(workflows.map(({ workflow_key }) => workflow_key));
+  const unreached = unreachedWorkers(context.directory, context.clock.now());
+  for (const key of new Set(unreached.map(({ workflow_key }) => workflow_key))) {
+    if (!listed.has(key)) continue;
+    const count = unreached.filter(({ workflow_key }) => workflow_key === key).length;
+    const has = count === 1 ? 'has' : 'have';
+    const words = `${counted(count, 'worker')} of workflow ${key} ${has} no connection to the server`;
+    note(context, `${words}: ${context.torc} status ${key}`, 'warning');
+  }
   if (more) note(context, `the newest ${counted(workflows.length, 'workflow')}; more with -l`);
 }
 
 async function showPage(context: Context, api: Api, workflow_key: string): Promise<void> {
   const page = await api.call('workflow_status', { workflow_key });
   const failures = await readFailures(context, api, page.failures);
-  const { workflow, is_served, workers, allocations } = page;
-  const value = { ...workflow, is_served, workers, allocations, ...failuresValue(failures) };
-  const parts = { page, failures, now: context.clock.now() };
+  const { workflow, is_served, workers, allocations, allocations_without_worker } = page;
+  const now = context.clock.now();
+  const unreached_workers = unreachedOf(context.directory, workflow_key, now);
+  const network = { allocations_without_worker, unreached_workers };
+  const value = { ...workflow, is_served, workers, allocations, ...network, ...failuresValue(failures) };
+  const parts = { page, failures, now, unheard: unheardWorkers(context, page, unreached_workers, now) };
   await printResult(context, value, () => statusPage(context, parts, lookOf(context)));
 }

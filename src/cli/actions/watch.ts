@@ -1,5 +1,5 @@
 /** `torc watch` and `torc wait`: until the runs of workflows have ended, with and without showing how they go. */
-import type { Api, StatusReply, WorkflowStatusReply } from '../../api/contract.ts';
+import type { Api, StatusReply } from '../../api/contract.ts';
 import { exitCodes, TorcError } from '../../base/errors.ts';
 import { jsonText } from '../../base/exact-json.ts';
 import { type Followed, followStatus, hasEnded, type Seen } from '../connection/follow-status.ts';
@@ -10,8 +10,9 @@ import { type RecoveryOptions, recoverySettings, setRecoveries } from '../input/
 import { chooseWorkflows } from '../input/workflow-key.ts';
 import { type Failures, failureColumns, failuresText, readFailures } from '../output/failures.ts';
 import { LackNotes, standstill } from '../output/standstill.ts';
-import { nextCommands, statusPage } from '../output/status-page.ts';
+import { nextCommands, type PageParts, statusPage } from '../output/status-page.ts';
 import { type Look, statusTable } from '../output/status-table.ts';
+import { unheardWorkers, unreachedOf } from '../output/unreached.ts';
 import { changeLine, changeText, exitCodeOfAll, recoveryWait, screenLines } from '../output/watch-lines.ts';
 import { recoverHere } from './recover-here.ts';
 
@@ -21,7 +22,7 @@ export interface WaitOptions {
 }
 
 /** The page of the only workflow that is watched; null of several. */
-export type Page = { page: WorkflowStatusReply; failures: Failures } | null;
+export type Page = Pick<PageParts, 'page' | 'failures' | 'unheard'> | null;
 
 const onTerminalMs = 200;
 const inPipeMs = 1000;
@@ -240,6 +241,8 @@ export function pageReader(context: Context, keys: readonly string[]): (api: Api
     const page = await api.call('workflow_status', { workflow_key: only });
     const id = jsonText(page.failures);
     if (known?.id !== id) known = { id, failures: await readFailures(context, api, page.failures) };
-    return { page, failures: known.failures };
+    const now = context.clock.now();
+    const unheard = unheardWorkers(context, page, unreachedOf(context.directory, only, now), now);
+    return { page, failures: known.failures, unheard };
   };
 }

@@ -5,6 +5,7 @@ import { visible } from '../../base/text.ts';
 import type { Reason } from '../../model/decide/reason.ts';
 import { type Context, note } from '../context/context.ts';
 import { reasonHelp } from './reason-help.ts';
+import { helpOfUnreached, unreachedOf, unreachedText } from './unreached.ts';
 
 /** Reasons that last until somebody does something. */
 const lasting: ReadonlySet<Reason['code']> = new Set<Reason['code']>([
@@ -71,6 +72,11 @@ export class LackNotes {
 
   #say(id: string, line: StatusLine): void {
     this.#said.add(id);
+    const { clock, directory, torc } = this.#context;
+    for (const worker of unreachedOf(directory, line.workflow_key, clock.now())) {
+      const help = helpOfUnreached(torc, worker).join(', or ');
+      note(this.#context, `workflow ${line.workflow_key}: ${visible(unreachedText(worker))} ${help}`, 'warning');
+    }
     const [first] = line.held_back;
     const commands = helpOf(this.#context, line, first);
     const help = commands.length === 0 ? '' : `: ${commands.join(', or ')}`;

@@ -9,11 +9,13 @@ import { withLocalInstants } from './local-time.ts';
 import { reasonHelp } from './reason-help.ts';
 import { bar, type Look } from './status-table.ts';
 import { factLines } from './table.ts';
+import type { UnheardWorker } from './unreached.ts';
 import { fitWidth } from './width.ts';
 
 const widestBar = 60;
 const mostHeldBack = 5;
 const mostHosts = 4;
+const mostUnheard = 3;
 
 type Fact = [name: string, value: string | number];
 
@@ -22,13 +24,15 @@ export interface PageParts {
   failures: Failures;
   /** Milliseconds UTC. */
   now: number;
+  /** Workers of which the server has not heard. */
+  unheard: readonly UnheardWorker[];
   /** Whether it is being watched already. */
   isWatched?: boolean;
 }
 
 export function statusPage(
   context: Pick<Context, 'torc'>,
-  { page, failures, now, isWatched = false }: PageParts,
+  { page, failures, now, unheard, isWatched = false }: PageParts,
   look: Look,
 ): string {
   const { workflow, is_served } = page;
@@ -43,6 +47,7 @@ export function statusPage(
     headLines(workflow, look),
     factLines(facts),
     heldBackText(context, workflow, { ...look, now }),
+    unheardText(unheard, look),
     failuresText(context, workflow.workflow_key, failures, look.columns),
     isWatched && !workflow.has_ended ? '' : nextText(context, workflow, failures),
   ].join('');
@@ -140,6 +145,15 @@ function heldBackText(
     ]);
   const more = held_back.length > mostHeldBack ? [`  .. and ${held_back.length - mostHeldBack} more reasons`] : [];
   return `\nheld back:\n${[...lines, ...more].join('\n')}\n`;
+}
+
+function unheardText(workers: readonly UnheardWorker[], { columns }: Look): string {
+  if (workers.length === 0) return '';
+  const lines = workers
+    .slice(0, mostUnheard)
+    .flatMap(({ text, help }) => [fitWidth(`  ${visible(text)}`, columns), ...help.map((command) => `    ${command}`)]);
+  const more = workers.length > mostUnheard ? [`  .. and ${workers.length - mostUnheard} more workers`] : [];
+  return `\nnot heard from:\n${[...lines, ...more].join('\n')}\n`;
 }
 
 function nextText({ torc }: Pick<Context, 'torc'>, line: StatusLine, failures: Failures): string {

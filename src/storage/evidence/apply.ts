@@ -129,12 +129,15 @@ function storeAllocation(tx: Transaction, allocationKey: number, answer: SlurmEv
   const isGivenUp = isLongAbsent && (answer.isForgotten || allocation.status !== 'submitted');
   const isAbsentForGood = absentSince !== null && (end !== null || isGivenUp);
   const isOver = queue !== null && ((queue.presence === 'final' && end !== null) || isAbsentForGood);
+  const knownSince = allocation.evidence.runningSinceMs ?? null;
   const stored: StoredEvidence = {
     ends,
     memoryWords: answer.memoryWords ?? allocation.evidence.memoryWords,
     problems: answer.problems,
     isSettled: isOver,
     submitTimeMs: answer.submitTimeMs ?? allocation.evidence.submitTimeMs ?? null,
+    runningSinceMs:
+      queue === null ? knownSince : queue.state === 'RUNNING' ? ((isNewStart ? null : knownSince) ?? at) : null,
   };
   const state = isOver && end !== null ? end.state : (queue?.state ?? allocation.slurmState);
   const reason = isOver && end !== null ? end.reason : queue === null ? allocation.slurmReason : queue.reason;

@@ -14,6 +14,8 @@ export interface StoredEvidence {
   isSettled: boolean;
   /** Slurm's own submit time when it was last seen. */
   submitTimeMs?: number | null;
+  /** When it was first seen running, with this restart count; null while it does not run. */
+  runningSinceMs?: number | null;
 }
 
 export interface OpenAllocation {

@@ -14,6 +14,9 @@ import { recentPace } from './pace.ts';
 const namedJobs = 100;
 const mostGroups = 100;
 const mostWorkers = 100;
+/** A worker reports within seconds of the start of its allocation, on a slow file system within a minute. */
+const silentStartMs = 3 * 60_000;
+const mostSilentStarts = 20;
 
 /** `isServed`: whether this process answers workers. Throws TorcError 'not_found' for an unknown key. */
 export function readStatus(
@@ -141,7 +144,25 @@ export function readWorkflowStatus(
     failures: [...lostJobs(tx, workflowKey, workflow.num_lost), ...failedJobs(tx, workflowKey, workflow.num_failed)],
     workers: workersOf(tx, workflowKey),
     allocations: countAllocations(tx, workflowKey),
+    allocations_without_worker: silentStarts(tx, workflowKey),
   };
+}
+
+/** A worker that registers makes its allocation `running`, whatever Slurm has said before. */
+function silentStarts(tx: Transaction, workflowKey: number): Reply<'workflow_status'>['allocations_without_worker'] {
+  return tx.db
+    .all<{ key: number; name: string; slurm_job_id: string; started_at: number }>(
+      `SELECT allocation_key AS key, name, slurm_job_id, evidence ->> '$.runningSinceMs' AS started_at FROM allocations
+       WHERE workflow_key = ? AND status = 'submitted' AND slurm_job_id IS NOT NULL
+         AND evidence ->> '$.runningSinceMs' <= ?
+       ORDER BY allocation_key LIMIT ?`,
+      workflowKey,
+      tx.now - silentStartMs,
+      mostSilentStarts,
+    )
+    .map(({ key, name, slurm_job_id, started_at }) => {
+      return { allocation_key: String(key), name, slurm_job_id, running_since: isoInstant(started_at) ?? '' };
+    });
 }
 
 function failedJobs(tx: Transaction, workflowKey: number, numFailed: number): FailureGroup[] {
