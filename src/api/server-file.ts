@@ -5,6 +5,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemCode, TorcError } from '../base/errors.ts';
+import { fullWords } from '../base/full-disk.ts';
 import { readPrivateFile, refuseSharedFolder, replacePrivateFile } from '../base/trusted/private.ts';
 
 export interface ServerFile {
@@ -38,10 +39,11 @@ export function readServerFile(directory: string): ServerFile | null {
     if (error instanceof TorcError) throw error;
     const code = systemCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+    const failing = fullWords(code, directory);
     throw new TorcError(
       'unreachable',
-      `cannot read ${path} (${code})`,
-      'Check that you own the server directory, or choose another with --dir.',
+      failing === null ? `cannot read ${path} (${code})` : `cannot read ${path}: ${failing.problem}`,
+      failing?.advice ?? 'Check that you own the server directory, or choose another with --dir.',
     );
   }
   if (text === null) return null;

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 
 /** A larger directory is not looked into. */
 const mostEntries = 5000;
+/** What NFS calls a file that was removed while somebody had it open; it goes away by itself. */
+const removedName = /^\.nfs[0-9a-f]{24}$/;
 
 /**
  * SHA-256 as hex over the names, kinds, sizes and modification times of everything below a directory; links are not
@@ -15,7 +17,7 @@ export async function directoryDigest(path: string): Promise<string | null> {
   const open = [''];
   let count = 0;
   for (let below = open.pop(); below !== undefined; below = open.pop()) {
-    const names = (await readdir(join(path, below))).sort();
+    const names = (await readdir(join(path, below))).filter((name) => !removedName.test(name)).sort();
     count += names.length;
     if (count > mostEntries) return null;
     for (const name of names) {

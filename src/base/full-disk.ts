@@ -1,5 +1,13 @@
 /** Why a file system takes nothing more, in words: the person's quota, the disk, its server. */
 
+/** Of a network file system that may answer again: then nothing is known of what is in it. */
+const passing: ReadonlySet<string | null> = new Set(['EIO', 'ESTALE', 'ETIMEDOUT']);
+
+/** Whether a system's code says that a file system fails, and not what is in it. */
+export function isFileSystemFailure(code: string | null): boolean {
+  return passing.has(code);
+}
+
 /** What a system's code says about the file system of a folder, and what to do; null for a code of another kind. */
 export function fullWords(code: string | null, folder: string): { problem: string; advice: string } | null {
   switch (code) {
@@ -19,6 +27,13 @@ export function fullWords(code: string | null, folder: string): { problem: strin
       return {
         problem: `the file system of ${folder} was replaced on its server (ESTALE)`,
         advice: 'Ask your administrators to mount it again.',
+      };
+    case 'EIO':
+    case 'ETIMEDOUT':
+      return {
+        problem: `the file system of ${folder} fails or does not answer (${code})`,
+        advice:
+          'Ask your administrators what has happened to it; an NFS that is mounted soft fails where one that is mounted hard waits.',
       };
     default:
       return null;

@@ -60,16 +60,7 @@ export async function runServer(options: DaemonOptions): Promise<void> {
     if (idleMs !== null) {
       const timer = setInterval(
         () => {
-          const isNeeded =
-            service.silentMs < idleMs ||
-            serving.numViewers > 0 ||
-            countActiveComputeNodes(service.view, null) > 0 ||
-            countOpenAllocations(service.view) > 0 ||
-            countOpenFirings(service.view, null) > 0 ||
-            countOpenMessages(service.view, null) > 0 ||
-            nextDueAt(service.view) !== null ||
-            hasOpenTicks(service.view);
-          if (!isNeeded) resolve('idle');
+          if (service.silentMs >= idleMs && serving.numViewers === 0 && !hasWork(service)) resolve('idle');
         },
         Math.min(idleCheckMs, idleMs),
       );
@@ -83,6 +74,23 @@ export async function runServer(options: DaemonOptions): Promise<void> {
   await service.close();
   log.info({ reason }, 'ended');
   if (service.isLost) throw await service.lost;
+}
+
+/** Whether anything is under way or to come; also while the database cannot be read. */
+function hasWork({ view, info }: Service): boolean {
+  try {
+    return (
+      countActiveComputeNodes(view, null) > 0 ||
+      countOpenAllocations(view) > 0 ||
+      countOpenFirings(view, null) > 0 ||
+      countOpenMessages(view, null) > 0 ||
+      nextDueAt(view) !== null ||
+      hasOpenTicks(view)
+    );
+  } catch (error) {
+    info.log.error({ err: error }, 'whether there is work cannot be read');
+    return true;
+  }
 }
 
 async function openWhenFree(directory: string, log: Log): Promise<Service> {

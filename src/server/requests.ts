@@ -111,6 +111,10 @@ export function explainMember(error: unknown): unknown {
   if (code.startsWith('SQLITE_CONSTRAINT')) {
     return new TorcError('conflict', `the database refused it: ${words}`, null, { cause: error });
   }
+  if (code.startsWith('SQLITE_IOERR')) {
+    const hint = 'The server opens it again and then continues. Look at its file system: torc doctor';
+    return new TorcError('unreachable', `the database could not be read: ${words}`, hint, { cause: error });
+  }
   if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') {
     const hint = 'Run torc server check to see what is wrong, then restore a backup: torc server restore FILE';
     return new TorcError('unusable', `the database is damaged: ${words}`, hint, { cause: error });

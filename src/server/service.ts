@@ -20,6 +20,7 @@ import { LastHeard } from './exchange/last-heard.ts';
 import { refuseOtherDatabase } from './exchange/other-database.ts';
 import { highestEpoch, noteEpoch, seenEpoch } from './owner/epoch-file.ts';
 import { type Ownership, takenBy } from './owner/ownership.ts';
+import { Reopening } from './owner/reopening.ts';
 import type { checkedRequest } from './request-check.ts';
 import { isRead, Requests } from './requests.ts';
 
@@ -41,6 +42,7 @@ export class Service implements ServerContext {
   /** Resolves when another process has taken over the database: this one gives no more answers and must end. */
   readonly lost: Promise<TorcError>;
   readonly #ownership: Ownership;
+  readonly #reopening: Reopening;
   #tellLost: (error: TorcError) => void = () => {};
   #loss: TorcError | null = null;
   readonly #exchange: Exchange;
@@ -94,6 +96,7 @@ export class Service implements ServerContext {
       this.#tellLost = resolve;
     });
     this.#ownership = ownership;
+    this.#reopening = new Reopening(db, clock, info.log);
     ownership.watch({ lost: (why) => this.#lose(why), away: (text) => this.onAway(text) });
   }
 
@@ -144,6 +147,7 @@ export class Service implements ServerContext {
     this.#lastContact = this.clock.monotonic();
     if (!this.db.isOpen) this.startAfresh();
     if (this.isLost) throw await this.lost;
+    this.#reopening.refuseClosed();
     const parsed = check === null ? request : check(endpoint, request);
     const reply =
       endpoint === 'exchange'
@@ -198,6 +202,7 @@ export class Service implements ServerContext {
     // another host may have the directory under its new name
     const problem = this.#ownership.isAway ? this.#whyUnconfirmed() : null;
     if (problem !== null) throw problem;
+    this.#reopening.refuseClosed();
     inTransaction(this.db, this.clock.now(), work);
   }
 
@@ -247,19 +252,16 @@ export class Service implements ServerContext {
   }
 
   /**
-   * Drops what is in memory and opens the database again, because an I/O error makes memory unreliable. If that fails,
-   * the next request tries again. A database of another owner is left alone: the takeover may have caused the error.
+   * Drops what is in memory and opens the database again, because an I/O error makes memory unreliable. If that fails, a
+   * later request tries again. A database of another owner is left alone: the takeover may have caused the error.
    */
   startAfresh(): void {
-    this.#whyUnconfirmed();
-    if (this.#loss !== null) return;
-    this.#exchange.drop(new TorcError('unreachable', 'the database is being reopened', 'Try again in a moment.'));
-    try {
-      this.db.reopen();
-      this.info.log.warn({}, 'the database was reopened after an I/O error');
-    } catch (error) {
-      this.info.log.error({ err: error }, 'the database cannot be reopened');
-    }
+    this.#reopening.try(() => {
+      this.#whyUnconfirmed();
+      if (this.#loss !== null) return false;
+      this.#exchange.drop(new TorcError('unreachable', 'the database is being reopened', 'Try again in a moment.'));
+      return true;
+    });
   }
 
   #settleLeftoverProcesses(facts: readonly Fact[]): void {

@@ -10,6 +10,7 @@ import { openClient } from '../../src/api/client.ts';
 import type { Api } from '../../src/api/contract.ts';
 import { readSpool } from '../../src/api/spool.ts';
 import { systemClock } from '../../src/base/clock.ts';
+import { TorcError } from '../../src/base/errors.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { openService } from '../../src/server/open.ts';
 import { type Serving, serve } from '../../src/server/serve.ts';
@@ -154,6 +155,43 @@ it('after an I/O error nobody is confirmed, and the database is reopened', async
   expect((await worker.finish(attempt)).jobs).toHaveLength(1);
   expect(await rows(client, 'results', key)).toHaveLength(1);
   expect(statSync(join(directory, 'holder.json')).isFile()).toBe(true);
+});
+
+it('while the database cannot be opened again everybody is told so, and the server goes on when it can', async () => {
+  await start();
+  const { key, worker, attempt } = await working();
+  breakCommit();
+  const reopen = vi.spyOn(service.db, 'reopen').mockImplementation(() => {
+    service.db.close();
+    throw new TorcError('unusable', 'the file system fails');
+  });
+  await expect(worker.finish(attempt)).rejects.toMatchObject({ code: 'no_space' });
+  const closed = 'the database cannot be opened after an error of its file system: the file system fails';
+  const refused = { code: 'unreachable', message: closed, hint: expect.stringContaining('torc doctor') };
+  await expect(worker.finish(attempt)).rejects.toMatchObject(refused);
+  await expect(client.call('workflow_status', { workflow_key: key })).rejects.toMatchObject(refused);
+  await expect(service.write(() => {})).rejects.toMatchObject(refused);
+  reopen.mockRestore();
+  await vi.waitUntil(() => client.call('workflow_status', { workflow_key: key }).catch(() => null));
+  await worker.finish(attempt);
+  expect(await rows(client, 'results', key)).toHaveLength(1);
+  expect(service.isLost).toBe(false);
+});
+
+it('an I/O error while reading is no bug, and the database is reopened', async () => {
+  await start();
+  const { key } = await working();
+  const get = vi.spyOn(service.db, 'get').mockImplementationOnce(() => {
+    throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR_READ' });
+  });
+  const reopen = vi.spyOn(service.db, 'reopen');
+  await expect(client.call('workflow_status', { workflow_key: key })).rejects.toMatchObject({
+    code: 'unreachable',
+    message: 'the database could not be read: disk I/O error',
+  });
+  expect(reopen).toHaveBeenCalledOnce();
+  get.mockRestore();
+  expect(await statuses(client, key)).toEqual({ a: 'submitted_pending', b: 'blocked' });
 });
 
 function exchangeOf(worker: TestWorker, attempt: number) {

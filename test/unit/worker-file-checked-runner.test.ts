@@ -202,14 +202,32 @@ describe('the end of a job', () => {
     }
   });
 
-  it('does not count unreadable outputs as a success, and says why', async () => {
-    const { start, end, ends, pass } = world({ look: async () => ({ kind: 'unknown', code: 'EIO' }) });
+  it.each([
+    ['EACCES', 2_000],
+    ['EIO', 30_000],
+    ['ESTALE', 30_000],
+  ])('does not count outputs that cannot be looked at as a success, and says why: %s after %i ms', async (code, ms) => {
+    const { start, end, ends, pass } = world({ look: async () => ({ kind: 'unknown', code }) });
     await start(output);
     await end(0);
-    await pass(2_000);
-    expect(ends[0]?.end.cause).toBe('missing_output');
-    expect(ends[0]?.end.detail).toContain('"/work dir/out" (EIO)');
+    await pass(ms - 1);
+    expect(ends).toEqual([]);
+    await pass(1);
+    const detail = `it ended with 0 but has a declared output that cannot be looked at: "/work dir/out" (${code})`;
+    expect(ends[0]?.end).toMatchObject({ cause: 'missing_output', detail });
     expect(ends[0]?.files).toBeUndefined();
+  });
+
+  it('waits for a file system that fails for a while', async () => {
+    let seen: SeenFile = { kind: 'unknown', code: 'EIO' };
+    const { start, end, ends, pass } = world({ look: async () => seen });
+    await start(output);
+    await end(0);
+    await pass(10_000);
+    expect(ends).toEqual([]);
+    seen = there(3);
+    await pass(20_000);
+    expect(ends[0]?.end).toMatchObject({ returnCode: 0, detail: null });
   });
 
   it('is reported without a hash that takes too long', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { shortageOf } from '../../src/worker/processes/spawner.ts';
 import { Shortage } from '../../src/worker/shortage.ts';
 
 describe('a node that cannot start more jobs', () => {
@@ -51,4 +52,12 @@ describe('a node that cannot start more jobs', () => {
       shortage.note(dueMs, 0, 60, dueMs);
     }
   });
+});
+
+it('is what a failed start says about the node, and not what it says about the job', () => {
+  expect(shortageOf('EAGAIN', 'why')).toBe('no more processes (why)');
+  for (const code of ['EIO', 'ESTALE', 'ETIMEDOUT']) {
+    expect(shortageOf(code, 'why')).toBe('no access to its files (why)');
+  }
+  for (const code of ['ENOENT', 'EACCES', 'E2BIG', null]) expect(shortageOf(code, 'why')).toBe(null);
 });

@@ -90,8 +90,11 @@ function byOwner(uid: number): string {
 export function explainDirectory(error: unknown, directory: string): unknown {
   const code = systemCode(error);
   if (error instanceof TorcError || code === null) return error;
-  const full = code === 'ENOSPC' || code === 'EDQUOT' ? fullWords(code, directory) : null;
-  if (full !== null) return new TorcError('no_space', full.problem, `${full.advice} Then try again.`);
+  const full = fullWords(code, directory);
+  if (full !== null) {
+    const isFull = code === 'ENOSPC' || code === 'EDQUOT';
+    return new TorcError(isFull ? 'no_space' : 'unusable', full.problem, `${full.advice} Then try again.`);
+  }
   return new TorcError(
     'unusable',
     `cannot use the server directory ${directory} (${code})`,

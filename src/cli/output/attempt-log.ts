@@ -168,6 +168,9 @@ export class AttemptLog {
       const text = this.#member[stream];
       const start = from(text.length);
       return text.subarray(start, start + mostBytes);
+    } catch (error) {
+      if (isAbsence(error)) return null;
+      throw error;
     } finally {
       closeSync(file);
     }
@@ -200,12 +203,17 @@ function lastLines(text: Buffer, numLines: number): number {
   return numLines === 0 ? text.length : at + 1;
 }
 
+/** Whether a file is not there, or not yet. ESTALE: another host has removed it since this one opened it or its folder. */
+export function isAbsence(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR', 'ESTALE'].includes(systemCode(error) ?? '');
+}
+
 /** Null when the file does not exist, or not yet. */
 function openFile(path: string): number | null {
   try {
     return openRegularFile(path);
   } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return null;
+    if (isAbsence(error)) return null;
     throw new TorcError('not_found', `cannot read ${path}: ${systemCode(error)}`, null, { cause: error });
   }
 }

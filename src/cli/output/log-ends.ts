@@ -2,7 +2,7 @@
 import { type Api, type JobOutputs, limits, type Request } from '../../api/contract.ts';
 import { systemCode, TorcError } from '../../base/errors.ts';
 import { readEnd } from '../../base/trusted/shared-async.ts';
-import { AttemptLog, type Stream } from './attempt-log.ts';
+import { AttemptLog, isAbsence, type Stream } from './attempt-log.ts';
 
 /**
  * Where files are in memory or on a local disk, reading one after the other takes a sixth of the processor time. A file
@@ -95,8 +95,7 @@ const endLater: ReadEnd = async (log, stream, mostBytes) => {
   try {
     return await readEnd(path, mostBytes);
   } catch (error) {
-    const code = systemCode(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-    throw new TorcError('not_found', `cannot read ${path}: ${code}`, null, { cause: error });
+    if (isAbsence(error)) return null;
+    throw new TorcError('not_found', `cannot read ${path}: ${systemCode(error)}`, null, { cause: error });
   }
 };

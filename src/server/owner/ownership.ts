@@ -137,8 +137,13 @@ export class Ownership {
   release(): void {
     this.#cancelTimer();
     if (!this.#mayBeKept()) return;
-    rmSync(heartbeatPath(this.#directory), { force: true });
-    rmSync(holderPath(this.#directory), { force: true });
+    try {
+      rmSync(heartbeatPath(this.#directory), { force: true });
+      rmSync(holderPath(this.#directory), { force: true });
+    } catch (error) {
+      // a file system that fails keeps them; the next process sees that this one is gone
+      if (systemCode(error) === null) throw error;
+    }
   }
 }
 

@@ -192,7 +192,8 @@ function openExclusive(path: string, schema: string): Sqlite.Database {
   let sqlite: Sqlite.Database | undefined;
   try {
     dropStrayLog(path);
-    sqlite = openSqlite(path, { timeout: 0 });
+    // it was made before; where another file system has come into the place of its own, there is none to be made
+    sqlite = openSqlite(path, { timeout: 0, fileMustExist: true });
     sqlite.pragma('locking_mode = EXCLUSIVE');
     // before anything is written: another program's file stays as it is
     refuseForeignSchema(sqlite, path, schema);

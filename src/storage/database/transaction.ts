@@ -209,6 +209,7 @@ export class TransactionLost extends Error {
 
 /** Runs `work` in one durable transaction; rolls back and rethrows when it throws. */
 export function inTransaction<T>(db: Database, now: number, work: (tx: Transaction) => T): T {
+  const beganMs = performance.now();
   db.run('BEGIN IMMEDIATE');
   try {
     const tx = new Transaction(db, now);
@@ -222,9 +223,13 @@ export function inTransaction<T>(db: Database, now: number, work: (tx: Transacti
   } catch (error) {
     db.mirrors.rolledBack();
     rollBack(db);
-    throw explainWrite(error, dirname(db.path));
+    const isSlow = performance.now() - beganMs > mostAnswerMs;
+    throw explainWrite(error, dirname(db.path), isSlow);
   }
 }
+
+/** A file system that took longer than this to fail is not tried again: this process would stand still as long once more. */
+const mostAnswerMs = 2_000;
 
 function rollBack(db: Database): void {
   if (!db.isInTransaction) return;
@@ -235,13 +240,13 @@ function rollBack(db: Database): void {
   }
 }
 
-function explainWrite(error: unknown, directory: string): unknown {
+function explainWrite(error: unknown, directory: string, isSlow: boolean): unknown {
   const cause = error instanceof TransactionLost ? error.cause : error;
   const code = systemCode(cause) ?? '';
   const words = cause instanceof Error ? cause.message : 'the transaction was rolled back';
   if (code.startsWith('SQLITE_IOERR')) {
     // SQLite does not say which error of the system it had
-    const why = fullWords(writeProblem(directory), directory);
+    const why = fullWords(isSlow ? 'ETIMEDOUT' : writeProblem(directory), directory);
     return new TorcError(
       'no_space',
       why === null

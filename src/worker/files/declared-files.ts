@@ -4,13 +4,17 @@
 import { dirname, resolve } from 'node:path';
 import type { AssignedFile, FileState } from '../../api/contract.ts';
 import type { Clock } from '../../base/clock.ts';
+import { isFileSystemFailure } from '../../base/full-disk.ts';
 import { TimeBudget } from '../../base/time-budget.ts';
 import type { FileReader, SeenFile } from './file-reader.ts';
 
 /** For one job; more would not fit into a request. Outputs come first. */
 const mostStates = 20_000;
-/** Network file systems remember for a while that a file was absent. */
-const missingLimits = { longestMs: 2_000, firstWaitMs: 50 };
+/**
+ * Network file systems remember for a while that a file was absent, and may fail for a while: then nothing is known about
+ * the file.
+ */
+const missingLimits = { longestMs: 2_000, firstWaitMs: 50, unknownMs: 30_000 };
 const lookLimits = { longestMs: 30_000, hurriedMs: 200 };
 const hashLimits = { longestMs: 5_000, hurriedMs: 100 };
 const namedAtMost = 3;
@@ -67,9 +71,7 @@ export class DeclaredFiles {
     const beforeUs = this.#beganUs - clockSkewUs;
     const untouched = this.#outputs.filter(({ seen }) => seen?.kind === 'there' && isBefore(seen.changedUs, beforeUs));
     if (untouched.length === 0) return null;
-    const named = untouched.slice(0, namedAtMost).map(({ path }) => JSON.stringify(path));
-    const more = untouched.length > namedAtMost ? ` and ${untouched.length - namedAtMost} more` : '';
-    return `its declared output ${named.join(', ')}${more}, which was there before`;
+    return `its declared output ${namesOf(untouched)}, which was there before`;
   }
 
   /** Works in the background; a file that changes meanwhile has no hash. */
@@ -85,21 +87,23 @@ export class DeclaredFiles {
     const { clock, hurry } = this.#deps;
     await new TimeBudget(clock, hurry, lookLimits).waitFor(this.#lookUntilThere(must), undefined);
     this.#hash(this.#outputs);
-    const missing = this.#outputs.filter(({ seen }) => seen?.kind !== 'there');
-    if (missing.length === 0) return [];
-    const named = missing.slice(0, namedAtMost).map(({ path, seen }) => `${JSON.stringify(path)}${reason(seen)}`);
-    const more = missing.length > namedAtMost ? ` and ${missing.length - namedAtMost} more` : '';
-    return [`did not write its declared output ${named.join(', ')}${more}`];
+    const missing = this.#outputs.filter(({ seen }) => seen?.kind === 'absent');
+    const unseen = this.#outputs.filter(({ seen }) => seen === null || seen.kind === 'unknown');
+    return [
+      ...(missing.length === 0 ? [] : [`did not write its declared output ${namesOf(missing)}`]),
+      ...(unseen.length === 0 ? [] : [`has a declared output that cannot be looked at: ${namesOf(unseen)}`]),
+    ];
   }
 
   async #lookUntilThere(must: boolean): Promise<void> {
     const { clock, hurry } = this.#deps;
-    const endMs = clock.monotonic() + missingLimits.longestMs;
+    const beganMs = clock.monotonic();
     let missing = this.#outputs;
     for (let waitMs = missingLimits.firstWaitMs; ; waitMs *= 2) {
       await this.#lookAt(missing, missing !== this.#outputs);
       missing = missing.filter(({ seen }) => seen?.kind !== 'there');
-      const leftMs = endMs - clock.monotonic();
+      const isFailing = missing.some(({ seen }) => seen?.kind === 'unknown' && isFileSystemFailure(seen.code));
+      const leftMs = beganMs + missingLimits[isFailing ? 'unknownMs' : 'longestMs'] - clock.monotonic();
       if (missing.length === 0 || !must || hurry.aborted || leftMs <= 0) return;
       const pause = new TimeBudget(clock, hurry, { longestMs: Math.min(waitMs, leftMs), hurriedMs: 0 });
       await pause.waitFor(new Promise<void>(() => {}), undefined);
@@ -141,6 +145,11 @@ export class DeclaredFiles {
       return state === null ? [] : [state];
     });
   }
+}
+
+function namesOf(entries: readonly Entry[]): string {
+  const named = entries.slice(0, namedAtMost).map(({ path, seen }) => `${JSON.stringify(path)}${reason(seen)}`);
+  return `${named.join(', ')}${entries.length > namedAtMost ? ` and ${entries.length - namedAtMost} more` : ''}`;
 }
 
 function isBefore(changedUs: number | null, beforeUs: number): boolean {

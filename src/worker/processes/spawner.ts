@@ -93,16 +93,22 @@ export const jobOomScore = 500;
 /** After `--` a command may begin with a dash. */
 export const shell = { file: 'bash', options: ['-c', '--'] } as const;
 
-/** What the system calls a lack of processes, memory, or descriptors (of a process, of the whole node). */
+/**
+ * What the system calls a lack of processes, memory, descriptors (of a process, of the whole node), or files that can be
+ * reached: on a node that has lost a file system every job would fail at once, one after the other.
+ */
 const lacks: Readonly<Record<string, string>> = {
-  EAGAIN: 'processes',
-  ENOMEM: 'memory',
-  EMFILE: 'file descriptors',
-  ENFILE: 'file descriptors',
+  EAGAIN: 'more processes',
+  ENOMEM: 'more memory',
+  EMFILE: 'more file descriptors',
+  ENFILE: 'more file descriptors',
+  EIO: 'access to its files',
+  ESTALE: 'access to its files',
+  ETIMEDOUT: 'access to its files',
 };
 
 /** What a failed start says about the node; null when the node lacks nothing. `code` is the system's name of the reason. */
 export function shortageOf(code: string | null, message: string): string | null {
   const what = code === null ? undefined : lacks[code];
-  return what === undefined ? null : `no more ${what} (${message})`;
+  return what === undefined ? null : `no ${what} (${message})`;
 }

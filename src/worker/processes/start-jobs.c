@@ -66,6 +66,8 @@ static const char *job_score;
 /* 0 when jobs may have as many files open as this process */
 static rlim_t job_files;
 static const char *output_directory;
+/* where this process was started; empty when that is not known */
+static char own_directory[PATH_MAX];
 static char **shell_words;
 static size_t num_shell_words;
 static pthread_mutex_t turn_to_read = PTHREAD_MUTEX_INITIALIZER;
@@ -410,6 +412,15 @@ static bool read_cpus(const char *list, struct cpu_set *set) {
   return CPU_COUNT_S(sizeof set->parts, set->parts) > 0;
 }
 
+/*
+ * The folder of this process may be another one by now: a network file system that was mounted again leaves what was open
+ * on the one before. Where it has moved away, jobs start in what this process has. False when its file system fails.
+ */
+static bool enter_own_directory(void) {
+  if (own_directory[0] == '\0' || chdir(own_directory) == 0) return true;
+  return errno != ESTALE && errno != EIO && errno != ETIMEDOUT;
+}
+
 /* In the child, which shares this process's memory until exec; returns when that fails. */
 static void become(const struct request *request, char *program, char **words, int output, int errors) {
   struct cpu_set cpus;
@@ -427,7 +438,7 @@ static void become(const struct request *request, char *program, char **words, i
     files.rlim_cur = job_files;
     setrlimit(RLIMIT_NOFILE, &files);
   }
-  if (dup2(output, STDOUT_FILENO) < 0 || dup2(errors, STDERR_FILENO) < 0) return;
+  if (dup2(output, STDOUT_FILENO) < 0 || dup2(errors, STDERR_FILENO) < 0 || !enter_own_directory()) return;
   execve(program, words, request->variables);
 }
 
@@ -633,6 +644,7 @@ int main(int argc, char **argv) {
   hide_environment();
   job_files = strtoul(argv[2], NULL, 10);
   output_directory = argv[3];
+  if (getcwd(own_directory, sizeof own_directory) == NULL) own_directory[0] = '\0';
   shell_words = argv + 4;
   num_shell_words = argc - 4;
   /* a handler rather than SIG_IGN, so that started programs get the default again */

@@ -1,0 +1,46 @@
+/** A database that its process has to open again after an I/O error, which its file system may not let it do for a while. */
+import type { Clock } from '../../base/clock.ts';
+import { asTorcError, TorcError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import type { Database } from '../../storage/database/database.ts';
+
+export class Reopening {
+  readonly #db: Database;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #why = '';
+  #nextMs = Number.NEGATIVE_INFINITY;
+
+  constructor(db: Database, clock: Clock, log: Log) {
+    this.#db = db;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /**
+   * Opens the database again where `isAllowed`. After a failure the next try is not made sooner than this one took: a file
+   * system that does not answer lets nobody else be answered meanwhile.
+   */
+  try(isAllowed: () => boolean): void {
+    const beganMs = this.#clock.monotonic();
+    if (beganMs < this.#nextMs || !isAllowed()) return;
+    try {
+      this.#db.reopen();
+      this.#log.warn({}, 'the database was reopened after an I/O error');
+    } catch (error) {
+      this.#why = asTorcError(error).message;
+      this.#nextMs = 2 * this.#clock.monotonic() - beganMs;
+      this.#log.error({ err: error }, 'the database cannot be reopened');
+    }
+  }
+
+  /** Throws TorcError 'unreachable' while the database is closed. */
+  refuseClosed(): void {
+    if (this.#db.isOpen) return;
+    throw new TorcError(
+      'unreachable',
+      `the database cannot be opened after an error of its file system: ${this.#why}`,
+      'The server tries again and then continues. Look at the file system of its directory: torc doctor',
+    );
+  }
+}
