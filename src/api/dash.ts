@@ -93,6 +93,7 @@ export const dashCommands = {
   'jobs-hold': { ...usual, title: 'Hold' },
   'jobs-release': { ...usual, title: 'Release' },
   'jobs-cancel': { ...usual, title: 'Cancel' },
+  'jobs-mark-done': { ...usual, title: 'Mark done', isExact: true },
 } as const satisfies Record<string, CommandKind>;
 
 export type DashCommand = keyof typeof dashCommands;

@@ -148,6 +148,15 @@ it('changes things only by commands, each with its plan, and only by the plan th
   expect((await dash.call('apply', { ...pause, state: '' })).value).toMatchObject({ is_done: true });
   expect((await place.json<{ is_paused: boolean }>(['workflows', 'show', '1'])).is_paused).toBe(true);
 
+  const mark = { command: 'jobs-mark-done', key: '1', number: null };
+  const statusOf = async () => (await place.json<{ job: { status: string } }>(['jobs', 'show', '1'])).job.status;
+  const seen = (await dash.call('plan', mark)).value as DashAnswers['plan']['reply'];
+  expect(seen).toMatchObject({ is_possible: true, typed: expect.stringMatching(/ jobs mark-done 1$/) });
+  expect((await dash.call('apply', { ...mark, state: planned.state })).value).toMatchObject({ new_plan: seen });
+  expect(await statusOf()).toBe('ready');
+  expect((await dash.call('apply', { ...mark, state: seen.state })).value).toMatchObject({ is_done: true });
+  expect(await statusOf()).toBe('done');
+
   // what a command refuses is shown with its hint
   const refused = (await dash.call('plan', { command: 'start', key: '1', number: null })).value;
   expect(refused).toMatchObject({ is_possible: false, text: expect.stringMatching(/^error: /) });

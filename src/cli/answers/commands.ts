@@ -34,6 +34,7 @@ export function wordsOf({ command, key, number }: DashRequest): string[] {
     case 'jobs-hold':
     case 'jobs-release':
     case 'jobs-cancel':
+    case 'jobs-mark-done':
       return ['jobs', command.slice('jobs-'.length), key];
   }
 }

@@ -18,7 +18,7 @@ export const planInput = z.strictObject({
     .string()
     .min(1)
     .max(1000)
-    .describe('key or name of the workflow; for jobs-hold, jobs-release and jobs-cancel the key of the job'),
+    .describe('key or name of the workflow; for commands that begin with jobs- the key of the job'),
   number: z
     .number()
     .int()

@@ -66,7 +66,9 @@ function commandsOf({ job }: JobShown): DashCommand[] {
   const waits = ['uninitialized', 'blocked', 'ready'].includes(job.status);
   const isHeld: DashCommand[] = job.held ? ['jobs-release'] : waits ? ['jobs-hold'] : [];
   const runs = job.status === 'submitted' || job.status === 'submitted_pending';
-  return [...isHeld, ...(waits || runs ? (['jobs-cancel'] as const) : [])];
+  const hasSucceeded = job.status === 'done' && job.outcome !== 'failed';
+  const marked: DashCommand[] = runs || hasSucceeded || job.status === 'disabled' ? [] : ['jobs-mark-done'];
+  return [...isHeld, ...(waits || runs ? (['jobs-cancel'] as const) : []), ...marked];
 }
 
 /** Run and attempt. */
