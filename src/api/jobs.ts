@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { diagnosis } from '../model/decide/diagnosis-fields.ts';
 import { reason } from '../model/decide/reason.ts';
 import { cpuPlacements, executions, stdioModes } from '../model/launch.ts';
-import { jobStatuses } from '../model/status.ts';
+import { jobStatuses, outcomes } from '../model/status.ts';
 import { shownAttempt } from './attempt-records.ts';
 import {
   attributes,
@@ -108,6 +108,7 @@ export const diagnoseReply = () => z.strictObject({ jobs: z.array(diagnosedJob()
 
 const namedJob = () => z.strictObject({ job_key: key, name: z.string() });
 const namedJobWithStatus = () => namedJob().extend({ status: z.enum(jobStatuses) });
+const neighbour = () => namedJobWithStatus().extend({ outcome: z.enum(outcomes).nullable() });
 
 /** One job's whole story. Attempts, results and events are rows of their lists, newest last, at most 1,000 of each. */
 export const jobShown = () =>
@@ -125,9 +126,9 @@ export const jobShown = () =>
     input_user_data: z.array(records.user_data()),
     output_user_data: z.array(records.user_data()),
     /** Through barriers, in stored order; at most 1,000. */
-    upstream: z.array(namedJobWithStatus()),
+    upstream: z.array(neighbour()),
     num_upstream: count,
-    downstream: z.array(namedJobWithStatus()),
+    downstream: z.array(neighbour()),
     num_downstream: count,
     /** Its environment variables, those of the workflow among them; values that look like secrets are hidden. */
     env: z.record(z.string(), z.string()),

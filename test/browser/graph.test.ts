@@ -88,9 +88,19 @@ describe.skipIf(!hasBrowser)('the graph of a workflow in a browser', () => {
     await page.goBack();
     await panel.getByRole('link', { name: 'sim_29' }).click();
     await page.getByRole('heading', { name: 'sim_29' }).waitFor();
+    await page.getByRole('link', { name: 'merge' }).click();
+    await page.locator('.neighbors li', { hasText: 'sim_29' }).getByText('failed').waitFor();
+    await page.getByRole('link', { name: 'sim_29' }).click();
+    await page.getByRole('button', { name: 'Mark done' }).click();
+    const plan = page.getByRole('dialog', { name: 'Mark done' });
+    await plan.getByText(/ jobs mark-done 30$/).waitFor();
+    await plan.locator('button.main').click();
+    await plan.getByRole('button', { name: 'close' }).click();
+    await page.locator('.title').getByText('done').waitFor();
     // and back to the box in which this job is
     await page.getByRole('link', { name: 'graph', exact: true }).click();
     await expect.poll(() => stage.getAttribute('aria-expanded')).toBe('true');
+    await stage.and(page.locator('[aria-label*=": 30 done;"]')).waitFor();
     expect(wrong).toEqual([]);
   });
 

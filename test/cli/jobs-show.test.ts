@@ -39,8 +39,8 @@ describe('jobs show', () => {
     expect(stdout).toMatch(/^why: +It failed with return code 3 \(exit_code\)\.$/m);
     expect(stdout).toMatch(/^ +1 +1 +done +3 +exit_code /m);
     expect(stdout).toMatch(/^stderr: .*my out\/job_stdio\/0000\/job_2_run_1_attempt_1\.err$/m);
-    expect(stdout).toMatch(/waits for:\njob_key +status +name\n1 +done +first\\nline$/m);
-    expect(stdout).toMatch(/downstream jobs:\njob_key +status +name\n3 +canceled +--last$/m);
+    expect(stdout).toMatch(/waits for:\njob_key +status +outcome +name\n1 +done +success +first\\nline$/m);
+    expect(stdout).toMatch(/downstream jobs:\njob_key +status +outcome +name\n3 +canceled +canceled +--last$/m);
     expect(stdout).toMatch(/^resources: +1 CPU, memory not stated, runtime not stated$/m);
     await place.torc('jobs', 'modify', '1', '--num-cpus', '2', '--memory', '2g');
     const { stdout: stated } = await place.torc('jobs', 'show', '1');

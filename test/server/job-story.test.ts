@@ -67,6 +67,7 @@ describe('why a job does not run', () => {
     service.db.run('UPDATE compute_nodes SET contact_lost_at = NULL');
     await worker.finish(attempt, 7);
     expect(await why(1)).toBe('It failed with return code 7 (exit_code).');
+    expect((await shown(4)).upstream[0]).toMatchObject({ job_key: '1', status: 'done', outcome: 'failed' });
     expect(await why(4)).toBe('It never ran because its upstream job 1 "odd \\"name\\"\\n" failed.');
     await service.call('workflow_cancel', { workflow_key: key, dry_run: false });
     expect(await why(3)).toBe('Its workflow was canceled.');
@@ -148,7 +149,9 @@ describe('the story of a job', () => {
     expect(last).toMatchObject({ num_upstream: wide, num_downstream: 0, downstream: [] });
     expect(last.upstream.map((job) => job.job_key)).toEqual(Array.from({ length: 1000 }, (_, at) => String(at + 1)));
     expect(last.why).toMatch(/^It waits for 1200 upstream jobs: "j0" \(ready\), .* and 1197 more\.$/);
-    expect((await shown(1)).downstream).toEqual([{ job_key: String(wide + 1), name: `j${wide}`, status: 'blocked' }]);
+    expect((await shown(1)).downstream).toEqual([
+      { job_key: String(wide + 1), name: `j${wide}`, status: 'blocked', outcome: null },
+    ]);
   });
 });
 

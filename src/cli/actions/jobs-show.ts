@@ -16,7 +16,7 @@ import { diagnosisText } from '../plans/output.ts';
 const attemptColumns = ['run_id', 'attempt_id', 'status', 'return_code', 'cause', 'start_time', 'end_time'] as const;
 const placeColumns = ['peak_memory_bytes', 'hostname', 'slurm_job_id'] as const;
 const eventColumns = ['timestamp', 'type', 'old_status', 'new_status', 'who', 'data'] as const;
-const neighbourColumns = ['job_key', 'status', 'name'] as const;
+const neighbourColumns = ['job_key', 'status', 'outcome', 'name'] as const;
 /** At most this many rows of each kind are shown as text; JSON has all that the server sends. */
 const shownRows = 20;
 /** The data of an event takes at most this many terminal columns. */

@@ -220,9 +220,9 @@ function Neighbors({ shown }: { shown: JobShown }) {
       {sides.map(({ title, jobs, count }) => (
         <Section key={title} title={title} aside={formatCount(count)}>
           <ul class="neighbors">
-            {jobs.slice(0, mostNeighbors).map(({ job_key, name, status }) => (
+            {jobs.slice(0, mostNeighbors).map(({ job_key, name, status, outcome }) => (
               <li key={job_key}>
-                <a href={jobHref(job_key)}>{name}</a> <JobStatus status={status} outcome={null} />
+                <a href={jobHref(job_key)}>{name}</a> <JobStatus status={status} outcome={outcome} />
               </li>
             ))}
           </ul>

@@ -3,12 +3,12 @@ import type { JobShown, RecordOf } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { reasonText } from '../../model/decide/reason-text.ts';
 import { shownEnvironment } from '../../model/launch.ts';
-import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { type JobFacts, reasonsOfJob } from '../demand/job-reasons.ts';
 import { jobLaunch, workflowEnvironment } from '../running/launch.ts';
 import { attempts } from './attempts.ts';
 import { columns, type ListDefinition } from './columns.ts';
+import { outcomeSql } from './definitions/jobs.ts';
 import { definitions } from './list-definitions.ts';
 import { lastRecords, readList } from './lists.ts';
 import { type StoredAttempt, withPlace } from './log-places.ts';
@@ -96,15 +96,17 @@ function userDataOf(tx: Transaction, jobKey: number, isOutput: boolean): RecordO
   );
 }
 
+type Neighbour = JobShown['upstream'][number];
+
 function jobsNear(
   tx: Transaction,
   direction: keyof typeof neighbours,
   jobKey: number,
-): { jobs: JobShown['upstream']; total: number } {
+): { jobs: Neighbour[]; total: number } {
   const near = neighbours[direction];
-  const jobs = tx.db.all<{ job_key: number; name: string; status: JobStatus }>(
-    `${near} SELECT j.job_key, j.name, j.status FROM near CROSS JOIN jobs j ON j.job_key = near.node
-     ORDER BY j.job_key LIMIT ?`,
+  const jobs = tx.db.all<Omit<Neighbour, 'job_key'> & { job_key: number }>(
+    `${near} SELECT j.job_key, j.name, j.status, ${outcomeSql} AS outcome FROM near
+     CROSS JOIN jobs j ON j.job_key = near.node LEFT JOIN attempts a ON a.attempt_key = j.attempt_key ORDER BY j.job_key LIMIT ?`,
     jobKey,
     mostRows,
   );
@@ -113,11 +115,7 @@ function jobsNear(
       ? jobs.length
       : (tx.db.get<{ n: number }>(`${near} SELECT count(*) AS n FROM near WHERE node > 0`, jobKey)?.n ?? 0);
   return {
-    jobs: jobs.map((row) => ({
-      job_key: String(row.job_key),
-      name: row.name,
-      status: row.status,
-    })),
+    jobs: jobs.map((row) => ({ ...row, job_key: String(row.job_key) })),
     total,
   };
 }

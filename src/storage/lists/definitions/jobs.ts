@@ -15,7 +15,8 @@ import { otherJobStatuses } from '../status-words.ts';
 import { shownSlurmJob } from './compute-nodes.ts';
 import { requirementColumns } from './resource-requirements.ts';
 
-const outcome = `CASE WHEN j.status = 'done' THEN CASE WHEN j.failed = 1 THEN 'failed'
+/** How a job `j` with the last attempt `a` ended. */
+export const outcomeSql = `CASE WHEN j.status = 'done' THEN CASE WHEN j.failed = 1 THEN 'failed'
   WHEN a.is_forgiven = 1 THEN 'forgiven' ELSE 'success' END
   WHEN j.status IN ('canceled', 'terminated') THEN j.status END`;
 
@@ -34,7 +35,7 @@ const jobColumns: Column[] = [
   ...columns('key', ['job_key', 'j.job_key'], ['workflow_key', 'j.workflow_key']),
   ...columns('text', ['name', 'j.name']),
   word(jobStatuses, 'status', 'j.status', otherJobStatuses),
-  word(outcomes, 'outcome', outcome),
+  word(outcomes, 'outcome', outcomeSql),
   ...columns('integer', ['return_code', 'CASE WHEN a.end_status = j.status THEN a.return_code END']),
   word(causes, 'cause', presentCause),
   ...columns('flag', ['orphaned', orphaned], ['held', held]),
