@@ -72,26 +72,36 @@ function compileNative(path, without) {
 
 /**
  * Bundles the command line and its packages into a few files: if a thousand workers start at once on a shared file system,
- * each opens a handful of files instead of 150. The modules that a worker in an allocation imports are in files of their own;
- * the rest is split into chunks that a command loads when it needs them. `bundle.json` lists the files, and the folders of the
- * packages that are in them.
+ * each opens a handful of files instead of 150. The modules that a worker in an allocation imports are in files of their own,
+ * and so are those of short commands, and of the service that these open in their own process; the rest is split into chunks
+ * that a command loads when it needs them. `bundle.json` lists the files, and the folders of the packages that are in them.
  */
 async function bundle(packagesOfPage) {
   const main = join(fresh, 'cli', 'main.js');
   // the name of `fresh` is another each time, and must not be in what is written
   const options = { cwd: fresh, external: [/^node:/, 'better-sqlite3'], platform: 'node' };
-  const groups = [];
-  for (const [priority, name, ...entries] of [
-    [3, 'base', 'cli/main.js'],
-    [2, 'program', 'cli/program.js'],
-    [1, 'worker', 'cli/commands/hpc-slurm.js', 'cli/actions/slurm-run-jobs.js'],
-  ]) {
+  const modulesOf = async (...entries) => {
     const modules = new Set();
     for (const entry of entries) for (const id of await importedBy(join(fresh, entry), options)) modules.add(id);
     // the entry waits for the chunks it loads, so no chunk may wait for the entry
     modules.delete(main);
-    groups.push({ name, priority, test: (id) => modules.has(id) });
-  }
+    return modules;
+  };
+  const worker = await modulesOf('cli/commands/hpc-slurm.js', 'cli/actions/slurm-run-jobs.js');
+  const service = await modulesOf('cli/connection/session.js', 'cli/connection/connection.js', 'server/open.js');
+  const short = await modulesOf(
+    ...['jobs', 'lists', 'reports', 'status', 'workflows'].map((name) => `cli/commands/${name}.js`),
+    ...['cli/input/list.js', 'cli/output/output.js'],
+  );
+  const groups = Object.entries({
+    base: await modulesOf('cli/main.js'),
+    program: await modulesOf('cli/program.js'),
+    // what others need as well, so that they need not read the rest of what a worker reads
+    shared: new Set([...service, ...short].filter((id) => worker.has(id))),
+    worker,
+    short,
+    service,
+  }).map(([name, modules], index) => ({ name, priority: 9 - index, test: (id) => modules.has(id) }));
   const whole = await rolldown({ ...options, input: { main } });
   const chunkFileNames = '[name]-[hash].js';
   const { output } = await whole.write({
@@ -153,11 +163,16 @@ function packagesIn(output) {
   return [...new Set(packages)].sort();
 }
 
-/** The modules that a file imports statically, directly or indirectly. */
+/** The modules that a file imports statically, directly or indirectly: also those of which only constants are used. */
 async function importedBy(file, options) {
-  const later = { name: 'leaves-later-imports', resolveDynamicImport: () => false };
-  const part = await rolldown({ ...options, input: file, plugins: [later] });
-  const { output } = await part.generate({ format: 'esm' });
+  const modules = [];
+  const plugin = {
+    name: 'static-imports',
+    resolveDynamicImport: () => false,
+    moduleParsed: ({ id }) => void modules.push(id),
+  };
+  const part = await rolldown({ ...options, input: file, plugins: [plugin] });
+  await part.generate({ format: 'esm' });
   await part.close();
-  return output.flatMap((chunk) => chunk.moduleIds ?? []);
+  return modules;
 }

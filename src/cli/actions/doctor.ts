@@ -1,12 +1,12 @@
 /** `torc doctor`: a line for each thing that torc needs, ok or with what to do. */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { exitCodes } from '../../base/errors.ts';
 import { programEnvironment, programPath } from '../../base/program.ts';
 import { counted } from '../../base/text.ts';
 import type { Context } from '../context/context.ts';
 import { printResult } from '../output/output.ts';
-import { findingOf } from './doctor-checks.ts';
 import { checkNames, type Finding, failed } from './doctor-findings.ts';
 
 export interface DoctorOptions {
@@ -55,6 +55,7 @@ export async function doctorFindings(context: Context): Promise<Named[]> {
 }
 
 async function carryOut(context: Context, names: readonly string[]): Promise<number> {
+  const { findingOf } = await import('./doctor-checks.ts');
   for (const check of names) {
     const finding = await findingOf(check, context);
     if (!(await context.terminal.out(`${JSON.stringify({ check, ...finding })}\n`))) break;
@@ -76,15 +77,18 @@ async function* findingsOf(context: Context): AsyncGenerator<Named> {
   while (left.length > 0) {
     const [first = ''] = left;
     const part = startChecks(context, left);
+    const hanging = new AbortController();
+    // only a process that is waited for counts in the processor time of this one
+    const ended = once(part, 'exit', { signal: hanging.signal }).catch(() => {});
     const lines = createInterface({ input: part.stdout });
-    let isHanging = false;
     let cancel = () => {};
     const watch = () => {
       cancel();
       cancel = context.clock.after(longestCheckMs, () => {
-        isHanging = true;
+        hanging.abort();
         part.kill('SIGKILL');
         // killing does not end a process that waits for a file system
+        part.unref();
         part.stdout.destroy();
         lines.close();
       });
@@ -96,11 +100,12 @@ async function* findingsOf(context: Context): AsyncGenerator<Named> {
       yield JSON.parse(line) as Named;
       numDone += 1;
     }
+    await ended;
     cancel();
     left = left.slice(numDone);
     const [stuck] = left;
     if (stuck === undefined) break;
-    const found = isHanging ? `no answer in ${longestCheckMs / 1000} s` : `the check ended before it was done`;
+    const found = hanging.signal.aborted ? `no answer in ${longestCheckMs / 1000} s` : `the check ended before it was done`;
     yield {
       check: stuck,
       ...failed(found, stuck === first ? 'Try again; see whether the file system answers: ls' : 'Try again.'),
@@ -111,10 +116,8 @@ async function* findingsOf(context: Context): AsyncGenerator<Named> {
 
 function startChecks(context: Context, names: readonly string[]) {
   const words = ['--dir', context.directory, 'doctor', '--checks', names.join(',')];
-  const child = spawn(process.execPath, [programPath(), ...words], {
+  return spawn(process.execPath, [programPath(), ...words], {
     stdio: ['ignore', 'pipe', 'ignore'],
     env: programEnvironment(context.env),
   });
-  child.unref();
-  return child;
 }

@@ -9,7 +9,8 @@ import { copyBeforeUpgrade, newestCopyFor } from './upgrade-copy.ts';
 
 interface Migration {
   version: number;
-  sql: string;
+  /** Its text; most commands need none of them. */
+  read(): string;
 }
 
 /** The numbered schema files in order; each brings the schema from version n - 1 to n. */
@@ -17,7 +18,7 @@ function migrations(directory: string): Migration[] {
   return readdirSync(directory)
     .filter((name) => /^\d{3}_.*\.sql$/.test(name))
     .sort()
-    .map((name) => ({ version: Number(name.slice(0, 3)), sql: readFileSync(join(directory, name), 'utf8') }));
+    .map((name) => ({ version: Number(name.slice(0, 3)), read: () => readFileSync(join(directory, name), 'utf8') }));
 }
 
 /** Throws TorcError 'unusable' for the database of a newer torc or of another program. */
@@ -48,7 +49,7 @@ export function refuseForeignSchema(sqlite: Sqlite.Database, path: string, schem
 function refuseOtherParts(sqlite: Sqlite.Database, path: string, version: number, all: readonly Migration[]): void {
   const model = openSqlite(':memory:');
   try {
-    for (const { sql } of all.filter((each) => each.version <= version)) model.exec(sql);
+    for (const each of all.filter((one) => one.version <= version)) model.exec(each.read());
     const [found, expected] = [partsOf(sqlite), partsOf(model)];
     const odd = [...expected].find((part) => !found.has(part)) ?? [...found].find((part) => !expected.has(part));
     if (odd === undefined) return;
@@ -99,9 +100,9 @@ export function migrate(sqlite: Sqlite.Database, path: string, schema: string, n
   let reached = from;
   try {
     sqlite.exec('BEGIN IMMEDIATE');
-    for (const { version, sql } of pending) {
+    for (const { version, read } of pending) {
       reached = version;
-      sqlite.exec(sql);
+      sqlite.exec(read());
     }
     sqlite.exec(`PRAGMA user_version = ${to}; COMMIT`);
   } catch (error) {
