@@ -88,10 +88,11 @@ async function bundle(packagesOfPage) {
     return modules;
   };
   const worker = await modulesOf('cli/commands/hpc-slurm.js', 'cli/actions/slurm-run-jobs.js');
-  const service = await modulesOf('cli/connection/session.js', 'cli/connection/connection.js', 'server/open.js');
+  const service = await modulesOf('server/open.js');
   const short = await modulesOf(
     ...['jobs', 'lists', 'reports', 'status', 'workflows'].map((name) => `cli/commands/${name}.js`),
-    ...['cli/input/list.js', 'cli/output/output.js'],
+    ...['connection/session', 'output/output', 'output/unreached'].map((name) => `cli/${name}.js`),
+    'slurm/commands.js',
   );
   const groups = Object.entries({
     base: await modulesOf('cli/main.js'),

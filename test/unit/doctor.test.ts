@@ -107,3 +107,14 @@ describe('the options of a mount', () => {
     expect(softOption(mount('ext4', 'rw,soft'))).toBe(null);
   });
 });
+
+it('a quota is looked at with the command of the system, where there is one', async () => {
+  expect(await find('quota')).toEqual({ status: 'ok', found: 'not known: there is no command quota', advice: null });
+  program('quota', '[ "$1" = -q ] && echo "no daemon" >&2 && exit 1');
+  expect(await find('quota')).toMatchObject({ status: 'ok', found: 'not known: no daemon' });
+  program('quota', 'exit 0');
+  expect(await find('quota')).toMatchObject({ status: 'ok', found: 'not used up' });
+  program('quota', 'echo "Disk quotas for user:"; echo "Over block limit on   /home"; exit 1');
+  const found = 'Disk quotas for user: Over block limit on /home';
+  expect(await find('quota')).toMatchObject({ status: 'warning', found, advice: expect.stringMatching(/^Remove/) });
+});

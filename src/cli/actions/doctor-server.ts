@@ -1,15 +1,12 @@
 /** Whether the server and Slurm answer. */
-import { accessSync, constants } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import { shownAddress } from '../../api/addresses.ts';
-import { isUnreached, openClient } from '../../api/client.ts';
 import { readServerFile } from '../../api/server-file.ts';
 import { counted } from '../../base/text.ts';
 import { version } from '../../base/version.ts';
 import { systemSlurm } from '../../slurm/commands.ts';
-import { askServer } from '../connection/daemon.ts';
 import type { Context } from '../context/context.ts';
+import { isOnPath } from '../input/programs.ts';
 import { unreachedText, unreachedWorkers } from '../output/unreached.ts';
 import { type Finding, failed, ok, warning } from './doctor-findings.ts';
 
@@ -19,6 +16,8 @@ const probeTimeoutMs = 3_000;
 export async function checkServer({ directory, torc }: Context): Promise<Finding> {
   const file = readServerFile(directory);
   if (file === null) return ok(`none is running; commands that need one start it (${torc} server start --daemon)`);
+  // loaded only where there is something to ask
+  const { askServer } = await import('../connection/daemon.ts');
   const sentAt = Date.now();
   const info = await askServer(directory);
   const endedAt = Date.now();
@@ -47,6 +46,7 @@ export async function checkServer({ directory, torc }: Context): Promise<Finding
 
 /** Which addresses were tried, and why each failed. */
 async function problemOf(directory: string): Promise<string> {
+  const { isUnreached, openClient } = await import('../../api/client.ts');
   const client = openClient(directory);
   try {
     await client.call('server_info', {}, { timeoutMs: probeTimeoutMs });
@@ -95,15 +95,4 @@ export async function checkSlurm({ env }: Context): Promise<Finding> {
   if (accounting.kind === 'ok') return ok(found);
   const advice = 'Without accounting, torc knows less about allocations that ended while no server was running.';
   return warning(`${found}; sacct does not work: ${accounting.reason}`, advice);
-}
-
-function isOnPath(name: string, path: string): boolean {
-  return path.split(':').some((folder) => {
-    try {
-      accessSync(join(folder, name), constants.X_OK);
-      return folder !== '';
-    } catch {
-      return false;
-    }
-  });
 }

@@ -105,7 +105,9 @@ async function* findingsOf(context: Context): AsyncGenerator<Named> {
     left = left.slice(numDone);
     const [stuck] = left;
     if (stuck === undefined) break;
-    const found = hanging.signal.aborted ? `no answer in ${longestCheckMs / 1000} s` : `the check ended before it was done`;
+    const found = hanging.signal.aborted
+      ? `no answer in ${longestCheckMs / 1000} s`
+      : `the check ended before it was done`;
     yield {
       check: stuck,
       ...failed(found, stuck === first ? 'Try again; see whether the file system answers: ls' : 'Try again.'),
