@@ -40,7 +40,7 @@ export { limits, protocolVersion } from './limits.ts';
 export type { ListRecord } from './lists.ts';
 export type { CheckReply, Problem } from './maintenance.ts';
 export type { ExportedNotification } from './notifications.ts';
-export type { JobOutputs } from './outputs.ts';
+export type { FailedOutput, JobOutputs } from './outputs.ts';
 export type { KeptJob, Plan, PlannedChange, RestartPlan } from './plans.ts';
 export type { ListName, RecordOf } from './records.ts';
 export type { Recovered, RecoveryShown } from './recovery.ts';
@@ -97,6 +97,7 @@ export const endpoints = {
   graph_group: on(workflows.askGroup, workflows.groupReply),
   job_show: on(jobs.showJob, jobs.jobShown),
   jobs_outputs: on(outputs.askOutputs, outputs.outputsReply),
+  failed_outputs: on(outputs.askFailedOutputs, outputs.failedOutputsReply),
   limits_list: on(concurrency.listLimits, concurrency.limitsListed),
   schedules_list: on(schedules.listSchedules, schedules.schedulesListed),
   schedule_show: on(schedules.showSchedule, schedules.scheduleShown),

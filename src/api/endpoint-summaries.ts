@@ -20,6 +20,7 @@ export const endpointSummaries: Record<EndpointName, string> = {
   graph_group: 'Jobs that are in the same group of that graph as a given one.',
   job_show: 'A job: its request, its attempts, its history, and why it has its status.',
   jobs_outputs: 'Where jobs wrote their output.',
+  failed_outputs: 'Where the failed jobs of a workflow wrote their output, and their causes.',
   limits_list: 'The limits on jobs that run at once, and how much of each is in use.',
   schedules_list: 'Schedules and generators.',
   schedule_show: 'A schedule or generator with its latest instants.',

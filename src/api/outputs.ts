@@ -37,3 +37,27 @@ export type JobOutputs = z.infer<ReturnType<typeof jobOutputs>>;
 
 /** In the order of the keys. */
 export const outputsReply = () => z.strictObject({ jobs: z.array(jobOutputs()), more: z.boolean() });
+
+/** The failed jobs of a workflow, as for `jobs_outputs`. */
+export const askFailedOutputs = z.strictObject({
+  workflow_key: key,
+  after: key.nullable(),
+  limit: z.number().int().positive().max(limits.listPage),
+});
+
+/** What groups of failures are made of, and no more: there may be thousands. */
+const failedOutput = () =>
+  z.strictObject({
+    job_key: key,
+    job_name: z.string(),
+    /** The newest; null for a job that has not started. */
+    attempt: shownAttempt()
+      .pick({ job_key: true, run_id: true, attempt_id: true, return_code: true, cause: true, hostname: true })
+      .extend(shownAttempt().pick({ memory_bytes: true, inherited_from: true, log_kind: true }).shape)
+      .extend(shownAttempt().pick({ log_offset: true, log_length: true, stdout_path: true, stderr_path: true }).shape)
+      .nullable(),
+  });
+export type FailedOutput = z.infer<ReturnType<typeof failedOutput>>;
+
+/** In the order of the keys. */
+export const failedOutputsReply = () => z.strictObject({ jobs: z.array(failedOutput()), more: z.boolean() });

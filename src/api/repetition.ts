@@ -29,6 +29,7 @@ const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'workflow_export',
   'job_show',
   'jobs_outputs',
+  'failed_outputs',
   'usage',
   'usage_earlier',
   'usage_hours',

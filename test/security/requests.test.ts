@@ -308,6 +308,7 @@ const valid: { [N in EndpointName]: unknown } = {
   job_show: { job_key: '1' },
   candidates: { kind: 'jobs', workflow: '1', prefix: 'a' },
   jobs_outputs: { workflow_key: '1', job_keys: ['1', '2'], all_attempts: true, after: null, limit: 10 },
+  failed_outputs: { workflow_key: '1', after: '1', limit: 10 },
   demand: { workflow_key: '1' },
   usage: { workflow_key: '1' },
   usage_hours: { workflow_key: '1' },

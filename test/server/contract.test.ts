@@ -212,6 +212,7 @@ async function look(service: Service, workflow_key: string): Promise<void> {
   }
   await service.call('candidates', { kind: 'jobs', workflow: null, prefix: '' });
   await service.call('jobs_outputs', { workflow_key, job_keys: null, all_attempts: true, after: null, limit: 10 });
+  await service.call('failed_outputs', { workflow_key, after: null, limit: 10 });
   await service.call('select', { list: 'jobs', workflow_key, words: ['a', '*'], user: null });
   await service.call('workflow_show', { workflow_key });
   await service.call('workflow_outline', { workflow_key, after: null, limit: 10 });

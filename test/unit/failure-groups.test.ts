@@ -10,6 +10,7 @@ const failure = (n: number, stderr: string, changes: Partial<Failure> = {}): Fai
   attemptId: 1,
   cause: 'exit_code',
   returnCode: 1,
+  memoryBytes: 0,
   stdout: '',
   stderr,
   unread: null,

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { JobOutputs } from '../../src/api/contract.ts';
+import type { FailedOutput } from '../../src/api/contract.ts';
 import { readEnds } from '../../src/cli/output/log-ends.ts';
 import { saysEnough } from '../../src/model/decide/failure-signature.ts';
 
@@ -19,20 +19,34 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-function output(name: string): JobOutputs {
-  const [stdout_path, stderr_path] = ['out', 'err'].map((end) => join(folder, `${name}.${end}`));
-  const attempt = { cause: 'exit_code', run_id: 1, attempt_id: 1, log_kind: 'files', stdout_path, stderr_path };
-  const job = { job_key: '1', name, status: 'done', orphaned: false, run_id: 1, attempt_id: 1 };
-  return { job, attempts: [{ ...attempt, hostname: 'c1' }] } as unknown as JobOutputs;
+function output(name: string): FailedOutput {
+  const [stdout_path, stderr_path] = [join(folder, `${name}.out`), join(folder, `${name}.err`)];
+  const where = {
+    hostname: 'c1',
+    log_kind: 'files',
+    log_offset: null,
+    log_length: null,
+    stdout_path,
+    stderr_path,
+  } as const;
+  const attempt = {
+    job_key: '1',
+    run_id: 1,
+    attempt_id: 1,
+    return_code: 1,
+    cause: 'exit_code',
+    memory_bytes: 0,
+  } as const;
+  return { job_key: '1', job_name: name, attempt: { ...attempt, inherited_from: null, ...where } };
 }
 
-function write(name: string, stdout: string, stderr: string): JobOutputs {
+function write(name: string, stdout: string, stderr: string): FailedOutput {
   writeFileSync(join(folder, `${name}.out`), stdout);
   writeFileSync(join(folder, `${name}.err`), stderr);
   return output(name);
 }
 
-async function read(jobs: JobOutputs[], isSlow: boolean, skipsStdout?: typeof saysEnough) {
+async function read(jobs: FailedOutput[], isSlow: boolean, skipsStdout?: typeof saysEnough) {
   let now = 0;
   if (isSlow) {
     vi.spyOn(performance, 'now').mockImplementation(() => {
@@ -42,7 +56,7 @@ async function read(jobs: JobOutputs[], isSlow: boolean, skipsStdout?: typeof sa
   }
   const ends = await readEnds(jobs, 8, skipsStdout);
   vi.restoreAllMocks();
-  return ends.map(({ shown, stdout, stderr, unread }) => [shown.job.name, `${stdout}`, `${stderr}`, unread]);
+  return ends.map(({ shown, stdout, stderr, unread }) => [shown.job_name, `${stdout}`, `${stderr}`, unread]);
 }
 
 it.each([false, true])(

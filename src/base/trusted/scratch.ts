@@ -61,7 +61,7 @@ export function openReusedFile(path: string): ReusedFile {
  */
 export function takeScratch(path: string, mostBytes: number): Buffer | null {
   if (statSync(path, { throwIfNoEntry: false }) === undefined) return null;
-  const file = openRegularFile(path);
+  const { file } = openRegularFile(path);
   try {
     const content = Buffer.alloc(mostBytes);
     let length = 0;

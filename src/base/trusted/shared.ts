@@ -189,10 +189,17 @@ export function openOwnOrLinked(place: Place): number {
   return isOwnLink(place) ? openSync(path, O_RDONLY | O_NONBLOCK) : openOwnForReading(place);
 }
 
+export interface OpenFile {
+  file: number;
+  /** In bytes, when it was opened. */
+  size: number;
+}
+
 /** A descriptor of a regular file of anybody, to be read; neither a link nor the other end of a pipe is waited for. */
-export function openRegularFile(path: string): number {
+export function openRegularFile(path: string): OpenFile {
   const file = openSync(path, O_RDONLY | careful);
-  if (fstatSync(file).isFile()) return file;
+  const found = fstatSync(file);
+  if (found.isFile()) return { file, size: found.size };
   closeSync(file);
   throw Object.assign(new Error(`EINVAL: ${path} is not a regular file`), { code: 'EINVAL' });
 }

@@ -48,13 +48,9 @@ export async function analyze(
   const groups = new FailureGroups();
   const progress = startProgress(context);
   let numRead = 0;
-  const memory = new Map<string, number>();
   for await (const jobs of failedOutputs(api, workflowKey, most)) {
     const ends = await readEnds(jobs, endBytes, onRead === undefined ? saysEnough : undefined);
-    for (const end of ends) {
-      groups.add(failureOf(end));
-      memory.set(end.shown.job.job_key, end.shown.attempts.at(-1)?.memory_bytes ?? 0);
-    }
+    for (const end of ends) groups.add(failureOf(end));
     onRead?.(ends);
     numRead += jobs.length;
     progress.update(`read the logs of ${numRead} of ${counted(numFailures, 'failed job')}`);
@@ -68,22 +64,22 @@ export async function analyze(
       jobKey,
       cause: group.cause,
       count: group.count,
-      memoryBytes: memory.get(jobKey) ?? 0,
+      memoryBytes: group.example.memoryBytes,
     };
     return { group, advice: adviceFor(context, job) };
   });
   return { workflowKey, numFailures: Math.max(numFailures, numRead), numRead, groups: found };
 }
 
-function failureOf({ shown: { job, attempts }, stdout, stderr, unread }: LogEnds): Failure {
-  const attempt = attempts.at(-1);
+function failureOf({ shown: { job_key, job_name, attempt }, stdout, stderr, unread }: LogEnds): Failure {
   return {
-    jobKey: job.job_key,
-    jobName: job.name,
+    jobKey: job_key,
+    jobName: job_name,
     runId: attempt?.run_id ?? 0,
     attemptId: attempt?.attempt_id ?? 0,
     cause: attempt?.cause ?? null,
     returnCode: attempt?.return_code ?? null,
+    memoryBytes: attempt?.memory_bytes ?? 0,
     stdout: stdout.toString('utf8'),
     stderr: stderr.toString('utf8'),
     unread,

@@ -17,6 +17,7 @@ import { exportLines } from '../documents/export-document.ts';
 import { knownSecrets } from '../documents/known-secrets.ts';
 import { listPages } from '../input/list.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
+import { readOutputs } from '../output/job-outputs.ts';
 import type { LogEnds } from '../output/log-ends.ts';
 import { printResult } from '../output/output.ts';
 import { cannotWrite } from '../output/written-file.ts';
@@ -89,13 +90,13 @@ async function collect(
   for (const list of ['runs', 'results', 'events', 'allocations', 'compute_nodes', 'actions'] as const) {
     entries.push({ name: `${list}.jsonl`, text: await newestRows(api, list, workflow_key) });
   }
-  const logs: Entry[] = [];
+  const first: LogEnds[] = [];
   const analysis = await analyze(context, api, workflow_key, mostRows, (ends) => {
-    for (const end of ends) if (logs.length < mostLogs) logs.push(logOf(end));
+    first.push(...ends.slice(0, mostLogs - first.length));
   });
   entries.push({ name: 'failures.txt', text: textOf(analysis) });
   entries.push({ name: 'failures.json', text: `${JSON.stringify(jsonOf(analysis), null, 2)}\n` });
-  return { workflow_key, name: workflow.name, entries: [...entries, ...logs] };
+  return { workflow_key, name: workflow.name, entries: [...entries, ...(await logsOf(api, first))] };
 }
 
 async function specificationOf(api: Api, workflow: Parameters<typeof exportLines>[1]): Promise<string> {
@@ -117,12 +118,18 @@ async function newestRows(api: Api, list: ListName, workflowKey: string): Promis
   return lines.join('');
 }
 
-function logOf({ shown: { job }, stdout, stderr, unread }: LogEnds): Entry {
+async function logsOf(api: Api, ends: readonly LogEnds[]): Promise<Entry[]> {
+  const keys = ends.map(({ shown }) => shown.job_key);
+  const jobs = new Map((await readOutputs(api, keys, false)).map(({ job }) => [job.job_key, job]));
+  return ends.map((end) => logOf(end, jobs.get(end.shown.job_key)?.command ?? ''));
+}
+
+function logOf({ shown: { job_key, job_name, attempt }, stdout, stderr, unread }: LogEnds, command: string): Entry {
   const part = (title: string, bytes: Buffer): string =>
     `==> the end of ${title} <==\n${bytes.subarray(-mostLogBytes).toString('utf8')}\n`;
   const text = unread === null ? part('stdout', stdout) + part('stderr', stderr) : `${unread}\n`;
-  const attempt = `job_${job.job_key}_run_${job.run_id ?? 0}_attempt_${job.attempt_id ?? 0}`;
-  return { name: `logs/${attempt}.txt`, text: `job ${job.job_key} (${job.name}): ${job.command}\n${text}` };
+  const name = `job_${job_key}_run_${attempt?.run_id ?? 0}_attempt_${attempt?.attempt_id ?? 0}`;
+  return { name: `logs/${name}.txt`, text: `job ${job_key} (${job_name}): ${command}\n${text}` };
 }
 
 async function writeArchive(path: string, entries: readonly Entry[]): Promise<void> {

@@ -6,7 +6,8 @@ import { counted } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import type { JobsToRead } from '../input/chosen-jobs.ts';
-import { AttemptLog, type Stream } from '../output/attempt-log.ts';
+import { AttemptLog } from '../output/attempt-log.ts';
+import type { Stream } from '../output/attempt-output.ts';
 import { chosenAttempt, type LogsOptions, needsAll, pieceBytes, readOutputs } from '../output/job-outputs.ts';
 import { type JobPrinter, NamedPrinter, nameWidth, PlainPrinter } from '../output/job-printers.ts';
 

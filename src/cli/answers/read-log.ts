@@ -2,7 +2,8 @@
 import type { Api, JobOutputs, ListRecord } from '../../api/contract.ts';
 import type { LogPiece, LogRequest } from '../../api/dash.ts';
 import { TorcError } from '../../base/errors.ts';
-import { AttemptLog, type Stream } from '../output/attempt-log.ts';
+import { AttemptLog } from '../output/attempt-log.ts';
+import type { Stream } from '../output/attempt-output.ts';
 
 const pieceBytes = 256 * 1024;
 const firstLines = 1000;

@@ -1,6 +1,7 @@
 /** How the output of jobs is printed: one job byte for byte, several line by line with the name of each. */
 import type { Context } from '../context/context.ts';
-import type { AttemptLog, Stream } from './attempt-log.ts';
+import type { AttemptLog } from './attempt-log.ts';
+import type { Stream } from './attempt-output.ts';
 import { LogOutput } from './log-text.ts';
 import { cellText } from './table.ts';
 import { displayWidth } from './width.ts';

@@ -1,8 +1,8 @@
-/** The ends of the outputs of many jobs: only the last bytes are read. */
-import { type Api, type JobOutputs, limits, type Request } from '../../api/contract.ts';
+/** The ends of the outputs of failed jobs: only the last bytes are read. */
+import { type Api, type FailedOutput, limits, type Reply } from '../../api/contract.ts';
 import { systemCode, TorcError } from '../../base/errors.ts';
 import { readEnd } from '../../base/trusted/shared-async.ts';
-import { AttemptLog, isAbsence, type Stream } from './attempt-log.ts';
+import { AttemptOutput, isAbsence, type Stream } from './attempt-output.ts';
 
 /**
  * Where files are in memory or on a local disk, reading one after the other takes a sixth of the processor time. A file
@@ -12,26 +12,27 @@ const slowMs = 0.5;
 /** The first reads may be slow. */
 const firstMs = 50;
 const concurrentReads = 16;
+/** Jobs of which the outputs are held at a time. */
+const someJobs = 1000;
 
 /** The end of what the newest attempt of a job wrote. */
 export interface LogEnds {
-  shown: JobOutputs;
+  shown: FailedOutput;
   stdout: Buffer;
   stderr: Buffer;
   /** Why there is nothing to read; null when it was read. */
   unread: string | null;
 }
 
-/** The failed jobs of a workflow, page by page, at most this many. */
-export async function* failedOutputs(api: Api, workflow_key: string, most: number): AsyncGenerator<JobOutputs[]> {
+/** The failed jobs of a workflow, at most this many, some at a time. */
+export async function* failedOutputs(api: Api, workflow_key: string, most: number): AsyncGenerator<FailedOutput[]> {
   let after: string | null = null;
   for (let left = most; left > 0; ) {
-    const limit = Math.min(left, limits.outputsPage);
-    const request: Request<'jobs_outputs'> = { workflow_key, job_keys: null, all_attempts: false, after, limit };
-    const { jobs, more } = await api.call('jobs_outputs', request);
-    if (jobs.length > 0) yield jobs;
+    const limit = Math.min(left, limits.listPage);
+    const { jobs, more }: Reply<'failed_outputs'> = await api.call('failed_outputs', { workflow_key, after, limit });
+    for (let at = 0; at < jobs.length; at += someJobs) yield jobs.slice(at, at + someJobs);
     left -= jobs.length;
-    after = jobs.at(-1)?.job.job_key ?? null;
+    after = jobs.at(-1)?.job_key ?? null;
     if (!more || after === null) return;
   }
 }
@@ -41,7 +42,7 @@ export async function* failedOutputs(api: Api, workflow_key: string, most: numbe
  * interest, by what stderr says.
  */
 export async function readEnds(
-  jobs: readonly JobOutputs[],
+  jobs: readonly FailedOutput[],
   mostBytes: number,
   skipsStdout: (stderr: string) => boolean = () => false,
 ): Promise<LogEnds[]> {
@@ -49,7 +50,11 @@ export async function readEnds(
   let next = 0;
   const readNext = async (end: ReadEnd): Promise<void> => {
     const at = next++;
-    found[at] = await readOne(jobs[at] as JobOutputs, (log, stream) => end(log, stream, mostBytes), skipsStdout);
+    found[at] = await readOne(
+      jobs[at] as FailedOutput,
+      (output, stream) => end(output, stream, mostBytes),
+      skipsStdout,
+    );
   };
   const begin = performance.now();
   while (next < jobs.length && performance.now() - begin < firstMs + next * slowMs) await readNext(endNow);
@@ -61,23 +66,23 @@ export async function readEnds(
 }
 
 /** The end of one stream; null when its file is not there. */
-type ReadEnd = (log: AttemptLog, stream: Stream, mostBytes: number) => Promise<Buffer | null>;
+type ReadEnd = (output: AttemptOutput, stream: Stream, mostBytes: number) => Promise<Buffer | null>;
 
 async function readOne(
-  shown: JobOutputs,
-  end: (log: AttemptLog, stream: Stream) => Promise<Buffer | null>,
+  shown: FailedOutput,
+  end: (output: AttemptOutput, stream: Stream) => Promise<Buffer | null>,
   skipsStdout: (stderr: string) => boolean,
 ): Promise<LogEnds> {
-  const nothing = { shown, stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
-  const attempt = shown.attempts.at(-1);
-  if (attempt === undefined) return { ...nothing, unread: 'it has not started' };
-  const log = new AttemptLog(shown, attempt, async () => shown);
-  if (log.whyNothing !== null) return { ...nothing, unread: log.whyNothing };
+  const nothing = { shown, stdout: empty, stderr: empty };
+  if (shown.attempt === null) return { ...nothing, unread: 'it has not started' };
+  const output = new AttemptOutput(shown.attempt);
+  const { whyNothing } = output;
+  if (whyNothing !== null) return { ...nothing, unread: whyNothing };
   try {
-    const stderr = await end(log, 'stderr');
+    const stderr = await end(output, 'stderr');
     const skips = stderr !== null && skipsStdout(stderr.toString('utf8'));
-    const stdout = skips ? nothing.stdout : await end(log, 'stdout');
-    const unread = stdout === null && stderr === null ? log.missing('stderr').replace(/^no stderr: /, '') : null;
+    const stdout = skips ? nothing.stdout : await end(output, 'stdout');
+    const unread = stdout === null && stderr === null ? output.missing('stderr').replace(/^no stderr: /, '') : null;
     return { shown, stdout: stdout ?? nothing.stdout, stderr: stderr ?? nothing.stderr, unread };
   } catch (error) {
     if (!(error instanceof TorcError)) throw error;
@@ -85,12 +90,15 @@ async function readOne(
   }
 }
 
-const endNow: ReadEnd = (log, stream, mostBytes) => log.readTail(stream, mostBytes);
+/** Each holds memory of its own outside of the heap. */
+const empty = Buffer.alloc(0);
 
-const endLater: ReadEnd = async (log, stream, mostBytes) => {
-  const { log_kind: kind, [`${stream}_path` as const]: path } = log.attempt;
+const endNow: ReadEnd = async (output, stream, mostBytes) => output.endNow(stream, mostBytes);
+
+const endLater: ReadEnd = async (output, stream, mostBytes) => {
+  const { log_kind: kind, [`${stream}_path` as const]: path } = output.attempt;
   // a part of a combined log is unpacked as a whole
-  if (kind === 'empty' || kind === 'combined') return await endNow(log, stream, mostBytes);
+  if (kind === 'empty' || kind === 'combined') return output.endNow(stream, mostBytes);
   if (typeof path !== 'string') return null;
   try {
     return await readEnd(path, mostBytes);

@@ -4,7 +4,7 @@
  */
 import { StringDecoder } from 'node:string_decoder';
 import type { Terminal } from '../context/terminal.ts';
-import type { Stream } from './attempt-log.ts';
+import type { Stream } from './attempt-output.ts';
 
 /** A color sequence that may go on in the next piece. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: this is how colors begin

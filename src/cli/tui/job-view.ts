@@ -1,7 +1,8 @@
 /** One job, why it is as it is, its attempts and the end of what it wrote; and all that it wrote, as it grows. */
 import type { JobShown, ListRecord } from '../../api/contract.ts';
 import { visible } from '../../base/text.ts';
-import { AttemptLog, type Stream } from '../output/attempt-log.ts';
+import { AttemptLog } from '../output/attempt-log.ts';
+import type { Stream } from '../output/attempt-output.ts';
 import { fitted } from '../output/fit.ts';
 import { TextTable } from '../output/table.ts';
 import { textColumn } from '../output/text-columns.ts';

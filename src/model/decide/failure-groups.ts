@@ -9,6 +9,8 @@ export interface Failure extends LogEnd {
   attemptId: number;
   cause: string | null;
   returnCode: number | null;
+  /** What the attempt had. */
+  memoryBytes: number;
   /** Why the end of its output could not be read; null when it was. */
   unread: string | null;
 }

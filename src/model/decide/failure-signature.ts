@@ -32,9 +32,9 @@ const saysNothing =
 
 /** The signature of what a job wrote: of stderr, or of stdout when that says nothing. */
 export function signatureOf({ jobName, stdout, stderr }: LogEnd): Signature {
-  const errors = linesOf(stderr);
-  const lines = errors.length > 0 ? errors : linesOf(stdout);
-  const named = errorLine(errors) ?? errorLine(linesOf(stdout));
+  const errors = lastLinesOf(stderr);
+  const lines = errors.length > 0 ? errors : lastLinesOf(stdout);
+  const named = errorLine(errors) ?? errorLine(lastLinesOf(stdout));
   const chosen = named === undefined ? lines.slice(-2) : [named];
   const pattern = chosen.map((line) => normalized(line, jobName)).join(' / ');
   return { pattern, lines: lines.slice(-shownLines).map((line) => line.slice(0, longestLine)) };
@@ -42,20 +42,32 @@ export function signatureOf({ jobName, stdout, stderr }: LogEnd): Signature {
 
 /** Whether stderr names the error, so that stdout adds nothing to the signature. */
 export function saysEnough(stderr: string): boolean {
-  return errorLine(linesOf(stderr)) !== undefined;
+  return errorLine(lastLinesOf(stderr)) !== undefined;
 }
 
 function errorLine(lines: readonly string[]): string | undefined {
-  return lines.slice(-comparedLines).findLast((line) => namesError.test(line) && !saysNothing.test(line));
+  return lines.findLast((line) => namesError.test(line) && !saysNothing.test(line));
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: colors and cursor moves of terminals
 const escapes = /\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07]*\x07)/g;
 
-function linesOf(text: string): string[] {
-  const lines = text.replace(escapes, '').split(/\r?\n/);
-  // a progress line is drawn over the one before
-  return lines.map((line) => (line.split('\r').findLast((part) => part.trim() !== '') ?? '').trimEnd()).filter(Boolean);
+/** The last lines that are not empty, at most `comparedLines`. */
+function lastLinesOf(text: string): string[] {
+  const plain = text.includes('\x1b') ? text.replace(escapes, '') : text;
+  const lines: string[] = [];
+  for (let end = plain.length; end >= 0 && lines.length < comparedLines; ) {
+    const breakAt = end === 0 ? -1 : plain.lastIndexOf('\n', end - 1);
+    const line = shownOf(plain.slice(breakAt + 1, end));
+    if (line !== '') lines.unshift(line);
+    end = breakAt;
+  }
+  return lines;
+}
+
+/** A progress line is drawn over the one before. */
+function shownOf(line: string): string {
+  return (line.split('\r').findLast((part) => part.trim() !== '') ?? '').trimEnd();
 }
 
 /** In this order: a time contains numbers, a path may contain all of them. */

@@ -7,6 +7,7 @@ import { modifyJob } from '../../storage/authoring/job-modification.ts';
 import { followRequirements, modifyRequirements } from '../../storage/authoring/requirements-modification.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { readDemand } from '../../storage/demand/demand.ts';
+import { readFailedOutputs } from '../../storage/lists/failed-outputs.ts';
 import { readOutputs } from '../../storage/lists/job-outputs.ts';
 import { jobStory } from '../../storage/lists/job-story.ts';
 import { addUserData, deleteUserData, modifyUserData } from '../../storage/running/user-data.ts';
@@ -19,6 +20,13 @@ export function showJob({ view, lastHeard }: ServerContext, { job_key }: Request
 
 export function findOutputs({ view }: ServerContext, request: Request<'jobs_outputs'>): Reply<'jobs_outputs'> {
   return readOutputs(view, request);
+}
+
+export function findFailedOutputs(
+  { view }: ServerContext,
+  request: Request<'failed_outputs'>,
+): Reply<'failed_outputs'> {
+  return readFailedOutputs(view, request);
 }
 
 export function showDemand(

@@ -6,6 +6,7 @@ import type { Transaction } from '../database/transaction.ts';
 import { getWorkflow } from '../running/workflows.ts';
 import { attempts } from './attempts.ts';
 import type { ListDefinition } from './columns.ts';
+import { failedKeys } from './failed-outputs.ts';
 import { lastRecords } from './lists.ts';
 import { type StoredAttempt, withPlace } from './log-places.ts';
 
@@ -30,12 +31,6 @@ interface JobRow {
   orphaned: number;
 }
 
-/** In the order of keys: together, the pages walk the jobs of the workflow once. */
-const failedKeys = `SELECT job_key FROM jobs WHERE workflow_key = @workflow AND job_key > @after
-    AND (failed = 1 OR status = 'terminated')
-  UNION SELECT a.job_key FROM orphans o JOIN attempts a ON a.attempt_key = o.attempt_key
-    WHERE o.workflow_key = @workflow AND o.is_left = 1 AND a.job_key > @after
-  ORDER BY 1 LIMIT @limit`;
 const namedKeys = `SELECT job_key FROM jobs WHERE job_key IN (SELECT CAST(value AS INTEGER) FROM json_each(@keys))
   AND (@workflow IS NULL OR workflow_key = @workflow) AND job_key > @after ORDER BY 1 LIMIT @limit`;
 
