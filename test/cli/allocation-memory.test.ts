@@ -102,7 +102,7 @@ describe('where a partition gives whole nodes of two sizes', () => {
   it('plans say which nodes they mean, and what is generated asks for them', async () => {
     await mixed({ num_cpus: 40, memory: '1g' });
     const planned = await place.torc('hpc', 'slurm', 'plan', '1');
-    expect(planned.stdout).toContain('main: nodes with at least 64 CPUs and 512G of memory\n');
+    expect(planned.stdout).toContain('line 1, main: nodes with at least 64 CPUs and 512G of memory\n');
     const { stdout } = await place.torc('-k', '1', 'hpc', 'slurm', 'recommend-nodes');
     expect(stdout).toContain('1 allocation of 1 node with at least 64 CPUs and 512G of memory for ');
     const jobs = [{ name: 'j', command: 'true', resource_requirements: 'r' }];

@@ -44,6 +44,9 @@ export interface JobRow extends ListRecord {
 }
 
 export interface AllocationRow extends ListRecord {
+  min_cpus: number | null;
+  min_memory_bytes: number | null;
+  min_gpus: number | null;
   allocation_key: string;
   name: string;
   status: string;

@@ -42,9 +42,9 @@ function row(each: AllocationRecord): Record<string, unknown> {
 /** Which of the nodes of a partition allocations ask for, where that is not any of them. */
 function sizes({ allocations }: NodePlan): string {
   return allocations
-    .map(({ name, minimum }) => {
+    .map(({ partition, minimum }, at) => {
       const least = minimumText(minimum);
-      return least === null ? '' : `${cellText(name)}: nodes with ${least}\n`;
+      return least === null ? '' : `line ${at + 1}, ${cellText(partition)}: nodes with ${least}\n`;
     })
     .join('');
 }
