@@ -234,6 +234,9 @@ describe('where whole nodes have several sizes', () => {
     expect(minimums({ waiting: jobs, caps: { maxNodes: 2 } })).toEqual([cpus, none]);
     expect(minimums({ waiting: jobs, caps: { maxQueued: 1 } })).toEqual([cpus]);
     expect(minimums({ waiting: jobs, allocations: [allocation(1)] })).toEqual([cpus, cpus, cpus]);
+    // but none to those that fit nowhere
+    const nowhere = [shape(9, { numCpus: 12 }), shape(1, { numCpus: 99 })];
+    expect(minimums({ waiting: nowhere })).toEqual([cpus, cpus, cpus, cpus]);
     expect(minimums({ waiting: jobs, allocations: [allocation(1, { minimum: cpus })] })).toEqual([cpus, cpus, none]);
   });
 

@@ -74,7 +74,7 @@ export interface Left {
   shape: WaitingShape;
   /** Places in which they run one after the other. */
   numSlots: number;
-  /** They fit only nodes that their allocations ask for. */
+  /** Where nodes have several sizes: they fit only those that allocations ask for, or none that one can have. */
   isLarge: boolean;
 }
 

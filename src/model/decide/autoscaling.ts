@@ -8,7 +8,7 @@ import type { OpenAllocation, ScalingInput, WaitingShape, WantedAllocation } fro
 import { allocationFor, moreNodes } from './autoscaling-more.ts';
 import type { ScalingReason } from './autoscaling-reason.ts';
 import { bySize, place, type Room, roomsOf, slotsOf } from './autoscaling-rooms.ts';
-import { isAsking, noMinimum } from './node-minimum.ts';
+import { isAsking } from './node-minimum.ts';
 
 export interface ScalingDecision {
   submit: WantedAllocation[];
@@ -57,7 +57,8 @@ export function decideScaling(input: ScalingInput): ScalingDecision {
 
 function isLarge(shape: WaitingShape, input: ScalingInput): boolean {
   if (input.configs.every(({ nodes = [] }) => nodes.length === 0)) return false;
-  return isAsking(allocationFor(shape, input)?.allocation.minimum ?? noMinimum);
+  const chosen = allocationFor(shape, input);
+  return chosen === null || isAsking(chosen.allocation.minimum);
 }
 
 /** Queued allocations of the autoscaler that no job needs, the newest first; the minimum stays. */
