@@ -28,6 +28,8 @@ const statusLine = () =>
     /** The run is over: nothing of it runs or starts any more. */
     has_ended: z.boolean(),
     cut_off_by: z.enum(cutOffs).nullable(),
+    /** A person has paused it, perhaps before its first run; a status of `paused` can also come from held jobs. */
+    is_paused: z.boolean(),
     num_jobs: count,
     num_done: count,
     num_failed: count,

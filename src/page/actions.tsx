@@ -7,11 +7,11 @@ import { Command, Trouble } from './parts.tsx';
 
 /** What makes sense for a workflow as it is; the command itself decides whether it does. */
 export function commandsFor(line: StatusLine, isAutoscaled: boolean): DashCommand[] {
-  const { status, has_ended, num_failed, num_lost, num_ready, num_blocked } = line;
-  if (status === 'uninitialized') return ['start'];
+  const { status, has_ended, is_paused, num_failed, num_lost, num_ready, num_blocked } = line;
+  const pause = is_paused ? 'resume' : 'pause';
+  if (status === 'uninitialized') return ['start', pause];
   const nodes: DashCommand[] = ['schedule-nodes', isAutoscaled ? 'autoscale-off' : 'autoscale'];
-  if (!has_ended)
-    return [status === 'paused' ? 'resume' : 'pause', 'cancel', ...(num_ready + num_blocked > 0 ? nodes : [])];
+  if (!has_ended) return [pause, 'cancel', ...(num_ready + num_blocked > 0 ? nodes : [])];
   return [...(num_failed + num_lost > 0 ? (['rerun-failed', 'recover'] as const) : []), 'restart'];
 }
 

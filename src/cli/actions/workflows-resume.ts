@@ -84,10 +84,11 @@ async function resume(context: Context, api: Api, workflowKey: string, options: 
   );
 }
 
-/** A run that has not ended needs no other one, unless running jobs are spoken of. */
-function goesOn({ status, is_paused }: WorkflowShown, { keepRunning, stopRunning }: ResumeKeyOptions): boolean {
+/** A run that has not ended, or is still to come, needs no other one, unless running jobs are spoken of. */
+function goesOn({ status, is_paused, run_id }: WorkflowShown, { keepRunning, stopRunning }: ResumeKeyOptions): boolean {
   if (keepRunning === true || stopRunning === true) return false;
-  return status === 'running' || (is_paused && ['paused', 'ready', 'waiting'].includes(status));
+  const canGoOn = ['paused', 'ready', 'waiting'].includes(status) || (status === 'uninitialized' && run_id === 0);
+  return status === 'running' || (is_paused && canGoOn);
 }
 
 async function endPause(

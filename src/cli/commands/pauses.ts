@@ -31,7 +31,8 @@ export function declareWorkflowPauses(group: Command, act: Act): void {
     'after',
     `
 A paused workflow goes on with what waits; failed jobs stay as they are. Otherwise failed, canceled and lost jobs, and
-everything downstream of them, run again. Ends with 7 when every job is done, with 4 when the workflow has not started.
+everything downstream of them, run again. Ends with 7 when every job is done, with 4 when the workflow has neither
+started nor is paused.
 ${examples(
   `${pathOf(group, 'resume')} 7`,
   `${pathOf(group, 'resume')} 7 --schedule 2`,

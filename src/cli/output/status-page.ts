@@ -30,11 +30,27 @@ export interface PageParts {
   isWatched?: boolean;
 }
 
-export function statusPage(
+/** The parts of a page, each of which ends its last line; empty where there is nothing to say. */
+export interface Sections {
+  head: string;
+  facts: string;
+  heldBack: string;
+  /** Workers that the server has not heard of. */
+  unheard: string;
+  failures: string;
+  next: string;
+}
+
+export function statusPage(context: Pick<Context, 'torc'>, parts: PageParts, look: Look): string {
+  return Object.values(statusSections(context, parts, look)).join('');
+}
+
+/** In the order of the page. */
+export function statusSections(
   context: Pick<Context, 'torc'>,
   { page, failures, now, unheard, isWatched = false }: PageParts,
   look: Look,
-): string {
+): Sections {
   const { workflow, is_served } = page;
   const facts: Fact[] = [
     ...countFacts(workflow),
@@ -43,20 +59,21 @@ export function statusPage(
     ...allocationFacts(page),
     ...autoscalerFacts(page),
   ];
-  return [
-    headLines(workflow, look),
-    factLines(facts),
-    heldBackText(context, workflow, { ...look, now }),
-    unheardText(unheard, look),
-    failuresText(context, workflow.workflow_key, failures, look.columns),
-    isWatched && !workflow.has_ended ? '' : nextText(context, workflow, failures),
-  ].join('');
+  return {
+    head: headLines(workflow, look),
+    facts: factLines(facts),
+    heldBack: heldBackText(context, workflow, { ...look, now }),
+    unheard: unheardText(unheard, look),
+    failures: failuresText(context, workflow.workflow_key, failures, look.columns),
+    next: isWatched && !workflow.has_ended ? '' : nextText(context, workflow, failures),
+  };
 }
 
 /** The name, the state, a bar. */
-export function headLines(line: StatusLine, { columns, hasColor }: Look): string {
-  const { workflow_key, name, run_id, status, num_jobs, num_done } = line;
-  const head = `workflow ${workflow_key} (${visible(name)}), run ${run_id}: ${status}`;
+function headLines(line: StatusLine, { columns, hasColor }: Look): string {
+  const { workflow_key, name, run_id, status, is_paused, num_jobs, num_done } = line;
+  const paused = is_paused && status === 'uninitialized' ? ', paused' : '';
+  const head = `workflow ${workflow_key} (${visible(name)}), run ${run_id}: ${status}${paused}`;
   if (num_jobs === 0) return `${fitWidth(head, columns)}\n`;
   const done = `${num_done} of ${num_jobs} done`;
   const width = Math.max(10, Math.min(widestBar, columns - done.length - 4));

@@ -81,6 +81,7 @@ function statusLine(tx: Transaction, workflowKey: number, isServed: boolean): St
     status,
     has_ended: hasEnded,
     cut_off_by: cutOffBy(workflow),
+    is_paused: workflow.pausedAt !== null,
     ...countsOf(counts, numLost),
     num_active_workers: countActiveComputeNodes(tx, workflowKey),
     num_queued_allocations: of('recorded', 'submitted'),
