@@ -22,6 +22,7 @@ import { restart } from './cases/restart.mjs';
 import { server } from './cases/server.mjs';
 import { slurmCalls } from './cases/slurm-calls.mjs';
 import { startup } from './cases/startup.mjs';
+import { terminalView } from './cases/terminal-view.mjs';
 import { viewers } from './cases/viewers.mjs';
 import { header, save, table } from './report.mjs';
 
@@ -32,6 +33,7 @@ const cases = {
   latency,
   server,
   viewers,
+  'terminal-view': terminalView,
   busy,
   durability,
   creation,

@@ -1,19 +1,16 @@
 /** `torc tui` as a person uses it, on terminals of tmux. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { flat, hasTmux, openTerminal, type Terminal } from '../support/terminal.ts';
-import { newPlace, type Place } from './place.ts';
+import { describe, expect, it } from 'vitest';
+import { flat, hasTmux, type Terminal } from '../support/terminal.ts';
+import type { Place } from './place.ts';
+import { eachTestWithTerminal } from './terminal-view.ts';
 
 let place: Place;
-let terminal: Terminal | null = null;
-beforeEach(() => {
-  place = newPlace();
-});
-afterEach(async () => {
-  terminal?.close();
-  terminal = null;
-  await place.remove();
+let opened: (columns: number, rows: number, command?: string) => Promise<Terminal>;
+eachTestWithTerminal((test) => {
+  place = test.place;
+  opened = (columns, rows, command = 'torc tui') => test.opened({ columns, rows }, command);
 });
 
 const specification = `
@@ -23,13 +20,6 @@ jobs:
   - {name: bad, command: "for i in $(seq 1 60); do echo line $i; done; echo cannot open input.txt >&2; test -e fixed"}
   - {name: after, command: "true", depends_on: [bad]}
 `;
-
-async function opened(columns: number, rows: number, command = 'torc tui'): Promise<Terminal> {
-  const made = await openTerminal(place.path, { columns, rows }, { TORC_DIR: place.dir });
-  terminal = made;
-  made.enter(command);
-  return made;
-}
 
 /** The first and the last line of the screen. */
 function frame(screen: string): { title: string; keys: string } {

@@ -1,7 +1,7 @@
 /** A shell in a terminal of tmux: what a person types and sees. */
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { expect, vi } from 'vitest';
 import { shellWord } from '../../src/base/text.ts';
@@ -19,12 +19,19 @@ export interface Terminal {
   type(text: string): void;
   /** Presses a key by tmux's name for it, such as `C-c`, `Enter` or `Tab`. */
   press(key: string): void;
+  /** Sends text in one piece, with Enter for each line break. */
+  paste(text: string): void;
+  resize(size: TerminalSize): void;
+  /** The process that has the terminal. */
+  foreground(): number;
   /** What has been printed since the last line was typed, as it is broken into lines on the screen. */
   screen(): string;
   /** Waits until the shell asks for the next line; the exit code of the last one. */
   ended(): Promise<number>;
   /** Waits until the screen shows a text, however it is broken into lines. */
   shows(text: string): Promise<void>;
+  /** The terminal goes away, as when a connection breaks; the shell and what runs in it get SIGHUP. */
+  hangUp(): void;
   close(): void;
 }
 
@@ -98,10 +105,26 @@ export async function openTerminal(
     },
     type: (text) => void tmux('send-keys', '-l', text),
     press: (key) => void tmux('send-keys', key),
+    paste(text) {
+      tmux('set-buffer', text);
+      tmux('paste-buffer');
+    },
+    resize: (size) => void tmux('resize-window', '-x', String(size.columns), '-y', String(size.rows)),
+    foreground() {
+      const shell = tmux('display-message', '-p', '#{pane_pid}').trim();
+      const [, fields = ''] = readFileSync(`/proc/${shell}/stat`, 'utf8').split(') ');
+      // the group of the terminal, whose leader has its number
+      return Number(fields.split(' ')[5]);
+    },
     screen,
     ended,
     async shows(text) {
       await vi.waitFor(() => expect(flat(screen())).toContain(flat(text)), waiting);
+    },
+    hangUp() {
+      // a window of its own keeps the server for `close`
+      tmux('new-window', '-d', 'cat');
+      tmux('kill-pane', '-t', ':0');
     },
     close: () => void tmux('kill-server'),
   };

@@ -1,10 +1,15 @@
 /** Keys and cursors of the terminal view. */
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/base/clock.ts';
+import { stageLines, stagesOf } from '../../src/cli/output/stage-table.ts';
+import { displayWidth } from '../../src/cli/output/width.ts';
+import { frameLines } from '../../src/cli/tui/frame.ts';
+import { HelpOverlay } from '../../src/cli/tui/help.ts';
 import { JobsView } from '../../src/cli/tui/jobs-view.ts';
 import { keyReader } from '../../src/cli/tui/keys.ts';
-import { Cursor, Scroll, type Session } from '../../src/cli/tui/view.ts';
-import { WorkflowsView } from '../../src/cli/tui/workflow-views.ts';
+import { StageReader, stageFilter } from '../../src/cli/tui/stages.ts';
+import { backKey, Cursor, Scroll, type Session, type View } from '../../src/cli/tui/view.ts';
+import { WorkflowsView } from '../../src/cli/tui/workflows-view.ts';
 import { statusLine } from './status-lines.ts';
 
 /** A clock whose timers the test fires. */
@@ -94,6 +99,10 @@ describe('a text', () => {
   });
 });
 
+function namesOf(view: View): string[] {
+  return view.keys().map(({ key, word }) => `${key} ${word}`);
+}
+
 describe('the list of workflows', () => {
   /** Replies wait until they are released. */
   function heldSession() {
@@ -125,19 +134,23 @@ describe('the list of workflows', () => {
   });
 
   it.each([
-    [{ status: 'uninitialized' }, ['R start', 'c cancel']],
+    [{ status: 'uninitialized', run_id: 0 }, ['R start', 'p pause', 'c cancel']],
+    [{ status: 'uninitialized', run_id: 0, is_paused: true }, ['R start', 'p resume', 'c cancel']],
+    [{ status: 'uninitialized', run_id: 1 }, ['R start', 'c cancel']],
+    [{ status: 'running', is_paused: true }, ['p resume', 's nodes', 'R restart', 'c cancel']],
     [{ status: 'running' }, ['p pause', 's nodes', 'R restart', 'c cancel']],
-    [{ status: 'paused', num_lost: 1 }, ['r rerun failed', 'p resume', 's nodes', 'R restart', 'c cancel']],
-    [{ status: 'failed', has_ended: true, num_failed: 1 }, ['r rerun failed', 'R restart']],
+    [{ status: 'paused', num_lost: 1 }, ['r rerun failed', 'p pause', 's nodes', 'R restart', 'c cancel']],
+    [{ status: 'failed', has_ended: true, num_failed: 1 }, ['r rerun failed', 'e recover', 'R restart']],
     [{ status: 'canceled', has_ended: true }, ['R restart']],
   ] as const)('names the keys that do something to a workflow like %o, and no others do', async (about, keys) => {
     const call = async () => ({ workflows: [statusLine(about)], more: false, state: '1' });
     const session = { context: { hasColor: false, directory: '/d', userOption: null }, api: { call } };
     const view = new WorkflowsView(session as unknown as Session);
     await view.load();
-    expect(view.keys()).toEqual(['Enter open', ...keys, 'q quit']);
-    const works = ['r', 'p', 's', 'R', 'c'].filter((key) => view.key(key) !== null);
-    expect(works).toEqual(keys.map((words) => words[0]));
+    expect(namesOf(view)).toEqual(['Enter open', ...keys, 'q quit']);
+    const works = ['r', 'e', 'p', 's', 'a', 'R', 'c'].filter((key) => view.key(key) !== null);
+    expect(works).toEqual(works.filter((key) => keys.some((words) => words.startsWith(`${key} `))));
+    expect(works).toHaveLength(keys.length);
   });
 });
 
@@ -157,7 +170,7 @@ describe('the list of jobs', () => {
     const session = { context: { hasColor: false }, api: { call } } as unknown as Session;
     const view = new JobsView(session, '1', 'name=j');
     await view.load({ columns: 80, rows: 10 });
-    expect(view.keys()).toEqual([
+    expect(namesOf(view)).toEqual([
       'Enter open',
       '/ filter',
       'f failed',
@@ -168,5 +181,144 @@ describe('the list of jobs', () => {
       'Esc back',
     ]);
     expect(['h', 'c'].filter((key) => view.key(key) !== null)).toEqual(keys.map((words) => words[0]));
+  });
+});
+
+describe('jobs that are read while keys are pressed', () => {
+  /** A list of a thousand jobs; each reply waits until it is released. */
+  function heldJobs() {
+    const replies: (() => void)[] = [];
+    const records = (first: number) =>
+      Array.from({ length: 9 }, (_, at) => ({ job_key: String(first + at), name: `j_${first + at}`, status: 'ready' }));
+    const call = (name: string, { skip }: { skip: number }): Promise<object> => {
+      if (name === 'status') return Promise.resolve({ workflows: [statusLine({ num_jobs: 1000 })] });
+      return new Promise((resolve) => replies.push(() => resolve({ records: records(skip), more: true })));
+    };
+    const session = { context: { hasColor: false }, api: { call } } as unknown as Session;
+    return { session, release: () => replies.shift()?.() };
+  }
+  const size = { columns: 80, rows: 10 };
+
+  it('a key about a row waits until that row is read, and one that moves does not', async () => {
+    const { session, release } = heldJobs();
+    const view = new JobsView(session, '1', '');
+    expect(['enter', 'down'].map((key) => view.waitsFor(key))).toEqual([true, true]);
+    const first = view.load(size);
+    release();
+    await first;
+    expect(view.waitsFor('enter')).toBe(false);
+    expect(view.key('G')).toEqual({ kind: 'load' });
+    expect(['enter', 'c', 'h', 'up', '/'].map((key) => view.waitsFor(key))).toEqual([true, true, true, false, false]);
+    const last = view.load(size);
+    release();
+    await last;
+    expect(view.waitsFor('enter')).toBe(false);
+    expect(view.lines(size).at(-1)).toMatch(/^> +999 /);
+  });
+
+  it('what an older filter found is not shown for the newer one', async () => {
+    const { session, release } = heldJobs();
+    const view = new JobsView(session, '1', 'name=j');
+    const older = view.load(size);
+    view.key('f');
+    release();
+    await older;
+    expect(view.title()).toBe('jobs of workflow 1, failed');
+    expect(view.lines(size)).toEqual(['reading ..']);
+    expect(view.waitsFor('enter')).toBe(true);
+    const newer = view.load(size);
+    release();
+    await newer;
+    expect(view.waitsFor('enter')).toBe(false);
+  });
+});
+
+describe('the last line', () => {
+  const keys = ['Enter open', 'r rerun failed', 'p pause', 'Esc back'].map((text) => {
+    const [key = '', ...words] = text.split(' ');
+    return { key, word: words.join(' '), help: '' };
+  });
+  const lastOf = (columns: number, footer: string | null = null) =>
+    frameLines({ title: 't', lines: ['a'], footer, keys }, { columns, rows: 3 }, false).at(-1);
+
+  it('names as many keys as fit, always how to see the others', () => {
+    expect(lastOf(80)).toBe('Enter open  r rerun failed  p pause  ? help  Esc back');
+    expect(lastOf(45)).toBe('Enter open  r rerun failed  ? help  Esc back');
+    expect(lastOf(20)).toBe('Enter open  ? help …');
+    expect(lastOf(80, 'no server')).toBe('no server');
+  });
+
+  it('a frame has as many lines as the terminal, none wider than it, and its title is as wide, whatever it holds', () => {
+    const lines = ['日本語'.repeat(20), 'x'.repeat(200), ...Array.from({ length: 50 }, () => 'more')];
+    const frame = frameLines({ title: '名前\x1b[31m\n', lines, footer: null, keys }, { columns: 40, rows: 8 }, true);
+    expect(frame).toHaveLength(10);
+    expect(Math.max(...frame.map(displayWidth))).toBe(40);
+    expect(displayWidth(frame[0] ?? '')).toBe(40);
+    expect(frame[0]).toContain('\\x1b[31m\\n');
+  });
+});
+
+it('the help of a view lists its keys and those of all views, each once', () => {
+  const keys = [{ key: 'r', word: 'rerun failed', help: 'torc rerun-failed 1' }, backKey];
+  const { lines } = new HelpOverlay('workflow 1', keys).body({ columns: 80, rows: 40 });
+  expect(lines[1]).toBe('  r       rerun failed   torc rerun-failed 1');
+  expect(lines.filter((line) => line.startsWith('  Esc'))).toHaveLength(1);
+  expect(lines.filter((line) => displayWidth(line) > 80)).toEqual([]);
+});
+
+describe('stages', () => {
+  const group = (label: string, stage: number, counts: Record<string, number>) => {
+    const num_jobs = Object.values(counts).reduce((sum, n) => sum + n, 0);
+    return { label, stage, num_jobs, counts, first_job_key: null };
+  };
+  const groups = [
+    group('merge', 2, { blocked: 1 }),
+    group('sim *', 1, { done: 6, failed: 2, submitted: 1, ready: 1 }),
+    group('barrier', 1, {}),
+  ];
+
+  it('are shown in their order, with what they count', () => {
+    const lines = stageLines(stagesOf(groups), { columns: 80, hasColor: false });
+    expect(lines).toEqual([
+      'stage  jobs named  progress          done  failed  running',
+      '    1  sim *       ###########xxx>.  8/10       2        1',
+      '    2  merge       ................   0/1       0        0',
+    ]);
+  });
+
+  it('are read at most every 3 seconds, every minute of many jobs, and only when something has happened', async () => {
+    let now = 0;
+    let calls = 0;
+    const call = async () => {
+      calls++;
+      return { groups };
+    };
+    const newReader = () =>
+      new StageReader({ context: { clock: { monotonic: () => now } }, api: { call } } as unknown as Session, '1');
+    const callsAt = async (reader: StageReader, at: number, isWanted = false) => {
+      now = at;
+      await reader.read(isWanted);
+      return calls;
+    };
+    const small = newReader();
+    small.changed(10);
+    expect([await callsAt(small, 0), await callsAt(small, 5_000)]).toEqual([1, 1]);
+    small.changed(10);
+    expect(await callsAt(small, 5_001)).toBe(2);
+    small.changed(10);
+    expect([await callsAt(small, 8_000), await callsAt(small, 8_001)]).toEqual([2, 3]);
+    const large = newReader();
+    large.changed(100_000);
+    expect([await callsAt(large, 9_000), await callsAt(large, 10_001)]).toEqual([3, 4]);
+    large.changed(100_000);
+    expect([await callsAt(large, 70_000), await callsAt(large, 70_001)]).toEqual([4, 5]);
+    // who asks for nothing else waits for them only once
+    const wanted = newReader();
+    wanted.changed(100_000);
+    expect([await callsAt(wanted, 70_002, true), await callsAt(wanted, 70_003, true)]).toEqual([6, 6]);
+  });
+
+  it('choose their jobs by a filter without spaces', () => {
+    expect(stageFilter(group('sim *', 1, { done: 1 }))).toBe('name=sim?*');
   });
 });

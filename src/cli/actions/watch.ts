@@ -195,7 +195,7 @@ async function watchOnScreen(context: Context, keys: readonly string[]): Promise
   const quit = (key: string): void => {
     if (key === 'q' || key === 'Q' || key === '\x03') ending.abort();
   };
-  screen = openScreen(context.terminal, { key: quit, resized: draw });
+  screen = openScreen(context.terminal, { key: quit, resized: draw, lost: () => ending.abort() });
   let ended: Last;
   let stopTicking = (): void => {};
   const tick = (): void => {

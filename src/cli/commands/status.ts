@@ -43,9 +43,9 @@ function declareTui(program: Command, act: Act): void {
     .addHelpText(
       'after',
       `
-Arrow keys or j and k move, Enter opens, Esc goes back, q or Ctrl-C ends it; what is below always names the keys. Everything
-is live. Actions (rerun failed jobs, cancel, pause, hold, restart, schedule nodes) show their plan, and change nothing before
-you answer y. Without a terminal: torc status, torc watch.
+Arrow keys or j and k move, Enter opens, Esc goes back, ? lists the keys, q or Ctrl-C ends it; the last line names the keys. Everything
+is live. Actions (rerun failed jobs, recover, restart, cancel, pause, hold, schedule nodes, autoscale) show their plan, and change
+nothing before you answer y. Without a terminal: torc status, torc watch.
 ${examples('torc tui', 'torc tui 7').trimStart()}`,
     );
   act(tui, async ([key]) => {

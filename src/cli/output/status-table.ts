@@ -24,8 +24,21 @@ const parts = [
   ['.', 0],
 ] as const;
 
+/** Jobs by how they stand, as a bar shows them. */
+export type BarCounts = Pick<
+  StatusLine,
+  | 'num_jobs'
+  | 'num_done'
+  | 'num_failed'
+  | 'num_canceled'
+  | 'num_terminated'
+  | 'num_lost'
+  | 'num_running'
+  | 'num_disabled'
+>;
+
 /** `####x>>.....`: succeeded, failed or never run, running, the rest. What there is at all has at least one character. */
-export function bar(line: StatusLine, width: number, hasColor: boolean): string {
+export function bar(line: BarCounts, width: number, hasColor: boolean): string {
   const { num_jobs, num_done, num_failed, num_canceled, num_terminated, num_lost, num_running, num_disabled } = line;
   const bad = num_failed + num_canceled + num_terminated + num_lost;
   const good = num_done - num_failed + num_disabled;

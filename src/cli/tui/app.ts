@@ -1,32 +1,34 @@
 /** `torc tui`: a stack of views on the whole terminal, read again as the server says that something has changed. */
 import type { FollowedMessage } from '../../api/events.ts';
 import { delay } from '../../base/clock.ts';
-import { asTorcError, TorcError } from '../../base/errors.ts';
+import { asTorcError, exitCodes, TorcError } from '../../base/errors.ts';
 import { visible } from '../../base/text.ts';
 import type { Connection } from '../connection/connection.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
 import { openScreen, type Screen } from '../context/screen.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
-import { fitWidth } from '../output/width.ts';
+import { frameLines } from './frame.ts';
+import { HelpOverlay } from './help.ts';
 import { keyReader } from './keys.ts';
 import { type Overlay, PlanOverlay, QuestionOverlay } from './overlays.ts';
 import type { Session, Step, View } from './view.ts';
-import { WorkflowsView, WorkflowView } from './workflow-views.ts';
+import { WorkflowView } from './workflow-view.ts';
+import { WorkflowsView } from './workflows-view.ts';
 
 const tickMs = 1000;
 const reconnectMs = 1000;
 const everything = { workflow_keys: null, after: null, records: false, filters: [] };
 
-/** Until the person ends it. Throws TorcError 'usage' without a terminal. */
-export async function showTerminalView(context: Context, key: string | null): Promise<void> {
+/** Until the person ends it; the exit code. Throws TorcError 'usage' without a terminal. */
+export async function showTerminalView(context: Context, key: string | null): Promise<number> {
   refuseWithoutTerminal(context);
   const given = key ?? context.workflowKey;
   // what is wrong with the key is said before the screen is taken
   const chosen = await withConnection(context, async ({ api }) =>
     given === null ? null : await chooseWorkflow(context, api, given, 'reads'),
   );
-  await new App(context, chosen).run();
+  return await new App(context, chosen).run();
 }
 
 function refuseWithoutTerminal({ terminal, env, format, torc }: Context): void {
@@ -45,9 +47,12 @@ class App {
   #overlay: Overlay | null = null;
   /** Why what is shown may be old. */
   #trouble: string | null = null;
+  /** Keys that were pressed before what they are about was read, in their order. */
+  #held: string[] = [];
   #isConnected = false;
   #isReading = false;
   #mustRead = false;
+  #isInterrupted = false;
   #failed: (error: unknown) => void = () => {};
 
   constructor(context: Context, workflowKey: string | null) {
@@ -58,16 +63,21 @@ class App {
     if (workflowKey !== null) this.#views.push(new WorkflowView(this.#session, workflowKey));
   }
 
-  async run(): Promise<void> {
+  async run(): Promise<number> {
     const failure = new Promise<never>((_, reject) => {
       this.#failed = reject;
     });
     const press = keyReader(this.#context.clock, (key) => this.#act(() => this.#press(key)));
-    const removeHandler = this.#context.interrupts.handle(() => this.#ending.abort());
-    this.#screen = openScreen(this.#context.terminal, { key: press, resized: () => this.#resized() });
+    const removeHandler = this.#context.interrupts.handle(this.#interrupted);
+    this.#screen = openScreen(this.#context.terminal, {
+      key: press,
+      resized: () => this.#act(() => this.#resized()),
+      lost: this.#interrupted,
+    });
     let stopTicking = (): void => {};
     const tick = (): void => {
-      this.#act(() => this.#tick());
+      this.#act(() => this.#loadMore());
+      this.#act(() => this.#draw());
       stopTicking = this.#context.clock.after(tickMs, tick);
     };
     try {
@@ -79,11 +89,17 @@ class App {
       this.#screen.close();
       removeHandler();
     }
+    return this.#isInterrupted ? exitCodes.interrupted : 0;
   }
 
   get #view(): View {
     return this.#views.at(-1) as View;
   }
+
+  #interrupted = (): void => {
+    this.#isInterrupted = true;
+    this.#ending.abort();
+  };
 
   /** Connects again, to whoever serves then, when the server is gone. */
   async #stayConnected(): Promise<void> {
@@ -95,7 +111,7 @@ class App {
         await withConnection({ ...this.#context, terminal }, (connection) => this.#follow(connection));
       } catch (error) {
         if (!isAbsence(error)) throw error;
-        this.#trouble = troubleText(error);
+        this.#troubledBy(error);
       }
       this.#isConnected = false;
       this.#draw();
@@ -105,22 +121,24 @@ class App {
 
   /** Until the person ends it, or nobody serves any more. */
   async #follow(connection: Connection): Promise<void> {
-    const removeHandler = this.#context.interrupts.handle(() => this.#ending.abort());
+    const removeHandler = this.#context.interrupts.handle(this.#interrupted);
     try {
       // actions connect to this process too
       await connection.serve().catch(() => {});
       this.#session.api = connection.api;
       this.#isConnected = true;
       for await (const message of connection.follow(everything, this.#ending.signal)) {
-        if (message.event === 'away') {
-          this.#trouble = troubleText(new TorcError('unreachable', message.data.message));
-          return;
-        }
+        if (message.event === 'away') return this.#troubledBy(new TorcError('unreachable', message.data.message));
         if (this.#concerns(message)) this.#read();
       }
     } finally {
       removeHandler();
     }
+  }
+
+  #troubledBy(error: unknown): void {
+    this.#trouble = troubleText(error);
+    this.#held = [];
   }
 
   #concerns(message: FollowedMessage): boolean {
@@ -141,15 +159,32 @@ class App {
           await this.#view.load(this.#room());
           this.#trouble = null;
           this.#draw();
+          if (!this.#mustRead) this.#pressHeld();
+          this.#act(() => this.#loadMore());
         }
       } catch (error) {
-        if (asTorcError(error).code === 'bug') throw error;
-        this.#trouble = troubleText(error);
-        this.#draw();
+        this.#report(error);
       } finally {
         this.#isReading = false;
       }
     });
+  }
+
+  async #loadMore(): Promise<void> {
+    if (!this.#isConnected) return;
+    try {
+      await this.#view.loadMore?.();
+    } catch (error) {
+      this.#report(error);
+    }
+    this.#draw();
+  }
+
+  /** Throws a bug; anything else passes, and is shown. */
+  #report(error: unknown): void {
+    if (asTorcError(error).code === 'bug') throw error;
+    this.#troubledBy(error);
+    this.#draw();
   }
 
   /** Work whose failure ends the view, so that the terminal is given back and the error printed. */
@@ -163,11 +198,6 @@ class App {
     })();
   }
 
-  async #tick(): Promise<void> {
-    await this.#view.tick?.();
-    this.#draw();
-  }
-
   #resized(): void {
     this.#draw();
     this.#read();
@@ -175,23 +205,35 @@ class App {
 
   #press(key: string): void {
     if (key === 'interrupt') return void this.#ending.abort();
-    const overlay = this.#overlay;
-    if (overlay !== null) {
-      const next = overlay.key(key);
-      if (next !== overlay) {
-        this.#overlay = null;
-        if (next !== null && 'kind' in next) this.#take(next);
-        this.#read();
-      }
-      return void this.#draw();
-    }
-    if (key === 'q' || key === 'Q') return void this.#ending.abort();
-    if (key === 'escape' || key === 'left' || key === 'backspace') this.#take({ kind: 'back' });
+    if (key === 'redraw') this.#screen?.forget();
+    else if (this.#overlay !== null) this.#pressOn(this.#overlay, key);
+    else if (this.#held.length > 0) this.#held.push(key);
+    else if (key === 'q' || key === 'Q') return void this.#ending.abort();
+    else if (key === 'escape' || key === 'left' || key === 'backspace') this.#take({ kind: 'back' });
+    else if (this.#mustWait(key)) this.#held.push(key);
+    else if (key === '?') this.#overlay = new HelpOverlay(this.#view.title(), this.#view.keys());
     else {
       const step = this.#view.key(key);
       if (step !== null) this.#take(step);
     }
     this.#draw();
+  }
+
+  #pressOn(overlay: Overlay, key: string): void {
+    const next = overlay.key(key);
+    if (next === overlay) return;
+    this.#overlay = null;
+    if (next !== null && 'kind' in next) this.#take(next);
+    this.#read();
+  }
+
+  /** What cannot be read is not waited for. Keys after one that waits do so too: what they are about depends on it. */
+  #mustWait(key: string): boolean {
+    return this.#trouble === null && (this.#isReading || this.#mustRead) && this.#view.waitsFor(key);
+  }
+
+  #pressHeld(): void {
+    for (const key of this.#held.splice(0)) this.#press(key);
   }
 
   #take(step: Step): void {
@@ -211,7 +253,7 @@ class App {
         this.#overlay = new QuestionOverlay(step);
         break;
       case 'plan':
-        this.#overlay = new PlanOverlay(this.#context, step.action, () => this.#draw());
+        this.#overlay = new PlanOverlay(this.#context, step.action, () => this.#act(() => this.#draw()));
     }
   }
 
@@ -222,21 +264,12 @@ class App {
   }
 
   #draw(): void {
-    if (this.#screen === null) return;
     const size = this.#room();
-    const { columns, rows } = size;
     const overlay = this.#overlay;
-    const shown = overlay?.body(size) ?? { title: this.#view.title(), lines: this.#view.lines(size) };
-    const space = Array.from({ length: Math.max(0, rows - shown.lines.length) }, () => '');
-    const title = fitWidth(visible(`torc  ${shown.title}`), columns);
-    const footer = overlay?.footer(columns) ?? this.#trouble ?? keysLine(this.#view.keys(), columns);
-    const { hasColor } = this.#context;
-    this.#screen.draw([
-      hasColor ? `\x1b[7m${title.padEnd(columns)}\x1b[0m` : title,
-      ...shown.lines.slice(0, rows).map((line) => fitWidth(line, columns)),
-      ...space,
-      fitWidth(footer, columns),
-    ]);
+    const view = this.#view;
+    const { title, lines } = overlay?.body(size) ?? { title: view.title(), lines: view.lines(size) };
+    const footer = overlay?.footer(size.columns) ?? this.#trouble;
+    this.#screen?.draw(frameLines({ title, lines, footer, keys: view.keys() }, size, this.#context.hasColor));
   }
 }
 
@@ -248,11 +281,4 @@ function isAbsence(error: unknown): boolean {
 
 function troubleText(error: unknown): string {
   return visible(`${asTorcError(error).message}${isAbsence(error) ? '; still trying' : ''}`);
-}
-
-/** As many as fit; the first and the last one always. */
-function keysLine(keys: readonly string[], columns: number): string {
-  const all = [...keys];
-  while (all.length > 2 && all.join('  ').length > columns) all.splice(-2, 1);
-  return all.join('  ');
 }

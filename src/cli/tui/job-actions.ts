@@ -1,7 +1,7 @@
 /** What can be done to a job as it is. */
 import type { ListRecord } from '../../api/contract.ts';
 import { cancelingJob, holding } from './planned-action.ts';
-import type { Step } from './view.ts';
+import type { KeyHelp, Step } from './view.ts';
 
 const waiting: readonly unknown[] = ['uninitialized', 'blocked', 'ready'];
 const running: readonly unknown[] = ['submitted', 'submitted_pending'];
@@ -16,8 +16,8 @@ function jobActions({ job_key, status, held }: Readonly<Record<string, unknown>>
   ];
 }
 
-export function jobKeys(job: ListRecord): string[] {
-  return jobActions(job).map(({ key, word }) => `${key} ${word}`);
+export function jobKeys(job: ListRecord): KeyHelp[] {
+  return jobActions(job).map(({ key, word, action }) => ({ key, word, help: `torc ${action.typed}` }));
 }
 
 /** What a key does to a job. */

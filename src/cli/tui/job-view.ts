@@ -9,7 +9,7 @@ import { textColumn } from '../output/text-columns.ts';
 import { whyOf, whyText } from '../output/why.ts';
 import { fitWidth, wrapped } from '../output/width.ts';
 import { jobKeys, jobStep } from './job-actions.ts';
-import { Scroll, type Session, type Size, type Step, type View } from './view.ts';
+import { backKey, type KeyHelp, Scroll, type Session, type Size, type Step, type View } from './view.ts';
 
 /** Of an output, the last of which are shown. */
 const tailBytes = { page: 8 * 1024, log: 1024 * 1024 };
@@ -66,9 +66,14 @@ export class JobView implements View {
     return `job ${this.#reader.jobKey}${name === undefined ? '' : ` (${visible(name)})`}`;
   }
 
-  keys(): readonly string[] {
+  keys(): readonly KeyHelp[] {
     const job = this.#reader.shown?.job;
-    return ['l log', ...(job === undefined ? [] : jobKeys({ ...job })), 'Esc back'];
+    const log = { key: 'l', word: 'log', help: 'all that its last attempt wrote, as it grows' };
+    return [log, ...(job === undefined ? [] : jobKeys({ ...job })), backKey];
+  }
+
+  waitsFor(): boolean {
+    return this.#reader.shown === null;
   }
 
   async load(): Promise<void> {
@@ -136,8 +141,18 @@ export class LogView implements View {
     return `${this.#stream ?? 'output'} of job ${this.#reader.jobKey}${follows}`;
   }
 
-  keys(): readonly string[] {
-    return [`o ${this.#stream === 'stderr' ? 'stdout' : 'stderr'}`, 'g begin', 'G end, follow', 'Esc back'];
+  keys(): readonly KeyHelp[] {
+    const other = this.#stream === 'stderr' ? 'stdout' : 'stderr';
+    return [
+      { key: 'o', word: other, help: `what it wrote to ${other}` },
+      { key: 'g', word: 'begin', help: 'the first lines' },
+      { key: 'G', word: 'end, follow', help: 'the last lines, also as others follow' },
+      backKey,
+    ];
+  }
+
+  waitsFor(): boolean {
+    return !this.#isLoaded;
   }
 
   async load(): Promise<void> {
@@ -147,7 +162,7 @@ export class LogView implements View {
   }
 
   /** Files grow without events. */
-  async tick(): Promise<void> {
+  async loadMore(): Promise<void> {
     if (this.#reader.log?.hasEnded === false) await this.#read();
   }
 
@@ -156,8 +171,12 @@ export class LogView implements View {
   }
 
   async #read(): Promise<void> {
-    if (this.#stream === null) return;
-    this.#text = await this.#reader.tail(this.#stream, tailBytes.log);
+    const stream = this.#stream;
+    if (stream === null) return;
+    const text = await this.#reader.tail(stream, tailBytes.log);
+    // another one may have been chosen meanwhile
+    if (stream !== this.#stream) return;
+    this.#text = text;
     this.#isLoaded = true;
   }
 
@@ -180,6 +199,7 @@ export class LogView implements View {
     if (key !== 'o') return null;
     this.#stream = this.#stream === 'stderr' ? 'stdout' : 'stderr';
     this.#isFollowing = true;
+    this.#isLoaded = false;
     return { kind: 'load' };
   }
 }

@@ -5,7 +5,10 @@ import { fitted } from '../output/fit.ts';
 import { cellText, type TextColumn, TextTable } from '../output/table.ts';
 import { jobKeys, jobStep } from './job-actions.ts';
 import { JobView } from './job-view.ts';
-import { Cursor, cursorLine, type Session, type Size, type Step, type View } from './view.ts';
+import { backKey, Cursor, cursorLine, type KeyHelp, type Session, type Size, type Step, type View } from './view.ts';
+
+/** Keys that do something to the chosen job. */
+const ofChosen = ['enter', 'right', 'h', 'c'];
 
 const sorts = ['job_key', 'status', 'name'] as const;
 
@@ -32,7 +35,10 @@ export class JobsView implements View {
   /** Of all that the filter matches, as far as it is known. */
   #count = 0;
   #hasMore = false;
+  /** Goes up with each other question. */
+  #version = 0;
   #isLoaded = false;
+  #hasFailed = false;
   #rows = 1;
 
   constructor(session: Session, workflowKey: string, filter: string) {
@@ -50,39 +56,63 @@ export class JobsView implements View {
     return `jobs of workflow ${this.workflowKey}${filter}${order}${at}`;
   }
 
-  keys(): readonly string[] {
+  keys(): readonly KeyHelp[] {
     const chosen = this.#chosen;
+    const open = { key: 'Enter', word: 'open', help: 'why the job is as it is, its attempts and output' };
+    const failed = { key: 'f', word: 'failed', help: 'only jobs that failed' };
     return [
-      ...(chosen === undefined ? [] : ['Enter open']),
-      '/ filter',
-      ...(this.#typed === 'failed' ? [] : ['f failed']),
-      ...(this.#typed === '' ? [] : ['a all']),
+      ...(chosen === undefined ? [] : [open]),
+      { key: '/', word: 'filter', help: 'words such as sim_* failed status=ready hostname=n1' },
+      ...(this.#typed === 'failed' ? [] : [failed]),
+      ...(this.#typed === '' ? [] : [{ key: 'a', word: 'all', help: 'without a filter' }]),
       ...(chosen === undefined ? [] : jobKeys(chosen)),
-      'o order',
-      'v reverse',
-      'Esc back',
+      { key: 'o', word: 'order', help: `by ${sorts.join(', ')} in turn` },
+      { key: 'v', word: 'reverse', help: 'the last ones first' },
+      backKey,
     ];
   }
 
-  async load({ rows }: Size): Promise<void> {
+  /** A row that is chosen may still have to be read. */
+  waitsFor(key: string): boolean {
+    if (!this.#isLoaded) return !this.#hasFailed;
+    return ofChosen.includes(key) && this.#count > 0 && this.#chosen === undefined;
+  }
+
+  async load(size: Size): Promise<void> {
+    const version = this.#version;
+    this.#hasFailed = false;
+    try {
+      await this.#read(size);
+    } catch (error) {
+      this.#hasFailed = version === this.#version;
+      throw error;
+    }
+  }
+
+  async #read(size: Size): Promise<void> {
     const { api } = this.#session;
     const filters = filtersOf(this.#typed).map(({ column, value }) => ({ column, value }));
-    this.#rows = Math.max(1, rows - 1);
+    this.#rows = Math.max(1, size.rows - 1);
     const { top } = this.#cursor;
     const sort_by = sorts[this.#sort] === 'job_key' ? null : (sorts[this.#sort] ?? null);
+    const version = this.#version;
     const { records, more } = await api.call('list', {
       ...{ list: 'jobs', workflow_key: this.workflowKey, filters, sort_by, reverse: this.#isReverse },
       ...{ limit: this.#rows, skip: top },
     });
-    this.#records = records;
-    this.#first = top;
-    this.#isLoaded = true;
     const seen = top + records.length;
     // without a filter the number is known; else as far as the list was read
     const all = filters.length > 0 ? null : await this.#numJobs();
+    // what was asked for meanwhile is read next
+    if (version !== this.#version) return;
+    this.#records = records;
+    this.#first = top;
+    this.#isLoaded = true;
     this.#hasMore = more && all === null;
     this.#count = all ?? (more ? Math.max(this.#count, seen + 1) : seen);
     this.#cursor.keep(this.#count, this.#rows);
+    // the list has become shorter than what was above the screen
+    if (records.length === 0 && this.#cursor.top < top) await this.#read(size);
   }
 
   async #numJobs(): Promise<number> {
@@ -92,7 +122,7 @@ export class JobsView implements View {
   }
 
   lines({ columns }: Size): string[] {
-    if (this.#records.length === 0) return [this.#isLoaded ? 'no such jobs' : 'reading ..'];
+    if (this.#records.length === 0) return [this.#isLoaded ? 'no such jobs' : this.#hasFailed ? '' : 'reading ..'];
     const { hasColor } = this.#session.context;
     const table = new TextTable(fitted(shownColumns, this.#records, columns - 2).columns);
     const [header = '', ...lines] = table.lines(this.#records).trimEnd().split('\n');
@@ -145,6 +175,9 @@ export class JobsView implements View {
     this.#cursor.index = 0;
     this.#cursor.top = 0;
     this.#count = 0;
+    this.#records = [];
+    this.#isLoaded = false;
+    this.#version++;
     return { kind: 'load' };
   }
 }

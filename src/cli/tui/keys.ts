@@ -29,6 +29,7 @@ const named: Readonly<Record<string, string>> = {
   '\x7f': 'backspace',
   '\b': 'backspace',
   '\x03': 'interrupt',
+  '\x0c': 'redraw',
 };
 
 /** Takes characters as bytes; `press` gets a name, or the character that was typed. */

@@ -1,6 +1,6 @@
 /** What lies over a view for a while: a line that is typed, and the plan of an action with its question. */
 import type { Context } from '../context/context.ts';
-import { fitWidth, wrapped } from '../output/width.ts';
+import { displayWidth, fitWidth, wrapped } from '../output/width.ts';
 import { type PlannedAction, type Printed, printed } from './planned-action.ts';
 import { Scroll, type Size, type Step } from './view.ts';
 
@@ -29,8 +29,11 @@ export class QuestionOverlay {
 
   footer(columns: number): string {
     const line = `${this.#question.question}${this.#typed}_`;
+    if (displayWidth(line) <= columns) return line;
     // the end of a long text is what is being typed
-    return line.length > columns ? `…${line.slice(line.length - columns + 1)}` : line;
+    const characters = [...line];
+    while (displayWidth(characters.join('')) >= columns) characters.shift();
+    return `…${characters.join('')}`;
   }
 
   key(key: string): QuestionOverlay | Step | null {
@@ -68,10 +71,10 @@ export class PlanOverlay {
     const { title } = this.#action;
     if (this.#state === 'planning') return { title, lines: ['planning ..'] };
     if (this.#state === 'doing') return { title, lines: ['working ..'] };
-    const lines = this.#printed.text
-      .trimEnd()
-      .split('\n')
-      .flatMap((line) => wrapped(line, columns));
+    const text = this.#printed.text.trimEnd().split('\n');
+    const lines = [`$ ${this.#context.torc} ${this.#action.typed}`, '', ...text].flatMap((line) =>
+      wrapped(line, columns),
+    );
     return { title, lines: this.#scroll.shown(lines, rows).map((line) => fitWidth(line, columns)) };
   }
 

@@ -1,8 +1,10 @@
 /** Actions of the terminal view: the commands of torc, whose plan is shown first. What they print is kept for the screen. */
 import { asTorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
+import { autoscale } from '../actions/autoscaling.ts';
 import { cancelJobs } from '../actions/jobs-cancel.ts';
 import { holdJobs, pauseWorkflows } from '../actions/pauses.ts';
+import { recoverWorkflow } from '../actions/recover.ts';
 import { rerunFailed } from '../actions/rerun-failed.ts';
 import { scheduleNodes } from '../actions/slurm-schedule.ts';
 import { restartWorkflow } from '../actions/workflows-restart.ts';
@@ -12,6 +14,8 @@ import type { Context } from '../context/context.ts';
 
 export interface PlannedAction {
   title: string;
+  /** What to type for the same, after `torc`. */
+  typed: string;
   /** With `dryRun` it only prints its plan. */
   run(context: Context, dryRun: boolean): Promise<unknown>;
 }
@@ -45,28 +49,40 @@ const none = (context: Context): Context => ({ ...context, workflowKey: null });
 
 export const rerunning = (key: string): PlannedAction => ({
   title: `run the failed jobs of workflow ${key} again`,
+  typed: `rerun-failed ${key}`,
   run: (context, dryRun) => rerunFailed(none(context), [key], { dryRun }),
+});
+
+/** Failed and lost jobs, with more of what they ran out of. */
+export const recovering = (key: string): PlannedAction => ({
+  title: `recover workflow ${key}`,
+  typed: `recover ${key}`,
+  run: (context, dryRun) => recoverWorkflow(none(context), key, { dryRun, yes: true }),
 });
 
 export const restarting = (key: string): PlannedAction => ({
   title: `restart workflow ${key}`,
+  typed: `restart ${key}`,
   run: (context, dryRun) => restartWorkflow(none(context), key, { dryRun, timeout: 300 }),
 });
 
 /** The first run of one that has not started. */
 export const starting = (key: string): PlannedAction => ({
   title: `start workflow ${key}`,
+  typed: `start ${key}`,
   run: (context, dryRun) => startWorkflow(none(context), key, { dryRun }),
 });
 
 export const canceling = (key: string): PlannedAction => ({
   title: `cancel workflow ${key}`,
+  typed: `cancel ${key}`,
   run: (context, dryRun) => cancelWorkflows(none(context), [key], { dryRun }),
 });
 
 /** Neither has a plan of changes: the sentence says what it means. */
 export const pausing = (key: string, isPaused: boolean): PlannedAction => ({
   title: `${isPaused ? 'resume' : 'pause'} workflow ${key}`,
+  typed: `${isPaused ? 'resume' : 'pause'} ${key}`,
   async run(context, dryRun) {
     const what = isPaused
       ? `resumes workflow ${key}: its ready jobs run as workers have room`
@@ -79,15 +95,30 @@ export const pausing = (key: string, isPaused: boolean): PlannedAction => ({
 
 export const scheduling = (key: string, count: number): PlannedAction => ({
   title: `schedule ${counted(count, 'allocation')} for workflow ${key}`,
+  typed: `hpc slurm schedule-nodes -k ${key} -n ${count}`,
   run: (context, dryRun) => scheduleNodes(chosen(context, key), { count, jobPrefix: 'worker', server: true, dryRun }),
+});
+
+export const autoscaling = (key: string, max: number): PlannedAction => ({
+  title: `let workflow ${key} ask for at most ${counted(max, 'node')}`,
+  typed: `workflows autoscale ${key} --max ${max}`,
+  run: (context, dryRun) => autoscale(none(context), key, { max, dryRun }),
+});
+
+export const endingAutoscaling = (key: string): PlannedAction => ({
+  title: `stop the autoscaler of workflow ${key}`,
+  typed: `workflows autoscale ${key} --off`,
+  run: (context, dryRun) => autoscale(none(context), key, { off: true, dryRun }),
 });
 
 export const cancelingJob = (key: string): PlannedAction => ({
   title: `cancel job ${key}`,
+  typed: `jobs cancel ${key}`,
   run: (context, dryRun) => cancelJobs(none(context), [key], { dryRun, yes: true }),
 });
 
 export const holding = (key: string, isHeld: boolean): PlannedAction => ({
   title: `${isHeld ? 'release' : 'hold'} job ${key}`,
+  typed: `jobs ${isHeld ? 'release' : 'hold'} ${key}`,
   run: (context, dryRun) => holdJobs(none(context), [key], !isHeld, { dryRun, yes: true }),
 });

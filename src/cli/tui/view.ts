@@ -23,19 +23,38 @@ export type Step =
   /** A line is typed; null when it is left. */
   | { kind: 'ask'; question: string; initial: string; answer: (text: string) => Step | null };
 
+/** What a key does. */
+export interface KeyHelp {
+  key: string;
+  /** In a word or two, for the last line. */
+  word: string;
+  /** In a line, or the command that does the same. */
+  help: string;
+}
+
 export interface View {
   /** The workflow it is about; null for all. */
   readonly workflowKey: string | null;
   title(): string;
-  /** What its keys do, the most important first. */
-  keys(): readonly string[];
+  /** The most important key first. */
+  keys(): readonly KeyHelp[];
   /** Reads from the server what fits into this size. */
   load(size: Size): Promise<void>;
-  /** Called every second; whether something else than time has to be drawn. */
-  tick?(): Promise<void>;
+  /** Reads what takes longer or changes without events; called after each drawing of what was loaded, and every second. */
+  loadMore?(): Promise<void>;
+  /** Whether what the key means is not known before something has been read. */
+  waitsFor(key: string): boolean;
   /** At most `rows` lines of at most `columns`. */
   lines(size: Size): string[];
   key(key: string): Step | null;
+}
+
+export const backKey: KeyHelp = { key: 'Esc', word: 'back', help: 'the view before' };
+
+/** How many rows a key moves, where `rows` of them are shown; undefined for a key that does not. */
+function moveBy(key: string, rows: number): number | undefined {
+  const page = Math.max(1, rows - 1);
+  return { up: -1, k: -1, down: 1, j: 1, 'page-up': -page, 'page-down': page, ' ': page }[key];
 }
 
 /** The row on which the cursor is. */
@@ -63,8 +82,7 @@ export class Scroll {
 
   /** Whether the key was one of those that move. */
   key(key: string): boolean {
-    const page = Math.max(1, this.#rows - 1);
-    const by = { up: -1, k: -1, down: 1, j: 1, 'page-up': -page, 'page-down': page, ' ': page }[key];
+    const by = moveBy(key, this.#rows);
     if (key === 'home' || key === 'g') this.top = 0;
     else if (key === 'end' || key === 'G') this.top = Math.max(0, this.#count - this.#rows);
     else if (by === undefined) return false;
@@ -80,8 +98,7 @@ export class Cursor {
 
   /** Where a key leads, in a list of `count` rows of which `rows` are shown; false for another key. */
   key(key: string, count: number, rows: number): boolean {
-    const page = Math.max(1, rows - 1);
-    const by = { up: -1, k: -1, down: 1, j: 1, 'page-up': -page, 'page-down': page, ' ': page }[key];
+    const by = moveBy(key, rows);
     if (key === 'home' || key === 'g') this.index = 0;
     else if (key === 'end' || key === 'G') this.index = count - 1;
     else if (by === undefined) return false;
