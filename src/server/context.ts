@@ -2,6 +2,7 @@
 import type { Api } from '../api/contract.ts';
 import type { Spool } from '../api/spool.ts';
 import type { Clock } from '../base/clock.ts';
+import type { Histogram } from '../base/histogram.ts';
 import type { Log } from '../base/log.ts';
 import type { SlurmCommands } from '../slurm/commands.ts';
 import type { Database } from '../storage/database/database.ts';
@@ -25,6 +26,8 @@ export interface ServerContext extends Api {
   readonly usualRuntimeMs: (shapeKey: number) => number | null;
   /** Reads outside of a transaction; nothing may be written through it. */
   readonly view: Transaction;
+  /** How long requests took in whose replies workers were given jobs. */
+  readonly claimSeconds: Histogram;
   /** Requests that wait for the next transactions. */
   readonly numQueued: number;
   /** Whether another process has taken over the database. */

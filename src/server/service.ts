@@ -33,6 +33,7 @@ export class Service implements ServerContext {
   readonly info: ServiceInfo;
   readonly startedAt: number;
   readonly lastHeard: LastHeard;
+  readonly claimSeconds: ServerContext['claimSeconds'];
   /** Slurm, processes and files: the sources of evidence. */
   machine: Machine;
   /** After this long without a request, contact with a worker counts as lost. */
@@ -76,6 +77,7 @@ export class Service implements ServerContext {
       this.lastHeard,
       () => this.random(),
     );
+    this.claimSeconds = this.#exchange.claimSeconds;
     this.#batches = new Batches({
       begin: (work) => this.#begin(work),
       exchange: this.#exchange,

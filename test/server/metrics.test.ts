@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Serving, serve } from '../../src/server/serve.ts';
 import { createWorkflow, freshService, rows, TestWorker } from '../support/service.ts';
 
+const planRequest = (workflow_key: string) => ({ workflow_key, expected_state: null, skip: 0, dry_run: false });
 const board = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'docs', 'grafana-board.json');
 
 let fresh: Awaited<ReturnType<typeof freshService>>;
@@ -54,7 +55,7 @@ function parsed(text: string, isOpenMetrics = false): Map<string, number> {
   let family = '';
   for (const line of text.trimEnd().split('\n')) {
     if (line === '# EOF' && isOpenMetrics) continue;
-    const type = /^# TYPE ([a-z_]+) (gauge|counter|summary)$/.exec(line);
+    const type = /^# TYPE ([a-z_]+) (gauge|counter|summary|histogram)$/.exec(line);
     if (type !== null) {
       family = type[1] ?? '';
       expect(types.has(family), `${family} has one type`).toBe(false);
@@ -66,7 +67,12 @@ function parsed(text: string, isOpenMetrics = false): Map<string, number> {
     if (sample === null) throw new Error(`no sample: ${line}`);
     const [, name = '', labels = '', value] = sample;
     const suffix = name.slice(family.length);
-    const suffixes = { gauge: [''], counter: [isOpenMetrics ? '_total' : ''], summary: ['_sum', '_count'] };
+    const suffixes = {
+      gauge: [''],
+      counter: [isOpenMetrics ? '_total' : ''],
+      summary: ['_sum', '_count'],
+      histogram: ['_bucket', '_sum', '_count'],
+    };
     expect(suffixes[types.get(family) as 'gauge'], line).toContain(suffix);
     expect(values.has(name + labels), `${line} is there once`).toBe(false);
     values.set(name + labels, Number(value));
@@ -111,6 +117,8 @@ describe('metrics', () => {
         torc_worker_cpus_used: 2,
         torc_running_attempts: 1,
         torc_claims_total: 2,
+        'torc_claim_seconds_bucket{le="+Inf"}': 1,
+        torc_claim_seconds_count: 1,
         'torc_attempts_ended_total{cause="exit_code"}': 1,
         torc_attempt_runtime_seconds_count: 1,
         torc_attempt_runtime_seconds_sum: 0.004,
@@ -128,6 +136,27 @@ describe('metrics', () => {
       );
       expect(ofWorkflow?.[1] ?? 0, name).toBe(await status(name));
     }
+  });
+
+  it('count only what workers were given as claims, and how long these requests took', async () => {
+    const key = await createWorkflow(fresh.service, [{ name: 'a' }, { name: 'b' }, { name: 'c' }]);
+    const claims = async () => {
+      const values = parsed((await scrape()).text);
+      return [values.get('torc_claims_total'), values.get('torc_claim_seconds_count')];
+    };
+    expect(await claims()).toEqual([0, 0]);
+    // attempts without a claim, as those that a rerun inherits
+    await fresh.service.call('jobs_mark_done', { ...planRequest(key), job_keys: ['1'] });
+    expect(await rows(fresh.service, 'results', key)).toHaveLength(1);
+    expect(await claims()).toEqual([0, 0]);
+    const worker = await TestWorker.join(fresh.service, key);
+    const { jobs } = await worker.exchange();
+    expect(await claims()).toEqual([jobs.length, 1]);
+    // a request without jobs is no claim
+    await worker.finish(jobs[0]?.attempt ?? 0);
+    expect(await claims()).toEqual([2, 1]);
+    const values = [...parsed((await scrape()).text)].filter(([name]) => name.startsWith('torc_claim_seconds_bucket'));
+    expect(values.map(([, value]) => value)).toEqual(values.map(([, value]) => value).toSorted((a, b) => a - b));
   });
 
   it('are all there that the Grafana board shows', async () => {

@@ -5,6 +5,8 @@ import type { ComputeNode } from '../../storage/running/compute-nodes.ts';
 import type { WaitingRequest } from './waiting-workers.ts';
 
 export interface ExchangeMember extends WaitingRequest {
+  /** On the monotonic clock. */
+  arrivedAt: number;
   /** Found in the first step. */
   node: ComputeNode | null;
   answers: ReportAnswer[];
@@ -23,7 +25,7 @@ export interface ExchangeMember extends WaitingRequest {
 
 export function newMember(
   request: Request<'exchange'>,
-  waiting: Pick<ExchangeMember, 'deadline' | 'resolve' | 'reject'>,
+  waiting: Pick<ExchangeMember, 'arrivedAt' | 'deadline' | 'resolve' | 'reject'>,
 ): ExchangeMember {
   return {
     request,

@@ -16,6 +16,7 @@ export class Counters {
   readonly requests = new Map<string, number>();
   readonly endsByCause = new Map<string, number>();
   runtimeSeconds = 0;
+  numClaims = 0;
   numTransactions = 0;
   numRunsEnded = 0;
   /** Milliseconds since 1970; null when this server has made none. */
@@ -60,7 +61,8 @@ export class Counters {
       if (fact.kind === 'attempt_ran') {
         add(this.endsByCause, fact.cause);
         this.runtimeSeconds += fact.runtimeMs / 1000;
-      } else if (fact.kind === 'run_ended') this.numRunsEnded += 1;
+      } else if (fact.kind === 'jobs_claimed') this.numClaims += fact.numJobs;
+      else if (fact.kind === 'run_ended') this.numRunsEnded += 1;
     }
   }
 }

@@ -3,15 +3,15 @@
 export interface Metric {
   /** Without the suffix of counters. */
   name: string;
-  type: 'gauge' | 'counter' | 'summary';
+  type: 'gauge' | 'counter' | 'summary' | 'histogram';
   help: string;
   samples: readonly Sample[];
 }
 
 export interface Sample {
   labels?: Readonly<Record<string, string>>;
-  /** Of a summary: `_sum` or `_count`. */
-  suffix?: '_sum' | '_count';
+  /** Of a summary or a histogram. */
+  suffix?: '_sum' | '_count' | '_bucket';
   value: number;
 }
 

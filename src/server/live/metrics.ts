@@ -9,7 +9,7 @@ import type { Metric, Sample } from './exposition.ts';
 /** Workflows whose jobs are counted one by one; of all together there are sums. */
 export const mostWorkflows = 50;
 
-type Context = Pick<ServerContext, 'db' | 'clock' | 'info' | 'epoch' | 'startedAt' | 'numQueued'>;
+type Context = Pick<ServerContext, 'db' | 'clock' | 'info' | 'epoch' | 'startedAt' | 'numQueued' | 'claimSeconds'>;
 
 export function metricsOf(context: Context, counters: Counters, numViewers: number): Metric[] {
   const found = readMetrics(context.db, mostWorkflows);
@@ -42,8 +42,8 @@ export function metricsOf(context: Context, counters: Counters, numViewers: numb
     gauge('torc_worker_gpus', 'GPUs of these workers.', [{ value: workers.num_gpus }]),
     gauge('torc_running_attempts', 'Attempts that these workers have.', [{ value: held.num_attempts }]),
     gauge('torc_allocations', 'Slurm allocations by status.', byStatus(allocationStatuses, found.allocations)),
-    counter('torc_claims', 'Attempts that were ever made of jobs.', [{ value: found.numClaims }]),
     ...happened(counters),
+    claimSeconds(context.claimSeconds),
     gauge('torc_database_bytes', 'Size of the database.', [{ value: found.databaseBytes }]),
     ...(counters.lastBackupAt === null
       ? []
@@ -63,6 +63,7 @@ function happened(counters: Counters): Metric[] {
   const ends = [...counters.endsByCause];
   const numEnds = ends.reduce((sum, [, n]) => sum + n, 0);
   return [
+    counter('torc_claims', 'Jobs that workers were given since the server started.', [{ value: counters.numClaims }]),
     counter(
       'torc_attempts_ended',
       'Attempts whose end a worker has reported since the server started, by cause.',
@@ -90,6 +91,24 @@ function happened(counters: Counters): Metric[] {
       }),
     ),
   ];
+}
+
+function claimSeconds(taken: ServerContext['claimSeconds']): Metric {
+  const counts = taken.cumulative;
+  const bucket = (le: string, value: number): Sample => ({ suffix: '_bucket', labels: { le }, value });
+  return {
+    name: 'torc_claim_seconds',
+    type: 'histogram',
+    help: 'From the request of a worker to the reply that gives it jobs, since the server started; not where it had to wait for jobs.',
+    samples: [
+      ...taken.bounds.map((bound, at) =>
+        bucket(Number.isInteger(bound) ? `${bound}.0` : String(bound), counts[at] ?? 0),
+      ),
+      bucket('+Inf', taken.count),
+      { suffix: '_sum', value: taken.sum },
+      { suffix: '_count', value: taken.count },
+    ],
+  };
 }
 
 function loopDelay(counters: Counters): Metric[] {

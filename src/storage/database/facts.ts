@@ -40,6 +40,8 @@ export type Fact =
   | { kind: 'worker_left'; workflowKey: number; computeNodeKey: number }
   | { kind: 'allocation_changed'; workflowKey: number; allocationKey: number }
   | { kind: 'user_data_written'; workflowKey: number; userDataKey: number }
+  /** A worker was given jobs. */
+  | { kind: 'jobs_claimed'; workflowKey: number; numJobs: number }
   /** A worker reported the end of an attempt, after this runtime. */
   | { kind: 'attempt_ran'; shapeKey: number; runtimeMs: number; cause: string }
   /** The history of a workflow has new rows: its followers read on from their cursors. */

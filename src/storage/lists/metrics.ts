@@ -14,8 +14,6 @@ export interface Measured {
   workers: { num_active: number; num_silent: number; num_cpus: number; num_gpus: number; memory_bytes: number };
   held: { num_attempts: number; num_cpus: number; memory_bytes: number };
   allocations: { status: string; n: number }[];
-  /** All attempts that were ever made. */
-  numClaims: number;
   databaseBytes: number;
 }
 
@@ -55,8 +53,6 @@ export function readMetrics(db: Database, most: number): Measured {
        WHERE n.is_active = 1 AND (a.is_ahead = 0 OR a.started_at IS NOT NULL)`,
     ),
     allocations: db.all('SELECT status, count(*) AS n FROM allocations GROUP BY status'),
-    numClaims: one<{ n: number }>(db, `SELECT coalesce(max(seq), 0) AS n FROM sqlite_sequence WHERE name = 'attempts'`)
-      .n,
     databaseBytes: one<{ n: number }>(
       db,
       'SELECT page_count * page_size AS n FROM pragma_page_count(), pragma_page_size()',

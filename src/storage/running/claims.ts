@@ -13,6 +13,7 @@ import {
   isFull,
   leaveNothing,
   nextInOrder,
+  type Offer,
   type Placement,
   pack,
   withdrawNamed,
@@ -66,7 +67,9 @@ export function claimJobs(
   for (const placement of ahead) recordClaim(tx, node, run.runId, placement, true);
   const jobKeys = [...placements, ...ahead].map(({ jobKey }) => jobKey);
   rememberInputVersions(tx, node.workflowKey, jobKeys);
-  return jobKeys.length;
+  const numJobs = jobKeys.length;
+  if (numJobs > 0) tx.tell({ kind: 'jobs_claimed', workflowKey: node.workflowKey, numJobs });
+  return numJobs;
 }
 
 /** What a worker of this pool may claim, and as much of it as the limits leave. */
@@ -135,11 +138,14 @@ function shortestRuntime(
   return shortest;
 }
 
+/** A worker, as far as it matters to what is free on it. */
+type Holder = Offer & Pick<ComputeNode, 'computeNodeKey'>;
+
 /**
  * What is free on a worker: its capacity minus what occupying attempts hold, except those given ahead that have not
  * started.
  */
-export function freeResources(tx: Transaction, node: ComputeNode, timeLeftMs: number | null): FreeNode {
+export function freeResources(tx: Transaction, node: Holder, timeLeftMs: number | null): FreeNode {
   const free = idleWorker(node, timeLeftMs);
   const used = tx.db.get<{ jobs: number; wide: number; cpus: number; memory: number }>(
     `SELECT count(*) AS jobs, count(node_indices) AS wide,
@@ -175,7 +181,7 @@ export function freeResources(tx: Transaction, node: ComputeNode, timeLeftMs: nu
   return free;
 }
 
-function withdrawWholeNodes(tx: Transaction, node: ComputeNode, free: FreeNode): void {
+function withdrawWholeNodes(tx: Transaction, node: Holder, free: FreeNode): void {
   for (const row of tx.db.all<{ node_indices: string }>(
     'SELECT node_indices FROM attempts WHERE compute_node_key = ? AND is_occupying = 1 AND node_indices IS NOT NULL',
     node.computeNodeKey,
