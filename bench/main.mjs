@@ -8,6 +8,7 @@ import { children } from './cases/children.mjs';
 import { claims } from './cases/claims.mjs';
 import { copies } from './cases/copies.mjs';
 import { creation } from './cases/creation.mjs';
+import { dash } from './cases/dash.mjs';
 import { durability } from './cases/durability.mjs';
 import { exec } from './cases/exec.mjs';
 import { graphs } from './cases/graphs.mjs';
@@ -33,6 +34,7 @@ const cases = {
   latency,
   server,
   viewers,
+  dash,
   'terminal-view': terminalView,
   busy,
   durability,

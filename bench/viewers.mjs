@@ -1,42 +1,57 @@
-// People who look at a workflow: each follows its events, and asks at each message for what a page shows. Sends 'ready'
-// when all follow, and at the end how many messages came.
+// People who look at a workflow, each at the dashboard's page of it: they wait for changes and ask for what the page shows.
+// Sends 'ready' when all have seen it once, and at the end how many requests they made.
 import { once } from 'node:events';
-import { followEvents } from '../dist/api/event-client.js';
 import { openLeanClient } from './simulated.mjs';
+import { viewed } from './viewed.mjs';
 
-const { directory, file, key, numViewers, asks } = JSON.parse(process.argv[2]);
+const { file, key, numViewers } = JSON.parse(process.argv[2]);
 process.once('disconnect', () => process.exit(1));
-const rowsOf = (list, filters) => ({
-  ...{ list, workflow_key: key, filters, sort_by: null, reverse: true, limit: 50, skip: 0 },
-});
-const page = [
-  ['workflow_status', { workflow_key: key }],
-  ['list', rowsOf('jobs', [])],
-  ['list', rowsOf('events', [])],
-];
+const longPollSeconds = 25;
 
-let numMessages = 0;
-const ending = new AbortController();
-const opened = [];
-const ends = Array.from({ length: numViewers }, () => {
-  let open;
-  opened.push(new Promise((resolve) => (open = resolve)));
-  return view(open);
-});
-await Promise.all(opened);
+let numRequests = 0;
+const views = [];
+for (let index = 0; index < numViewers; index++) views.push(await openView());
 process.send('ready');
 await once(process, 'message');
-ending.abort();
-await Promise.all(ends);
-process.send({ numMessages }, () => process.exit(0));
+for (const view of views) view.end();
+process.send({ numRequests }, () => process.exit(0));
 
-async function view(open) {
-  const client = await openLeanClient(file);
-  const asked = { workflow_keys: [key], after: null, records: false, filters: [] };
-  for await (const { event } of followEvents(directory, asked, ending.signal)) {
-    if (event === 'open') open();
-    else numMessages += 1;
-    if (asks) for (const [endpoint, request] of page) await client.call(endpoint, request);
-  }
-  client.close();
+async function openView() {
+  const [waiting, asking] = [await openLeanClient(file), await openLeanClient(file)];
+  const [[everyMs, endpoint, request], ...others] = Object.values(viewed(key))[0];
+  const due = others.map(() => 0);
+  let hasEnded = false;
+  const askOthers = async () => {
+    for (const [at, [otherMs, ...asked]] of others.entries()) {
+      if (hasEnded || performance.now() < due[at]) continue;
+      due[at] = performance.now() + otherMs;
+      await asking.call(...asked);
+      numRequests += 1;
+    }
+  };
+  let [state, last] = [null, Promise.resolve()];
+  const look = async () => {
+    ({ state } = await waiting.call(endpoint, {
+      ...request,
+      state,
+      wait_seconds: state === null ? 0 : longPollSeconds,
+    }));
+    numRequests += 1;
+    last = last.then(askOthers);
+  };
+  await look();
+  await last;
+  void (async () => {
+    while (!hasEnded) {
+      await new Promise((resolve) => setTimeout(resolve, everyMs));
+      if (!hasEnded) await look();
+    }
+  })().catch(() => {});
+  return {
+    end() {
+      hasEnded = true;
+      waiting.close();
+      asking.close();
+    },
+  };
 }

@@ -136,6 +136,30 @@ describe('how a workflow stands', () => {
     await close();
   });
 
+  it('says of a busy workflow which jobs cannot run, and not that the others wait for room', async () => {
+    const { service, close } = await freshService();
+    const jobs = [{ name: 'runs' }, { name: 'waits' }, { name: 'large', cpus: 64 }];
+    const workflow_key = await createWorkflow(service, jobs);
+    const worker = await TestWorker.join(service, workflow_key, { cpus: 1 });
+    expect((await worker.exchange()).jobs).toHaveLength(1);
+    const { workflow } = await service.call('workflow_status', { workflow_key });
+    expect(workflow).toMatchObject({ num_running: 1, num_ready: 2 });
+    expect(workflow.held_back).toMatchObject([{ num_jobs: 1, reason: { code: 'larger_than_any_worker' } }]);
+    await close();
+  });
+
+  it('counts, while it is busy, all workers that take no job without their labels, alike or not', async () => {
+    const { service, close } = await freshService();
+    const workflow_key = await createWorkflow(service, [{ name: 'runs', labels: ['gpu'] }, { name: 'waits' }]);
+    for (const cpus of [2, 2, 4]) {
+      const worker = await TestWorker.join(service, workflow_key, { cpus }, null, { labels: ['gpu'] });
+      if (cpus === 4) expect((await worker.exchange()).jobs).toHaveLength(1);
+    }
+    const { workflow } = await service.call('workflow_status', { workflow_key });
+    expect(workflow.held_back).toMatchObject([{ reason: { code: 'workers_exclusive', num_workers: 3 } }]);
+    await close();
+  });
+
   it('an allocation in the queue of Slurm is what ready jobs wait for', async () => {
     const { service, close } = await freshService();
     const workflow_key = await createWorkflow(service, [{ name: 'a' }], [], { slurmConfigs: ['small'] });

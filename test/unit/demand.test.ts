@@ -39,7 +39,7 @@ interface GivenWorker extends PresentWorker {
 function worker({ config, timeLeftMs, ...given }: Partial<GivenWorker & typeof offer> = {}): PresentWorker {
   const idle = idleWorker({ ...offer, ...given }, timeLeftMs ?? null);
   const own = pool({ config: config ?? null });
-  return { hostname: 'n1', pool: own, isSilent: false, walltimeMs: null, idle, free: idle, ...given };
+  return { hostname: 'n1', count: 1, pool: own, isSilent: false, walltimeMs: null, idle, free: idle, ...given };
 }
 
 const configOf = (

@@ -35,9 +35,10 @@ export interface WaitingJob extends Belonging {
 
 type Sized = Pick<WaitingJob, keyof Belonging | 'need'>;
 
-/** A worker that has not ended. */
+/** A worker that has not ended, or several that differ in nothing but their hosts. */
 export interface PresentWorker {
   hostname: string;
+  count: number;
   pool: Pool;
   isSilent: boolean;
   /** The whole time that it had when it started; null for no end. */
@@ -168,8 +169,12 @@ function needOn(
 
 function reasonsOfPresence(job: WaitingJob, able: readonly PresentWorker[], situation: Situation): WaitingReason[] {
   if (able.length === 0) return [reasonOfPools(job, situation)];
-  if (!situation.isServed) return [{ code: 'no_server', num_workers: able.length }];
-  return able.every(({ isSilent }) => isSilent) ? [{ code: 'workers_silent', num_workers: able.length }] : [];
+  if (!situation.isServed) return [{ code: 'no_server', num_workers: numberOf(able) }];
+  return able.every(({ isSilent }) => isSilent) ? [{ code: 'workers_silent', num_workers: numberOf(able) }] : [];
+}
+
+function numberOf(workers: readonly PresentWorker[]): number {
+  return workers.reduce((sum, { count }) => sum + count, 0);
 }
 
 /** Of a job that none of the workers may take, whatever its size. */
@@ -184,7 +189,7 @@ function reasonOfPools(job: WaitingJob, { workers, configs, queued, scaling = nu
     return { code: 'no_worker_of_config', slurm_config_key: String(slurmConfigKey), slurm_config: name };
   }
   if (job.labels !== noLabels) return reasonOfLabels(job, near, configs);
-  return near.length === 0 ? { code: 'no_worker' } : { code: 'workers_exclusive', num_workers: near.length };
+  return near.length === 0 ? { code: 'no_worker' } : { code: 'workers_exclusive', num_workers: numberOf(near) };
 }
 
 /** Names what is missing on the worker that has the most of the labels. */

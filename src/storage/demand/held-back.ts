@@ -17,13 +17,14 @@ const mostCounted = 2_000;
 
 /** The most jobs first; none while every ready job waits only for its turn. `isServed`: whether this process answers workers. */
 export function heldBack(tx: Transaction, workflowKey: number, counts: JobCounts, isServed: boolean): HeldBack {
-  const situation = readSituation(tx, workflowKey, isServed);
+  const isBusy = counts.submitted + counts.submitted_pending > 0;
+  const situation = readSituation(tx, workflowKey, isServed, counts.ready > 0 && !isBusy);
   const found = new Map<string, { num_jobs: number; reason: WaitingReason }>();
   const add = (reason: WaitingReason, numJobs: number): void => {
     const id = JSON.stringify(reason);
     found.set(id, { num_jobs: numJobs + (found.get(id)?.num_jobs ?? 0), reason });
   };
-  for (const [reason, numJobs] of ofReadyJobs(tx, workflowKey, counts, situation)) add(reason, numJobs);
+  for (const [reason, numJobs] of ofReadyJobs(tx, workflowKey, counts, { situation, isBusy })) add(reason, numJobs);
   for (const [reason, numJobs] of ofOthers(tx, workflowKey, counts, situation)) add(reason, numJobs);
   return [...found.values()]
     .map(({ num_jobs, reason }) => ({ num_jobs, reason, text: groupReasonText(reason, num_jobs) }))
@@ -34,10 +35,9 @@ function* ofReadyJobs(
   tx: Transaction,
   workflowKey: number,
   counts: JobCounts,
-  situation: Situation,
+  { situation, isBusy }: { situation: Situation; isBusy: boolean },
 ): Generator<[WaitingReason, number]> {
   if (counts.ready === 0) return;
-  const isBusy = counts.submitted + counts.submitted_pending > 0;
   const shapeKeys = readyShapes(tx, workflowKey);
   const shapesByReason = new Map<string, { reason: WaitingReason; shapeKeys: number[] }>();
   for (const shapeKey of shapeKeys) {

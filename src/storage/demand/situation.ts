@@ -4,18 +4,20 @@
  */
 import type { PresentWorker, Situation } from '../../model/decide/demand.ts';
 import type { NodeMinimum } from '../../model/decide/node-minimum.ts';
-import { idleWorker } from '../../model/decide/packing.ts';
+import { idleWorker, type Offer } from '../../model/decide/packing.ts';
 import { poolOfConfig } from '../../model/decide/pools.ts';
 import { longestRuntimeMs } from '../../model/decide/time-left.ts';
 import type { LabelSet } from '../../model/labels.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { lastDecision } from '../running/autoscalers.ts';
 import { freeResources } from '../running/claims.ts';
-import { findComputeNode } from '../running/compute-nodes.ts';
 import { limitsNow } from '../running/limits.ts';
 
-/** `isServed`: whether this process answers workers. The workflow exists. */
-export function readSituation(tx: Transaction, workflowKey: number, isServed: boolean): Situation {
+/**
+ * `isServed`: whether this process answers workers. `seesRoom`: whether it matters which workers have room; otherwise all
+ * count as idle, which spares a look at their jobs. The workflow exists.
+ */
+export function readSituation(tx: Transaction, workflowKey: number, isServed: boolean, seesRoom = true): Situation {
   const workflow = tx.db.get<Record<string, number> & { phase: string }>(
     `SELECT phase, run_id, is_canceled, paused_at IS NOT NULL AS is_paused, has_timed_out, is_stopping,
        expiration_buffer_ms, sigterm_lead_ms
@@ -33,7 +35,7 @@ export function readSituation(tx: Transaction, workflowKey: number, isServed: bo
     isServed,
     fullLimits: limitsNow(tx).full(workflowKey),
     leadMs: workflow?.sigterm_lead_ms ?? 0,
-    workers: presentWorkers(tx, workflowKey, bufferMs),
+    workers: presentWorkers(tx, workflowKey, bufferMs, seesRoom),
     pastWorkers: pastWorkers(tx, workflowKey),
     configs: configs(tx, workflowKey),
     queued: queuedAllocations(tx, workflowKey),
@@ -65,43 +67,59 @@ function queuedAllocations(tx: Transaction, workflowKey: number): Situation['que
     .map(({ numCpus, memoryBytes, numGpus, ...row }) => ({ ...row, minimum: { numCpus, memoryBytes, numGpus } }));
 }
 
-interface WorkerRow {
-  worker_id: string;
-  contact_lost_at: number | null;
+interface WorkerRow extends Offer {
+  computeNodeKey: number;
+  hostname: string;
+  count: number;
+  labels: LabelSet;
+  takes_unlabelled: number;
+  is_silent: number;
   expires_at: number | null;
-  slurm_config_key: number | null;
+  config: number | null;
+  walltimeMs: number | null;
   walltime_seconds: number | null;
 }
 
-function presentWorkers(tx: Transaction, workflowKey: number, bufferMs: number): PresentWorker[] {
+/** Workers that differ in nothing that matters are one row. */
+function presentWorkers(tx: Transaction, workflowKey: number, bufferMs: number, seesRoom: boolean): PresentWorker[] {
   const rows = tx.db.all<WorkerRow>(
-    `SELECT n.worker_id, n.contact_lost_at, l.expires_at, l.slurm_config_key,
+    `SELECT min(n.compute_node_key) AS computeNodeKey, n.hostname, count(*) AS count, n.num_nodes AS numNodes,
+       n.num_cpus AS numCpus, n.memory_bytes AS memoryBytes, n.num_gpus AS numGpus, n.resources,
+       n.max_parallel_jobs AS maxParallelJobs, n.labels, n.takes_unlabelled, n.contact_lost_at IS NOT NULL AS is_silent,
+       n.walltime_ms AS walltimeMs, l.slurm_config_key AS config, l.expires_at,
        coalesce(l.walltime_ms / 1000.0, c.walltime_seconds) AS walltime_seconds
      FROM compute_nodes n
      LEFT JOIN allocations l ON l.allocation_key = n.allocation_key
      LEFT JOIN slurm_configs c ON c.slurm_config_key = l.slurm_config_key
-     WHERE n.workflow_key = ? AND n.is_active = 1`,
+     WHERE n.workflow_key = ? AND n.is_active = 1
+     GROUP BY CASE ? WHEN 1 THEN n.compute_node_key END, n.num_nodes, n.num_cpus, n.memory_bytes, n.num_gpus, n.resources,
+       n.max_parallel_jobs, n.labels, n.takes_unlabelled, is_silent, n.walltime_ms, config, l.expires_at, walltime_seconds
+     ORDER BY computeNodeKey`,
     workflowKey,
+    seesRoom ? 1 : 0,
   );
-  return rows.flatMap((row) => {
-    const node = findComputeNode(tx, row.worker_id);
-    if (node === null) return [];
+  return rows.map((row) => {
+    const { hostname, count, config, labels, walltimeMs } = row;
     const timeLeftMs = timeLeft(row, tx.now, bufferMs);
-    return [
-      {
-        hostname: node.hostname,
-        pool: { config: row.slurm_config_key, labels: node.labels, takesUnlabelled: node.takesUnlabelled },
-        isSilent: row.contact_lost_at !== null,
-        walltimeMs: node.walltimeMs,
-        idle: idleWorker(node, timeLeftMs),
-        free: freeResources(tx, node, timeLeftMs),
-      },
-    ];
+    const idle = idleWorker(row, timeLeftMs);
+    return {
+      hostname,
+      count,
+      pool: { config, labels, takesUnlabelled: row.takes_unlabelled === 1 },
+      isSilent: row.is_silent === 1,
+      walltimeMs,
+      idle,
+      free: seesRoom ? freeResources(tx, row, timeLeftMs) : idle,
+    };
   });
 }
 
 /** The time until the end of the allocation; null when no end is known. */
-function timeLeft({ expires_at, walltime_seconds }: WorkerRow, now: number, bufferMs: number): number | null {
+function timeLeft(
+  { expires_at, walltime_seconds }: Pick<WorkerRow, 'expires_at' | 'walltime_seconds'>,
+  now: number,
+  bufferMs: number,
+): number | null {
   if (expires_at === null) return null;
   const untilEndMs = expires_at - now;
   const untilMs =

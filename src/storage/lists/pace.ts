@@ -4,6 +4,8 @@ import type { Transaction } from '../database/transaction.ts';
 /** So many ends are enough to judge by. */
 const enoughEnds = 100;
 const pageRows = 100;
+/** The newest rows usually tell of enough ends. */
+const firstRows = 4;
 /** Older rows are not looked at, however few of them tell of an end. */
 const mostRows = 2_000;
 
@@ -21,8 +23,8 @@ interface Row {
 export function recentPace(tx: Transaction, workflowKey: number, startedAt: number): number | null {
   let numEnds = 0;
   let below = Number.MAX_SAFE_INTEGER;
-  for (let seen = 0; seen < mostRows; seen += pageRows) {
-    const rows = page(tx, workflowKey, below);
+  for (let [seen, most] = [0, firstRows]; seen < mostRows; seen += most, most = pageRows) {
+    const rows = page(tx, workflowKey, below, most);
     for (const { event_key, at, type, num_ends } of rows) {
       below = event_key;
       if (at < startedAt) return paceOf(numEnds, tx.now - startedAt);
@@ -30,7 +32,7 @@ export function recentPace(tx: Transaction, workflowKey: number, startedAt: numb
       if (numEnds >= enoughEnds && type === 'job_moves') return paceOf(numEnds, tx.now - at);
       numEnds += num_ends;
     }
-    if (rows.length < pageRows) break;
+    if (rows.length < most) break;
   }
   return paceOf(numEnds, tx.now - startedAt);
 }
@@ -39,13 +41,15 @@ function paceOf(numEnds: number, elapsedMs: number): number | null {
   return numEnds === 0 ? null : numEnds / (Math.max(1, elapsedMs) / 1000);
 }
 
-function page(tx: Transaction, workflowKey: number, below: number): Row[] {
+/** An entry such as "17f" is an end; letters are looked for in the text, at a tenth of the cost of parsing it. */
+const numEndsSql = `(2 * length(e.data) - length(replace(e.data, 'f"', '')) - length(replace(e.data, 'u"', ''))) / 2`;
+
+function page(tx: Transaction, workflowKey: number, below: number, most: number): Row[] {
   return tx.db.all<Row>(
-    `SELECT e.event_key, e.at, e.type, CASE e.type WHEN 'job_moves'
-       THEN (SELECT count(*) FROM json_each(e.data) m WHERE substr(m.value, -1) IN ('f', 'u')) ELSE 0 END AS num_ends
+    `SELECT e.event_key, e.at, e.type, CASE e.type WHEN 'job_moves' THEN ${numEndsSql} ELSE 0 END AS num_ends
      FROM events e WHERE e.workflow_key = ? AND e.event_key < ? ORDER BY e.event_key DESC LIMIT ?`,
     workflowKey,
     below,
-    pageRows,
+    most,
   );
 }
