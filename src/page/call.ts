@@ -37,6 +37,20 @@ export async function call<N extends CallName>(
   request: CallRequest<N>,
   signal: AbortSignal | null = null,
 ): Promise<CallReply<N>> {
+  return (await timedCall(name, request, signal)).reply;
+}
+
+export interface TimedReply<N extends CallName> {
+  reply: CallReply<N>;
+  /** How long the listener took for it, without the way between it and the browser. */
+  costMs: number;
+}
+
+export async function timedCall<N extends CallName>(
+  name: N,
+  request: CallRequest<N>,
+  signal: AbortSignal | null = null,
+): Promise<TimedReply<N>> {
   let response: Response;
   try {
     response = await fetch(`v1/${name}`, {
@@ -54,7 +68,8 @@ export async function call<N extends CallName>(
     );
   }
   const value = await response.json().catch(() => null);
-  if (response.ok) return value as CallReply<N>;
+  const costMs = Number(/dur=([\d.]+)/.exec(response.headers.get('server-timing') ?? '')?.[1] ?? 0);
+  if (response.ok) return { reply: value as CallReply<N>, costMs };
   const { code = 'bug', message = `the answer has the status ${response.status}`, hint = null } = value?.error ?? {};
   throw new CallError(code, message, hint);
 }

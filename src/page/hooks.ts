@@ -1,7 +1,7 @@
 /** What changes while one looks: replies of the server, asked for again when something happened and somebody looks. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Reply, StatusLine } from '../api/contract.ts';
-import { CallError, type CallName, type CallReply, type CallRequest, call } from './call.ts';
+import { CallError, type CallName, type CallReply, type CallRequest, call, timedCall } from './call.ts';
 
 export interface Live {
   /** Null before the first reply. */
@@ -12,7 +12,9 @@ export interface Live {
 }
 
 const longPollSeconds = 25;
-const pauseMs = 700;
+const pauseMs = 1000;
+/** Longer for each workflow that goes on: what it costs the server grows with them. */
+const pauseOfEachMs = 50;
 const retryMs = 2000;
 
 /** How these workflows stand, or the newest ones; the server answers when that changes. Nothing is asked while the page is hidden. */
@@ -45,7 +47,8 @@ async function follow(keys: string[] | null, limit: number, signal: AbortSignal,
       setLive(({ version, trouble }) => {
         return { reply, version: isNew || trouble !== null ? version + 1 : version, trouble: null };
       });
-      await pause(pauseMs, signal);
+      const numGoingOn = reply.workflows.filter(({ has_ended }) => !has_ended).length;
+      await pause(pauseMs + pauseOfEachMs * Math.max(0, numGoingOn - 1), signal);
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof CallError)) continue;
@@ -115,17 +118,24 @@ export interface Asked<T> {
   error: CallError | null;
 }
 
-/** Runs `work` when asked to, one at a time and at most every `everyMs`; what is asked for meanwhile runs once afterwards. */
+/** What is asked for again costs the server at most one percent of a processor, except that nobody waits longer than this. */
+const costShare = 0.01;
+const longestMs = 60_000;
+
+/**
+ * Runs `work` when asked to, one at a time and at most every `everyMs`, or less often the more it costs the server; what is
+ * asked for meanwhile runs once afterwards. `work` resolves with its cost in milliseconds.
+ */
 export class Repeater {
-  readonly #work: () => Promise<void>;
+  readonly #work: () => Promise<number>;
   readonly #everyMs: number;
   #timer: ReturnType<typeof setTimeout> | null = null;
-  #lastMs = 0;
+  #nextMs = 0;
   #isRunning = false;
   #isWanted = false;
   #hasEnded = false;
 
-  constructor(work: () => Promise<void>, everyMs: number) {
+  constructor(work: () => Promise<number>, everyMs: number) {
     this.#work = work;
     this.#everyMs = everyMs;
   }
@@ -133,7 +143,7 @@ export class Repeater {
   ask(): void {
     this.#isWanted = true;
     if (this.#isRunning || this.#hasEnded) return;
-    this.#timer ??= setTimeout(() => void this.#run(), Math.max(0, this.#lastMs + this.#everyMs - Date.now()));
+    this.#timer ??= setTimeout(() => void this.#run(), Math.max(0, this.#nextMs - Date.now()));
   }
 
   end(): void {
@@ -145,22 +155,22 @@ export class Repeater {
     this.#timer = null;
     this.#isWanted = false;
     this.#isRunning = true;
-    await this.#work();
+    const costMs = await this.#work();
     this.#isRunning = false;
-    this.#lastMs = Date.now();
+    this.#nextMs = Date.now() + Math.max(this.#everyMs, Math.min(costMs / costShare, longestMs));
     if (this.#isWanted) this.ask();
   }
 }
 
 /**
- * The reply to a request; asked for again when `version` changes, at most every `everyMs` and while somebody looks. A
- * request of null asks nothing.
+ * The reply to a request; asked for again when `version` changes, at most every `everyMs`, less often where it costs much, and
+ * while somebody looks. A request of null asks nothing.
  */
 export function useReply<N extends CallName>(
   name: N,
   request: CallRequest<N> | null,
   version: number,
-  everyMs = 1000,
+  everyMs = 2000,
 ): Asked<CallReply<N>> {
   const [asked, setAsked] = useState<Asked<CallReply<N>> & { id: string }>({ reply: null, error: null, id: '' });
   const repeater = useRef<Repeater | null>(null);
@@ -168,18 +178,20 @@ export function useReply<N extends CallName>(
   useEffect(() => {
     if (id === '') return;
     const ending = new AbortController();
-    const ask = async (): Promise<void> => {
+    const ask = async (): Promise<number> => {
       await untilVisible(ending.signal);
-      if (ending.signal.aborted) return;
+      if (ending.signal.aborted) return 0;
       try {
-        const reply = await call(name, JSON.parse(id) as CallRequest<N>, ending.signal);
+        const { reply, costMs } = await timedCall(name, JSON.parse(id) as CallRequest<N>, ending.signal);
         setAsked({ reply, error: null, id });
+        return costMs;
       } catch (error) {
-        if (ending.signal.aborted || !(error instanceof CallError)) return;
+        if (ending.signal.aborted || !(error instanceof CallError)) return 0;
         setAsked((before) => ({ reply: before.id === id ? before.reply : null, error, id }));
-        if (!error.isPassing) return;
+        if (!error.isPassing) return 0;
         await untilRetry(ending.signal);
         made.ask();
+        return 0;
       }
     };
     const made = new Repeater(ask, everyMs);

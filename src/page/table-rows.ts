@@ -1,13 +1,13 @@
 /** The rows of a list, asked for as they come into view; only those near the view are kept. */
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { ListName, ListRecord } from '../api/contract.ts';
-import { CallError, call } from './call.ts';
+import { CallError, timedCall } from './call.ts';
 import { Repeater, untilRetry } from './hooks.ts';
 import type { ListQuery } from './route.ts';
 
 export const pageRows = 100;
 const mostPages = 30;
-const refreshMs = 1500;
+const refreshMs = 2000;
 
 export interface Source {
   list: ListName;
@@ -69,23 +69,26 @@ export class Rows {
     this.#loader.end();
   }
 
-  async #load(again: boolean): Promise<void> {
+  /** Resolves with what it cost. */
+  async #load(again: boolean): Promise<number> {
     const wanted = this.#view.filter((page) => again || !this.#pages.has(page));
+    let costMs = 0;
     try {
-      for (const page of wanted) await this.#loadPage(page);
+      for (const page of wanted) costMs += await this.#loadPage(page);
       this.error = null;
     } catch (error) {
-      if (this.#ending.signal.aborted || !(error instanceof CallError)) return;
+      if (this.#ending.signal.aborted || !(error instanceof CallError)) return 0;
       this.error = error;
     }
     this.#forget();
     this.#changed();
-    if (this.error?.isPassing !== true) return;
+    if (this.error?.isPassing !== true) return again ? costMs : 0;
     await untilRetry(this.#ending.signal);
     this.refresh();
+    return 0;
   }
 
-  async #loadPage(page: number): Promise<void> {
+  async #loadPage(page: number): Promise<number> {
     const { list, workflowKey, query } = this.#source;
     const request = {
       list,
@@ -96,11 +99,13 @@ export class Rows {
       limit: pageRows,
       skip: page * pageRows,
     };
-    const { records, more } = await call('list', request, this.#ending.signal);
+    const { reply, costMs } = await timedCall('list', request, this.#ending.signal);
+    const { records, more } = reply;
     this.#pages.set(page, records);
     if (!more && (records.length > 0 || page === 0)) this.#end = page * pageRows + records.length;
     else if (more && this.#end !== null && this.#end <= (page + 1) * pageRows) this.#end = null;
     else if (!more) this.#end = Math.min(this.#end ?? page * pageRows, page * pageRows);
+    return costMs;
   }
 
   /** The pages that are furthest from the view. */

@@ -1,8 +1,9 @@
 /** What the dashboard's page computes: addresses, filters, which rows are drawn, texts. */
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { wholeCharacters } from '../../src/cli/answers/read-log.ts';
 import { filtersText, parseFilters, withFilter } from '../../src/page/filters.ts';
 import { formatPace, plainOutput, relativeTime } from '../../src/page/format.ts';
+import { Repeater } from '../../src/page/hooks.ts';
 import { jobHref, listHref, parseRoute, wholeList } from '../../src/page/route.ts';
 import { scrollToShow, windowOf } from '../../src/page/virtual.ts';
 
@@ -118,5 +119,48 @@ describe('texts', () => {
     for (let cut = 2; cut < length; cut += 1) expect(wholeCharacters(bytes.subarray(0, cut))).toBe(1);
     // what is no text is passed on
     expect(wholeCharacters(Buffer.from([0x61, 0xff, 0xbf]))).toBe(3);
+  });
+});
+
+describe('what is asked for again', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  /** How often it is asked for in a minute in which something happens every 100 ms, at this cost. */
+  async function asksOfAMinute(costMs: number): Promise<number> {
+    let asks = 0;
+    const repeater = new Repeater(async () => {
+      asks += 1;
+      return costMs;
+    }, 1000);
+    for (let at = 0; at < 599; at++) {
+      repeater.ask();
+      await vi.advanceTimersByTimeAsync(100);
+    }
+    repeater.end();
+    return asks;
+  }
+
+  it('comes at most so often, and more seldom the more it costs', async () => {
+    expect(await asksOfAMinute(0)).toBe(60);
+    expect(await asksOfAMinute(10)).toBe(60);
+    expect(await asksOfAMinute(50)).toBe(12);
+    expect(await asksOfAMinute(10_000)).toBe(1);
+  });
+
+  it('comes once more for what happened meanwhile', async () => {
+    let asks = 0;
+    const repeater = new Repeater(async () => {
+      asks += 1;
+      return 0;
+    }, 1000);
+    repeater.ask();
+    await vi.advanceTimersByTimeAsync(10);
+    repeater.ask();
+    repeater.ask();
+    expect(asks).toBe(1);
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(asks).toBe(2);
+    repeater.end();
   });
 });

@@ -3,15 +3,15 @@ import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { Api } from '../../api/contract.ts';
 import { createPrivateFile } from '../../base/trusted/private.ts';
-import { answerTo, isAnswer } from '../answers/answers.ts';
+import { type Asked, answerTo, isAnswer } from '../answers/answers.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { isForwarded } from '../dash/forwarded.ts';
 import { type Listener, listen } from '../dash/listener.ts';
 import { pageFiles } from '../dash/page-files.ts';
 import { chooseWorkflow, isWorkflowStated } from '../input/workflow-key.ts';
+import { FailedJobs } from '../output/failures.ts';
 import { printResult } from '../output/output.ts';
 
 export interface DashOptions {
@@ -28,11 +28,12 @@ export async function showDashboard(context: Context, key: string | null, option
       const isAboutOne = key !== null || isWorkflowStated(context);
       const start = isAboutOne ? `#/workflows/${await chooseWorkflow(context, api, key, 'reads')}` : '';
       const opener = new Opener(context);
+      const failed = new FailedJobs(context.clock);
       const listener = await listen({
         port: options.port ?? 0,
         files,
         start,
-        answer: (name, request, signal) => answered(context, api, name, request, signal),
+        answer: (name, request, signal) => answered({ context, api, failed }, name, request, signal),
         loggedIn: (nextUrl) => {
           opener.remove();
           note(context, `A browser has logged in. The link for another one: ${nextUrl}`);
@@ -52,10 +53,10 @@ export async function showDashboard(context: Context, key: string | null, option
   );
 }
 
-function answered(context: Context, api: Api, name: string, request: unknown, signal: AbortSignal) {
+function answered(asked: Asked, name: string, request: unknown, signal: AbortSignal) {
   // the server checks the request
-  if (isForwarded(name)) return api.call(name, request as never, { signal }) as Promise<object>;
-  return isAnswer(name) ? answerTo(context, api, name, request, signal) : null;
+  if (isForwarded(name)) return asked.api.call(name, request as never, { signal }) as Promise<object>;
+  return isAnswer(name) ? answerTo(asked, name, request, signal) : null;
 }
 
 async function print(context: Context, listener: Listener): Promise<void> {

@@ -8,7 +8,7 @@ import { type Context, note } from '../context/context.ts';
 import { openScreen, type Screen } from '../context/screen.ts';
 import { type RecoveryOptions, recoverySettings, setRecoveries } from '../input/recovery-settings.ts';
 import { chooseWorkflows } from '../input/workflow-key.ts';
-import { type Failures, failureColumns, failuresText, readFailures } from '../output/failures.ts';
+import { FailedJobs, failureColumns, failuresText, readFailures } from '../output/failures.ts';
 import { LackNotes, standstill } from '../output/standstill.ts';
 import { nextCommands, type PageParts, statusPage } from '../output/status-page.ts';
 import { type Look, statusTable } from '../output/status-table.ts';
@@ -24,8 +24,9 @@ export interface WaitOptions {
 /** The page of the only workflow that is watched; null of several. */
 export type Page = Pick<PageParts, 'page' | 'failures' | 'unheard'> | null;
 
-const onTerminalMs = 200;
-const inPipeMs = 1000;
+/** For who waits only for the end. */
+const untilEndMs = 200;
+const shownMs = 1000;
 /** The elapsed time moves on even if nothing else does. */
 const redrawMs = 1000;
 
@@ -50,7 +51,7 @@ export async function waitForWorkflows(
   const keys = await chosenKeys(context, given);
   const ending = new AbortController();
   const cancel = timeout === undefined ? () => {} : context.clock.after(timeout * 1000, () => ending.abort());
-  const waiting = { keys, pauseMs: onTerminalMs, look: async () => null, ending };
+  const waiting = { keys, pauseMs: untilEndMs, look: async () => null, ending };
   const last = await untilEnded(context, waiting, () => {}).finally(cancel);
   if (last.hasEnded) return exitCodeOfAll(last.reply as StatusReply);
   if (last.isInterrupted) throw interrupted(context, keys, last.reply);
@@ -156,7 +157,7 @@ async function watchInPipe(context: Context, keys: readonly string[]): Promise<n
     }
   };
   const ending = new AbortController();
-  const last = await untilEnded(context, { keys, pauseMs: inPipeMs, look: async () => null, ending }, show);
+  const last = await untilEnded(context, { keys, pauseMs: shownMs, look: async () => null, ending }, show);
   if (!last.hasEnded) throw interrupted(context, keys, last.reply);
   const reply = last.reply as StatusReply;
   if (context.format === 'text') await context.terminal.out(await endText(context, reply));
@@ -206,7 +207,7 @@ async function watchOnScreen(context: Context, keys: readonly string[]): Promise
     tick();
     ended = await untilEnded(
       context,
-      { keys, pauseMs: onTerminalMs, look: pageReader(context, keys), ending, showsLack: true },
+      { keys, pauseMs: shownMs, look: pageReader(context, keys), ending, showsLack: true },
       (seen) => {
         if (seen.kind === 'status') last = seen.seen;
         trouble = seen.kind === 'away' ? seen.message : null;
@@ -232,17 +233,16 @@ function textOf(context: Context, { reply, more }: Followed<Page>, look: Look): 
   return statusPage(context, { ...more, now: context.clock.now(), isWatched: true }, look);
 }
 
-/** Reads the page of the only workflow; the output of failed jobs only when other jobs have failed. */
+/** Reads the page of the only workflow; the output of a failed job now and then. */
 export function pageReader(context: Context, keys: readonly string[]): (api: Api) => Promise<Page> {
   const [only] = keys;
-  let known: { id: string; failures: Failures } | null = null;
+  const failed = new FailedJobs(context.clock);
   return async (api) => {
     if (only === undefined || keys.length > 1) return null;
     const page = await api.call('workflow_status', { workflow_key: only });
-    const id = jsonText(page.failures);
-    if (known?.id !== id) known = { id, failures: await readFailures(context, api, page.failures) };
+    const failures = await readFailures(context, api, page.failures, failed.of(page.workflow));
     const now = context.clock.now();
     const unheard = unheardWorkers(context, page, unreachedOf(context.directory, only, now), now);
-    return { page, failures: known.failures, unheard };
+    return { page, failures, unheard };
   };
 }

@@ -13,7 +13,7 @@ import {
 } from '../../api/dash.ts';
 import { TorcError } from '../../base/errors.ts';
 import type { Context } from '../context/context.ts';
-import { howText, readFailures } from '../output/failures.ts';
+import { type FailedJobs, howText, readFailures } from '../output/failures.ts';
 import { reasonHelp } from '../output/reason-help.ts';
 import { nextCommands } from '../output/status-page.ts';
 import { whyOf } from '../output/why.ts';
@@ -47,17 +47,23 @@ export function isAnswer(name: string): name is DashAnswerName {
   return Object.hasOwn(requests, name);
 }
 
+/** What answers: the server, and failed jobs that were read before. */
+export interface Asked {
+  context: Context;
+  api: Api;
+  failed: FailedJobs;
+}
+
 /** Throws TorcError 'usage' for a request that is not like that. */
 export async function answerTo(
-  context: Context,
-  api: Api,
+  { context, api, failed }: Asked,
   name: DashAnswerName,
   request: unknown,
   signal: AbortSignal,
 ): Promise<object> {
   switch (name) {
     case 'workflow_page':
-      return await workflowPage(context, api, checked(requests[name], request).workflow_key);
+      return await workflowPage({ context, api, failed }, checked(requests[name], request).workflow_key);
     case 'job_page':
       return await jobPage(context, api, checked(requests[name], request).job_key);
     case 'log':
@@ -75,9 +81,9 @@ function checked<T>(schema: z.ZodType<T>, request: unknown): T {
   throw new TorcError('usage', `the request is wrong: ${error.issues[0]?.message}`);
 }
 
-export async function workflowPage(context: Context, api: Api, workflow_key: string): Promise<WorkflowPage> {
+export async function workflowPage({ context, api, failed }: Asked, workflow_key: string): Promise<WorkflowPage> {
   const page = await api.call('workflow_status', { workflow_key });
-  const failures = await readFailures({ format: 'text' }, api, page.failures);
+  const failures = await readFailures({ format: 'text' }, api, page.failures, failed.of(page.workflow));
   return {
     page,
     failures: failures.groups.map((group) => ({ ...group, how: howText(group) })),

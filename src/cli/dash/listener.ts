@@ -91,6 +91,7 @@ async function respond(door: Door, incoming: IncomingMessage, outgoing: ServerRe
   const gone = new AbortController();
   outgoing.on('close', () => gone.abort());
   outgoing.on('error', () => gone.abort());
+  const begin = performance.now();
   const reply = await replyTo(door, incoming, gone.signal).catch((error) => failed(door, error));
   if (gone.signal.aborted) return;
   const isZipped = reply.body.length >= zipFromBytes && /\bgzip\b/.test(String(incoming.headers['accept-encoding']));
@@ -100,6 +101,8 @@ async function respond(door: Door, incoming: IncomingMessage, outgoing: ServerRe
     ...safetyHeaders,
     'content-type': reply.type,
     'content-length': body.length,
+    // by which the page decides how often to ask for the same
+    'server-timing': `all;dur=${(performance.now() - begin).toFixed(1)}`,
     ...(isZipped ? { 'content-encoding': 'gzip' } : {}),
     ...reply.headers,
   });

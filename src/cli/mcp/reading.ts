@@ -6,6 +6,7 @@ import { readTail } from '../answers/read-log.ts';
 import type { Context } from '../context/context.ts';
 import { parseFilter } from '../input/filters.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
+import { FailedJobs } from '../output/failures.ts';
 
 export interface ReadingTool<Input extends z.ZodType = z.ZodType> {
   name: string;
@@ -54,7 +55,10 @@ export const readingTools: readonly ReadingTool[] = [
       'One workflow: progress by stage, failures grouped by cause with the last lines of standard error, what holds jobs back, workers and allocations, and commands to type next. Begin here when something failed.',
     input: z.strictObject({ workflow: workflowField }),
     async read(context, api, { workflow }) {
-      return await workflowPage(context, api, await chooseWorkflow(context, api, workflow, 'reads'));
+      return await workflowPage(
+        { context, api, failed: new FailedJobs(context.clock) },
+        await chooseWorkflow(context, api, workflow, 'reads'),
+      );
     },
   }),
   tool({

@@ -1,5 +1,6 @@
 /** What failed in a workflow, grouped by how: the first jobs of each group with their command and last lines. */
-import type { Api, FailureGroup, JobShown, ListRecord } from '../../api/contract.ts';
+import type { Api, FailureGroup, JobShown, ListRecord, StatusLine } from '../../api/contract.ts';
+import type { Clock } from '../../base/clock.ts';
 import { counted, shellWord, visible } from '../../base/text.ts';
 import type { Context } from '../context/context.ts';
 import { AttemptLog } from './attempt-log.ts';
@@ -36,6 +37,7 @@ export async function readFailures(
   { format }: Pick<Context, 'format'>,
   api: Api,
   groups: readonly FailureGroup[],
+  read: ReadFailed = readFailed,
 ): Promise<Failures> {
   const shares = shareOut(
     groups.map(({ first_job_keys }) => first_job_keys.length),
@@ -45,9 +47,38 @@ export async function readFailures(
     groups: await Promise.all(
       groups.map(async (group, at) => {
         const keys = group.first_job_keys.slice(0, shares[at]);
-        return { ...group, shown: await Promise.all(keys.map((key) => readFailed(api, key))) };
+        return { ...group, shown: await Promise.all(keys.map((key) => read(api, key))) };
       }),
     ),
+  };
+}
+
+type ReadFailed = (api: Api, jobKey: string) => Promise<FailedJob>;
+
+const knownForMs = 30_000;
+const mostKnown = 500;
+
+/** For those who look again and again: what a failed job has printed stays as it is until another run. */
+export class FailedJobs {
+  readonly #clock: Clock;
+  readonly #known = new Map<string, { job: FailedJob; until: number }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  readonly of = ({ workflow_key, run_id }: Pick<StatusLine, 'workflow_key' | 'run_id'>): ReadFailed => {
+    return async (api, jobKey) => {
+      const id = `${workflow_key} ${run_id} ${jobKey}`;
+      const known = this.#known.get(id);
+      const now = this.#clock.monotonic();
+      if (known !== undefined && now < known.until) return known.job;
+      const job = await readFailed(api, jobKey);
+      if (this.#known.size >= mostKnown) this.#known.clear();
+      // what cannot be read yet, or has no end that was reported, may come
+      if (job.stderr_tail !== null && job.return_code !== null) this.#known.set(id, { job, until: now + knownForMs });
+      return job;
+    };
   };
 }
 

@@ -19,10 +19,9 @@ const mostLines = 1500;
 export function GraphPage({ workflowKey, open }: { workflowKey: string; open: string | null }) {
   const live = useLive([workflowKey], 1);
   const line = onlyLine(live);
-  const everyMs = graphEveryMs(line);
-  const graph = useReply('workflow_graph', line && { workflow_key: workflowKey }, live.version, everyMs);
+  const graph = useReply('workflow_graph', line && { workflow_key: workflowKey }, live.version, graphEveryMs);
   const request = open === null || line === null ? null : { workflow_key: workflowKey, job_key: open, limit: mostJobs };
-  const shown = useReply('graph_group', request, live.version, everyMs);
+  const shown = useReply('graph_group', request, live.version, graphEveryMs);
   const [failure, setFailure] = useState<CallError | null>(null);
   const panel = useRef<HTMLElement>(null);
   const { reply } = graph;

@@ -1,22 +1,16 @@
 /** How far each stage of a workflow is, similar jobs together. */
-import type { StatusLine } from '../../api/contract.ts';
 import { formatCount } from '../format.ts';
 import { type Group, groupHref, numDone, shareOf } from '../graph/groups.ts';
 import { useReply } from '../hooks.ts';
 import { Progress, Section } from '../parts.tsx';
 import { graphHref } from '../route.ts';
 
-/** Stages of a larger workflow take the server a second or two, so that they are asked for less often. */
-const largeJobs = 50_000;
-const everyMs = { small: 3000, large: 60_000 };
 const mostStages = 60;
+/** The graph of a workflow, which may take the server a second. */
+export const graphEveryMs = 3000;
 
-export function graphEveryMs(line: StatusLine | null): number {
-  return (line?.num_jobs ?? 0) > largeJobs ? everyMs.large : everyMs.small;
-}
-
-export function Stages({ workflowKey, line, version }: { workflowKey: string; line: StatusLine; version: number }) {
-  const { reply } = useReply('workflow_graph', { workflow_key: workflowKey }, version, graphEveryMs(line));
+export function Stages({ workflowKey, version }: { workflowKey: string; version: number }) {
+  const { reply } = useReply('workflow_graph', { workflow_key: workflowKey }, version, graphEveryMs);
   if (reply === null || reply.num_jobs === 0) return null;
   return (
     <Section title="Stages" aside={<a href={graphHref(workflowKey)}>graph</a>}>

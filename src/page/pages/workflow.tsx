@@ -34,7 +34,7 @@ export function WorkflowPage({ workflowKey }: { workflowKey: string }) {
           <Next commands={reply.next} />
         </>
       )}
-      {line === null ? null : <Stages workflowKey={workflowKey} line={line} version={live.version} />}
+      {line === null ? null : <Stages workflowKey={workflowKey} version={live.version} />}
       <div class="columns">
         {reply === null ? null : <Workers workflowKey={workflowKey} page={reply} />}
         <Limits workflowKey={workflowKey} version={live.version} />
@@ -192,7 +192,7 @@ function Events({ workflowKey, version }: { workflowKey: string; version: number
     limit: numEvents,
     skip: 0,
   };
-  const { reply } = useReply('list', request, version, 1500);
+  const { reply } = useReply('list', request, version);
   const events = (reply?.records ?? []) as RecordOf<'events'>[];
   const aside = <a href={listHref(workflowKey, 'events')}>all</a>;
   return (
