@@ -71,12 +71,9 @@ export class Service implements ServerContext {
     this.#lastContact = clock.monotonic();
     this.machine = systemMachine(info.directory);
     this.lastHeard = new LastHeard(clock, (workerId) => this.#exchange.isParked(workerId));
-    this.#exchange = new Exchange(
-      clock,
-      () => this.#epoch,
-      this.lastHeard,
-      () => this.random(),
-    );
+    const epoch = (): number => this.#epoch;
+    const random = (): number => this.random();
+    this.#exchange = new Exchange(clock, epoch, this.lastHeard, random);
     this.claimSeconds = this.#exchange.claimSeconds;
     this.#batches = new Batches({
       begin: (work) => this.#begin(work),
