@@ -130,8 +130,13 @@ describe.skipIf(!hasBrowser)('the graph of a workflow in a browser', () => {
     await page.keyboard.press('Enter');
     const panel = page.getByRole('complementary', { name: 'jobs of a box' });
     await panel.getByText('20 of 30 jobs').waitFor();
+    // the keyboard is in the panel, and comes back from there
+    await expect.poll(() => panel.evaluate((aside) => aside === aside.ownerDocument.activeElement)).toBe(true);
+    await page.keyboard.press('Tab');
+    expect(await panel.getByRole('button', { name: 'close' }).evaluate((each) => each.matches(':focus'))).toBe(true);
     await page.keyboard.press('Escape');
     await panel.waitFor({ state: 'detached' });
+    expect(await stage.evaluate((box) => box.matches(':focus'))).toBe(true);
     await page.keyboard.press('Shift+Tab');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'prep' }).waitFor();
@@ -215,9 +220,9 @@ describe.skipIf(!hasBrowser)('the graph of a workflow in a browser', () => {
     await stage.waitFor();
     expect(page.workers()).toHaveLength(1);
 
+    await hide(page, true);
     const asked: string[] = [];
     page.on('request', (request) => asked.push(new URL(request.url()).pathname.split('/').at(-1) ?? ''));
-    await hide(page, true);
     await place.torc('start', '1');
     expect(asked).toEqual([]);
     await hide(page, false);

@@ -32,6 +32,9 @@ export function GraphPage({ workflowKey, open }: { workflowKey: string; open: st
   const group = groups[chosen];
   const choose = useCallback((key: string) => toggle(workflowKey, key), [workflowKey]);
   useEscape();
+  useEffect(() => {
+    if (open !== null && document.activeElement?.matches('.box:focus-visible')) panel.current?.focus();
+  }, [open]);
   const lines = useLines(reply);
   const isTangled = lines.length > mostLines;
   return (
@@ -61,7 +64,7 @@ export function GraphPage({ workflowKey, open }: { workflowKey: string; open: st
           />
         )}
         {open === null ? null : (
-          <aside ref={panel} aria-label="jobs of a box">
+          <aside ref={panel} tabIndex={-1} aria-label="jobs of a box">
             <button type="button" class="quiet close" aria-label="close" onClick={() => close(workflowKey)}>
               ✕
             </button>
@@ -92,7 +95,9 @@ function toggle(workflowKey: string, firstJobKey: string): void {
   location.hash = graphHref(workflowKey, isOpen ? null : firstJobKey);
 }
 
+/** The keyboard goes back from the panel to its box. */
 function close(workflowKey: string): void {
+  if (document.activeElement?.closest('aside')) document.querySelector<SVGElement>('.box.chosen')?.focus();
   location.hash = graphHref(workflowKey);
 }
 
