@@ -20,7 +20,7 @@ import { LastHeard } from './exchange/last-heard.ts';
 import { refuseOtherDatabase } from './exchange/other-database.ts';
 import { highestEpoch, noteEpoch, seenEpoch } from './owner/epoch-file.ts';
 import { type Ownership, takenBy } from './owner/ownership.ts';
-import { Reopening } from './owner/reopening.ts';
+import { beingReopened, Reopening } from './owner/reopening.ts';
 import type { checkedRequest } from './request-check.ts';
 import { isRead, Requests } from './requests.ts';
 
@@ -144,9 +144,9 @@ export class Service implements ServerContext {
     if (this.#loss !== null) throw this.#loss;
     if (this.#isClosed) throw new TorcError('unreachable', 'the server is stopping', 'Try again in a moment.');
     this.#lastContact = this.clock.monotonic();
-    if (!this.db.isOpen) this.startAfresh();
+    if (!this.#reopening.isUsable) this.startAfresh();
     if (this.isLost) throw await this.lost;
-    this.#reopening.refuseClosed();
+    this.#reopening.refuseUnusable();
     const parsed = check === null ? request : check(endpoint, request);
     const reply =
       endpoint === 'exchange'
@@ -201,7 +201,7 @@ export class Service implements ServerContext {
     // another host may have the directory under its new name
     const problem = this.#ownership.isAway ? this.#whyUnconfirmed() : null;
     if (problem !== null) throw problem;
-    this.#reopening.refuseClosed();
+    this.#reopening.refuseUnusable();
     inTransaction(this.db, this.clock.now(), work);
   }
 
@@ -256,10 +256,9 @@ export class Service implements ServerContext {
    */
   startAfresh(): void {
     this.#reopening.try(() => {
-      this.#whyUnconfirmed();
-      if (this.#loss !== null) return false;
-      this.#exchange.drop(new TorcError('unreachable', 'the database is being reopened', 'Try again in a moment.'));
-      return true;
+      const problem = this.#whyUnconfirmed();
+      if (!this.isLost) this.#exchange.drop(beingReopened());
+      return problem;
     });
   }
 

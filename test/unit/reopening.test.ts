@@ -1,5 +1,6 @@
 /** How often a server tries to open a database whose file system does not answer. */
 import { expect, it } from 'vitest';
+import { TorcError } from '../../src/base/errors.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { Reopening } from '../../src/server/owner/reopening.ts';
 import type { Database } from '../../src/storage/database/database.ts';
@@ -21,16 +22,20 @@ it('not again before as much time has passed as the last try took', () => {
     reopen,
   } as unknown as Database;
   const reopening = new Reopening(db, clock, silentLog);
-  reopening.try(() => false);
+  isOpen = true;
+  reopening.refuseUnusable();
+  reopening.try(() => new TorcError('unreachable', 'away'));
+  expect(() => reopening.refuseUnusable()).toThrow(/: away$/);
   expect(numTries).toBe(0);
-  reopening.try(() => true);
+  isOpen = false;
+  reopening.try(() => null);
   clock.move(59_999);
-  reopening.try(() => true);
+  reopening.try(() => null);
   expect(numTries).toBe(1);
-  expect(() => reopening.refuseClosed()).toThrow(/: no answer$/);
+  expect(() => reopening.refuseUnusable()).toThrow(/: no answer$/);
   clock.move(1);
   isOpen = true;
-  reopening.try(() => true);
+  reopening.try(() => null);
   expect(numTries).toBe(2);
-  reopening.refuseClosed();
+  reopening.refuseUnusable();
 });

@@ -8,6 +8,7 @@ export class Reopening {
   readonly #db: Database;
   readonly #clock: Clock;
   readonly #log: Log;
+  #isNeeded = false;
   #why = '';
   #nextMs = Number.NEGATIVE_INFINITY;
 
@@ -17,15 +18,25 @@ export class Reopening {
     this.#log = log;
   }
 
+  /** Whether what the connection holds in memory can be relied on. */
+  get isUsable(): boolean {
+    return this.#db.isOpen && !this.#isNeeded;
+  }
+
   /**
-   * Opens the database again where `isAllowed`. After a failure the next try is not made sooner than this one took: a file
-   * system that does not answer lets nobody else be answered meanwhile.
+   * Opens the database again unless `whyNot` says that it cannot be: over NFS this process would stand still until the
+   * server has taken back the lock. After a failure the next try is not made sooner than this one took: a file system
+   * that does not answer lets nobody else be answered meanwhile.
    */
-  try(isAllowed: () => boolean): void {
+  try(whyNot: () => TorcError | null): void {
+    this.#isNeeded = true;
     const beganMs = this.#clock.monotonic();
-    if (beganMs < this.#nextMs || !isAllowed()) return;
+    if (beganMs < this.#nextMs) return;
     try {
+      const problem = whyNot();
+      if (problem !== null) throw problem;
       this.#db.reopen();
+      this.#isNeeded = false;
       this.#log.warn({}, 'the database was reopened after an I/O error');
     } catch (error) {
       this.#why = asTorcError(error).message;
@@ -34,13 +45,18 @@ export class Reopening {
     }
   }
 
-  /** Throws TorcError 'unreachable' while the database is closed. */
-  refuseClosed(): void {
-    if (this.#db.isOpen) return;
+  /** Throws TorcError 'unreachable' until it is open again. */
+  refuseUnusable(): void {
+    if (this.isUsable) return;
     throw new TorcError(
       'unreachable',
       `the database cannot be opened after an error of its file system: ${this.#why}`,
       'The server tries again and then continues. Look at the file system of its directory: torc doctor',
     );
   }
+}
+
+/** For those who wait while it is. */
+export function beingReopened(): TorcError {
+  return new TorcError('unreachable', 'the database is being reopened', 'Try again in a moment.');
 }
