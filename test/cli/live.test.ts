@@ -39,6 +39,26 @@ describe('torc events monitor', () => {
     expect(stdout).toContain('workflow_ended');
   });
 
+  it('prints the rest when the server ends with the run', async () => {
+    await place.create(untilGo);
+    await place.torc('workflows', 'start', '1');
+    // it serves while it runs the job, and ends with it
+    const worker = place.start('jobs', 'run', '1');
+    await expect.poll(async () => (await place.torc('server', 'info')).code, { timeout: 20_000 }).toBe(0);
+    const monitor = place.start('-F', 'json', 'events', 'monitor', '1', '--after', '0');
+    await expect.poll(monitor.stdout, { timeout: 20_000 }).toContain('worker_started');
+    // it hears of nothing before the server is gone
+    monitor.child.kill('SIGSTOP');
+    place.file('go', '');
+    expect(await worker.ended).toMatchObject({ code: 0 });
+    monitor.child.kill('SIGCONT');
+    const { code, stdout } = await monitor.ended;
+    expect(code).toBe(0);
+    const { events } = JSON.parse(stdout) as { events: { type: string }[] };
+    expect(events.at(-1)).toMatchObject({ type: 'workflow_ended' });
+    expect(events.filter(({ type }) => type === 'worker_started')).toHaveLength(1);
+  });
+
   it('prints what a filter matches and ends after its duration, without a server too', async () => {
     await place.create(untilGo);
     const monitor = place.start('-F', 'json', 'events', 'monitor', '1', '-d', '1s', '-f', 'type=workflow_paused');

@@ -18,19 +18,22 @@ const ended = ['uninitialized', 'done', 'failed', 'canceled', 'timeout'];
 
 /** Prints events until the run has ended, the time is over or ^C; with `after` first those since then. */
 export async function monitorEvents(context: Context, key: string | null, options: MonitorOptions): Promise<void> {
-  await withConnection(context, async (connection) => {
+  const follow = async (connection: Connection): Promise<void> => {
     const workflowKey = await chooseWorkflow(context, connection.api, key, 'reads');
     const shown = { chosen: options.columns ?? null, excluded: options.excludeColumn };
     await printList(context, 'events', eventsAsTheyHappen(context, connection, workflowKey, options), shown);
-  });
+  };
+  // when the server ends, with the last worker for example, the rest is read here
+  await withConnection(context, follow, { serves: true });
 }
 
 async function* eventsAsTheyHappen(
   context: Context,
-  { api, follow }: Connection,
+  connection: Connection,
   workflowKey: string,
   options: MonitorOptions,
 ): AsyncGenerator<readonly ListRecord[]> {
+  const { api } = connection;
   const ending = new AbortController();
   const cancel = context.clock.after((options.duration ?? 0) * 1000, () => {
     if (options.duration !== undefined) ending.abort();
@@ -47,18 +50,22 @@ async function* eventsAsTheyHappen(
     // the next look need not read again what no filter matched
     if (isEmpty) after = place ?? after;
   }
-  const asked = { workflow_keys: [workflowKey], after: after ?? null, records: false, filters: [] };
   try {
-    for await (const message of follow(asked, ending.signal)) {
-      if (message.event === 'away') {
-        note(context, `${message.data.message}; still waiting for events`, 'warning');
-        continue;
+    while (!ending.signal.aborted) {
+      const asked = { workflow_keys: [workflowKey], after: after ?? null, records: false, filters: [] };
+      for await (const message of connection.follow(asked, ending.signal)) {
+        if (message.event === 'away') {
+          note(context, `${message.data.message}; still waiting for events`, 'warning');
+          break;
+        }
+        after ??= message.id;
+        // asked for first: what happened before the end is listed after it
+        const { status } = await api.call('workflow_show', { workflow_key: workflowKey });
+        yield* newEvents(message.id);
+        if (ended.includes(status)) return;
       }
-      after ??= message.id;
-      // asked for first: what happened before the end is listed after it
-      const { status } = await api.call('workflow_show', { workflow_key: workflowKey });
-      yield* newEvents(message.id);
-      if (ended.includes(status)) return;
+      // finds the next server, or takes its place
+      if (!ending.signal.aborted) await api.call('server_info', {});
     }
     yield* newEvents(undefined);
   } finally {

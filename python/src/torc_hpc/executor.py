@@ -1,0 +1,392 @@
+"""Functions as jobs: an executor with the methods of ``concurrent.futures``, whose calls run as torc jobs."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import functools
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from torc_hpc.exchange import Calls, read_result
+from torc_hpc.program import Torc, error_of, rows_of
+
+__all__ = ["Executor", "JobFailed", "Task", "map", "task"]
+
+T = TypeVar("T")
+_COLLECT_SECONDS = 0.02
+
+
+class JobFailed(Exception):
+    """A job ended without a result: it was killed, or ran out of memory or time, or its node died too often.
+
+    Attributes:
+        job_key: that of the job, for ``torc jobs show``.
+        cause: why, as a word: ``oom``, ``job_timeout``, ``signal`` ..
+        return_code: that of the job; 137 after it was killed.
+    """
+
+    def __init__(self, job_key: str, cause: str, return_code: int | None, detail: str = "") -> None:
+        said = f"job {job_key} failed ({cause}, return code {return_code})"
+        super().__init__(f"{said}\n{detail}" if detail else said)
+        self.job_key = job_key
+        self.cause = cause
+        self.return_code = return_code
+
+
+class Task(Generic[T]):
+    """A function, and what its jobs need. Called, it runs here and now, as if it were not a task."""
+
+    def __init__(self, function: Callable[..., T], requirements: Mapping[str, Any], keys: Mapping[str, Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.requirements = dict(requirements)
+        self.keys = dict(keys)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> T:
+        return self.function(*args, **kwargs)
+
+    def map(self, *iterables: Iterable[Any], **options: Any) -> list[T]:
+        """Runs it for each item, as jobs. ``options`` are those of ``Executor``."""
+        return map(self, *iterables, **options)
+
+
+def task(
+    function: Callable[..., T] | None = None,
+    *,
+    cpus: int | None = None,
+    memory: str | None = None,
+    runtime: str | None = None,
+    gpus: int | None = None,
+    **keys: Any,
+) -> Any:
+    """Makes a task of a function, as ``@task`` or ``@task(memory="4g")``.
+
+    Args:
+        cpus: how many a job has.
+        memory: such as ``"4g"``; a job that uses more is stopped.
+        runtime: such as ``"PT2H"``; a job that takes longer is stopped.
+        gpus: how many a job has.
+        keys: further keys of a job, such as ``max_retries``, ``labels``, ``priority``.
+    """
+    stated = {"num_cpus": cpus, "memory": memory, "runtime": runtime, "num_gpus": gpus}
+    requirements = {name: value for name, value in stated.items() if value is not None}
+    if function is not None:
+        return Task(function, requirements, keys)
+    return lambda given: Task(given, requirements, keys)
+
+
+def map(function: Callable[..., T], *iterables: Iterable[Any], timeout: float | None = None, **options: Any) -> list[T]:
+    """What ``function`` returns for each item, in their order; the calls run as jobs.
+
+    Args:
+        timeout: seconds for all of them.
+        options: those of ``Executor``.
+
+    Raises:
+        Exception: what the function raised first, with the traceback of the job as its cause.
+    """
+    with Executor(**options) as pool:
+        return list(pool.map(function, *iterables, timeout=timeout))
+
+
+class Executor(concurrent.futures.Executor):
+    """Runs calls as torc jobs, on this machine or in Slurm allocations.
+
+    Calls that are submitted together are one workflow. Functions and arguments are pickled (with cloudpickle, so that
+    functions of the main program and lambdas work), results come back in files.
+
+    Args:
+        name: of the workflows; by default that of the first function.
+        torc: the server directory and program; by default those of the environment.
+        max_workers: on this machine, at most this many calls at a time; by default as many as its cpus take.
+        slurm: keys of a Slurm scheduler, such as ``{"account": "abc", "walltime": "01:00:00"}``: the calls run in
+            allocations instead of here.
+        allocations: how many allocations a workflow gets.
+        cpus, memory, runtime, gpus: what each call needs, unless it is of a task that says so.
+        output: where logs go; by default below the server directory.
+        python: the interpreter of the jobs; by default this one.
+        keep: whether the files of the exchange stay; by default they are removed by ``shutdown`` if nothing failed.
+        keys: further keys of each job.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        torc: Torc | None = None,
+        max_workers: int | None = None,
+        slurm: Mapping[str, Any] | None = None,
+        allocations: int = 1,
+        cpus: int | None = None,
+        memory: str | None = None,
+        runtime: str | None = None,
+        gpus: int | None = None,
+        output: str | None = None,
+        python: str | None = None,
+        keep: bool = False,
+        **keys: Any,
+    ) -> None:
+        self.torc = torc if torc is not None else Torc()
+        self._name = name
+        self._max_workers = max_workers
+        self._slurm = None if slurm is None else dict(slurm)
+        self._allocations = allocations
+        defaults = task(_nothing, cpus=cpus, memory=memory, runtime=runtime, gpus=gpus, **keys)
+        self._requirements: dict[str, Any] = defaults.requirements
+        self._keys: dict[str, Any] = defaults.keys
+        self._output = output or os.path.join(self.torc.directory, "python", "output")
+        self._python = python or sys.executable
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._waiting: list[_Call] = []
+        self._timer: threading.Timer | None = None
+        self._batches: list[_Batch] = []
+        self._is_shut = False
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[T]:
+        """Runs ``fn(*args, **kwargs)`` as a job. Calls that follow at once are of the same workflow."""
+        call = _Call(fn, args, kwargs)
+        with self._lock:
+            if self._is_shut:
+                raise RuntimeError("cannot schedule new futures after shutdown")
+            self._waiting.append(call)
+            if self._timer is None:
+                self._timer = threading.Timer(_COLLECT_SECONDS, self.flush)
+                self._timer.daemon = True
+                self._timer.start()
+        return call.future
+
+    def map(
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+        **more: Any,
+    ) -> Iterator[T]:
+        """As ``concurrent.futures.Executor.map``; all calls are one workflow. ``chunksize`` is not needed."""
+        results = super().map(fn, *iterables, timeout=timeout)
+        self.flush()
+        return results
+
+    def flush(self) -> None:
+        """Starts the calls that are collected now, without waiting for more."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            calls, self._waiting = self._waiting, []
+            if not calls:
+                return
+            batch = _Batch(self, calls)
+            self._batches.append(batch)
+        batch.thread.start()
+
+    @property
+    def workflow_keys(self) -> list[str]:
+        """The workflows that were made so far."""
+        return [batch.key for batch in self._batches if batch.key is not None]
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """As ``concurrent.futures.Executor.shutdown``; ``cancel_futures`` stops running calls too."""
+        self.flush()
+        with self._lock:
+            self._is_shut = True
+            batches = list(self._batches)
+        if cancel_futures:
+            for batch in batches:
+                batch.cancel()
+        if wait:
+            for batch in batches:
+                batch.thread.join()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        # nobody waits for what was interrupted
+        self.shutdown(wait=True, cancel_futures=exc_type is not None and not issubclass(exc_type, Exception))
+
+    def specification(self, calls: Sequence[_Call], folder: str) -> dict[str, Any]:
+        """The workflow of these calls, whose functions and arguments are in ``folder``."""
+        names: dict[str, str] = {}
+        jobs = []
+        for number, call in enumerate(calls):
+            own = call.function if isinstance(call.function, Task) else None
+            requirements = json.dumps({**self._requirements, **(own.requirements if own is not None else {})})
+            words = [self._python, "-m", "torc_hpc.call", folder, str(number)]
+            job = {"name": f"{_name_of(call.function)}_{number}", "command": shlex.join(words), **self._keys}
+            job.update(own.keys if own is not None else {})
+            if requirements != "{}":
+                job["resource_requirements"] = names.setdefault(requirements, f"calls_{len(names) + 1}")
+            if self._slurm is not None:
+                job["scheduler"] = "calls"
+            jobs.append(job)
+        stated = [{"name": name, **json.loads(text)} for text, name in names.items()]
+        spec: dict[str, Any] = {"name": self._name or _name_of(calls[0].function), "jobs": jobs}
+        if stated:
+            spec["resource_requirements"] = stated
+        if self._slurm is not None:
+            spec["slurm_schedulers"] = [{"name": "calls", **self._slurm}]
+        return spec
+
+    def launch(self, spec: Mapping[str, Any]) -> tuple[str, subprocess.Popen[str] | None]:
+        """Stores and starts a workflow. Returns its key and the worker on this machine, if it runs here."""
+        text = json.dumps(spec)
+        if self._slurm is not None:
+            count = ["--allocations", str(self._allocations), "--output", self._output]
+            return str(self.torc.call("submit", "-", *count, "--yes", given=text)["workflow_key"]), None
+        key = str(self.torc.call("create", "-", given=text)["workflow_key"])
+        self.torc.call("start", key)
+        most = [] if self._max_workers is None else ["--max-parallel-jobs", str(self._max_workers)]
+        return key, self.torc.start("jobs", "run", key, "--output", self._output, *most)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the files of the exchange stay."""
+        return self._keep
+
+
+class _Call:
+    """A call, and the future that waits for it."""
+
+    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.function = function
+        self.args = args
+        self.kwargs = kwargs
+        self.future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        #: How often a worker has taken it.
+        self.num_starts = 0
+        #: Its job needs nothing more.
+        self.is_over = False
+
+    def settle(self, error: BaseException) -> None:
+        """Ends its future without a result; one that has not started counts as canceled if its job was."""
+        self.is_over = True
+        if self.future.done() or (isinstance(error, concurrent.futures.CancelledError) and self.future.cancel()):
+            return
+        self.future.set_exception(error)
+
+
+class _Batch:
+    """Calls that are one workflow, and the thread that follows it."""
+
+    def __init__(self, pool: Executor, calls: list[_Call]) -> None:
+        self._pool = pool
+        self._calls = calls
+        self._by_key: dict[str, tuple[int, _Call]] = {}
+        self._files: Calls | None = None
+        self._has_failed = False
+        self._is_canceled = threading.Event()
+        self.key: str | None = None
+        self.thread = threading.Thread(target=self._run, name="torc-calls", daemon=True)
+
+    def cancel(self) -> None:
+        """Ends the workflow: what runs is stopped, what waits does not start."""
+        self._is_canceled.set()
+        if self.key is not None:
+            self._pool.torc.call("cancel", self.key, expected=(0, 1, 4))
+
+    def _run(self) -> None:
+        worker = None
+        try:
+            self._files = Calls(os.path.join(self._pool.torc.directory, "python"))
+            worker = self._start(self._files)
+            self._follow(self._files.folder)
+        except BaseException as error:
+            self._has_failed = True
+            for call in self._calls:
+                call.settle(error)
+        finally:
+            if worker is not None:
+                worker.communicate()
+            if self._files is not None and not self._pool.keeps and not self._has_failed:
+                shutil.rmtree(self._files.folder, ignore_errors=True)
+
+    def _start(self, files: Calls) -> subprocess.Popen[str] | None:
+        files.write([(_plain(call.function), call.args, call.kwargs) for call in self._calls])
+        self.key, worker = self._pool.launch(self._pool.specification(self._calls, files.folder))
+        numbers = {job["name"]: job["job_key"] for job in self._pool.torc.records("jobs", "list", "-k", self.key)}
+        for number, call in enumerate(self._calls):
+            job_key = str(numbers[f"{_name_of(call.function)}_{number}"])
+            self._by_key[job_key] = (number, call)
+            call.future.add_done_callback(functools.partial(self._dropped, job_key, call))
+        if self._is_canceled.is_set():
+            self.cancel()
+        return worker
+
+    def _dropped(self, job_key: str, call: _Call, future: concurrent.futures.Future[Any]) -> None:
+        """A future that is canceled by its owner takes its job with it."""
+        if future.cancelled() and not call.is_over and not self._is_canceled.is_set():
+            self._pool.torc.call("jobs", "cancel", job_key, expected=(0, 1, 4))
+
+    def _follow(self, folder: str) -> None:
+        assert self.key is not None
+        monitor = self._pool.torc.start("events", "monitor", self.key, "--after", "0")
+        assert monitor.stdout is not None and monitor.stderr is not None
+        try:
+            for event in rows_of(iter(monitor.stdout.readline, "")):
+                if event["type"] == "job_status":
+                    self._moved(folder, event)
+                elif event["type"] == "workflow_ended":
+                    break
+            else:
+                raise error_of(monitor.stderr.read(), monitor.wait())
+        finally:
+            monitor.terminate()
+            monitor.communicate()
+        for call in self._calls:
+            call.settle(concurrent.futures.CancelledError())
+
+    def _moved(self, folder: str, event: Mapping[str, Any]) -> None:
+        number, call = self._by_key[event["job_key"]]
+        status = event["new_status"]
+        if status == "submitted_pending":
+            call.num_starts += 1
+            if call.num_starts == 1:
+                call.future.set_running_or_notify_cancel()
+        elif status == "done" and not call.future.done():
+            self._ended(folder, number, call, event)
+        elif status in ("canceled", "terminated", "disabled"):
+            call.settle(concurrent.futures.CancelledError())
+
+    def _ended(self, folder: str, number: int, call: _Call, event: Mapping[str, Any]) -> None:
+        job_key, data = event["job_key"], event["data"] or {}
+        attempt = "1.1"
+        if call.num_starts != 1:
+            job = self._pool.torc.call("jobs", "show", job_key)["job"]
+            attempt = f"{job['run_id']}.{job['attempt_id']}"
+        try:
+            has_returned, value = read_result(folder, number, attempt)
+        except FileNotFoundError:
+            has_returned, value = False, JobFailed(job_key, data.get("cause", "unknown"), data.get("return_code"))
+        except BaseException as error:  # what was returned cannot be read here
+            has_returned, value = False, error
+        if has_returned:
+            call.future.set_result(value)
+        else:
+            self._has_failed = True
+            call.future.set_exception(value)
+
+
+def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function.function if isinstance(function, Task) else function
+
+
+def _name_of(function: Callable[..., Any] | Task[Any]) -> str:
+    name = getattr(function, "__name__", type(function).__name__)
+    return "call" if name == "<lambda>" else str(name)
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,127 @@
+"""The torc program: every call of this package is one of its commands, with JSON as output."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+__all__ = ["Torc", "TorcError"]
+
+
+class TorcError(Exception):
+    """A command of torc failed.
+
+    Attributes:
+        code: what went wrong, as a word: ``usage``, ``not_found``, ``conflict``, ``already_complete`` ..
+        message: the same as a sentence.
+        hint: what helps, or None.
+        exit_code: that of the command.
+    """
+
+    def __init__(self, code: str, message: str, hint: str | None = None, exit_code: int = 1) -> None:
+        super().__init__(message if hint is None else f"{message}\n{hint}")
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.exit_code = exit_code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (TorcError, (self.code, self.message, self.hint, self.exit_code))
+
+
+def _program() -> list[str]:
+    """The words that start torc: those of ``TORC_PROGRAM``, else ``torc`` on the ``PATH``."""
+    stated = os.environ.get("TORC_PROGRAM")
+    if stated:
+        return shlex.split(stated)
+    found = shutil.which("torc")
+    if found is None:
+        raise TorcError(
+            "not_found",
+            "there is no program torc on the PATH",
+            "Install torc, or name it in the environment variable TORC_PROGRAM.",
+        )
+    return [found]
+
+
+class Torc:
+    """A server directory, and the program that works on it.
+
+    Args:
+        directory: the server directory; by default that of ``TORC_DIR``, else ``~/.torc``.
+        program: the words that start torc; by default those of ``TORC_PROGRAM``, else ``torc`` on the ``PATH``.
+    """
+
+    def __init__(self, directory: str | None = None, program: Sequence[str] | None = None) -> None:
+        stated = directory or os.environ.get("TORC_DIR") or os.path.join("~", ".torc")
+        self.directory = os.path.abspath(os.path.expanduser(stated))
+        self.program = list(program) if program is not None else _program()
+
+    def words(self, *words: str) -> list[str]:
+        """The whole command line of ``torc WORDS`` in this directory, with JSON as output."""
+        return [*self.program, "--dir", self.directory, "-F", "json", "--no-prompts", *words]
+
+    def call(self, *words: str, given: str | None = None, expected: Collection[int] = (0,)) -> Any:
+        """Runs ``torc WORDS`` to its end.
+
+        Args:
+            given: its standard input.
+            expected: exit codes that are no error.
+
+        Returns:
+            What it printed; None when it printed nothing.
+
+        Raises:
+            TorcError: it ended with another exit code.
+        """
+        done = subprocess.run(
+            self.words(*words), input=given if given is not None else "", capture_output=True, text=True, check=False
+        )
+        if done.returncode not in expected:
+            raise error_of(done.stderr, done.returncode)
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Starts ``torc WORDS`` and does not wait. It gets no Ctrl-C of this terminal."""
+        return subprocess.Popen(
+            self.words(*words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def records(self, *words: str) -> list[dict[str, Any]]:
+        """The rows of a command that lists something."""
+        reply = self.call(*words)
+        rows: list[dict[str, Any]] = next(value for value in reply.values() if isinstance(value, list))
+        return rows
+
+
+def error_of(stderr: str, exit_code: int) -> TorcError:
+    """What a command said on its standard error when it failed."""
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    for line in reversed(lines):
+        try:
+            stated = json.loads(line)["error"]
+            return TorcError(stated["code"], stated["message"], stated.get("hint"), exit_code)
+        except (ValueError, KeyError, TypeError):
+            continue
+    said = "\n".join(lines[-5:]) or f"torc ended with {exit_code}"
+    return TorcError("failed", said, None, exit_code)
+
+
+def rows_of(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    """The rows of a list while it is printed: one on each line."""
+    for line in lines:
+        text = line.strip().rstrip(",")
+        # the list begins with its name and ends with its bracket
+        text = text[:-2] if text.endswith("}]}") else text
+        if text.startswith('{"') and not text.endswith("["):
+            yield json.loads(text)
