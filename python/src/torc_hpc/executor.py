@@ -232,7 +232,7 @@ class Executor(concurrent.futures.Executor):
             if self._slurm is not None:
                 job["scheduler"] = "calls"
             jobs.append(job)
-        stated = [{"name": name, **json.loads(text)} for text, name in names.items()]
+        stated = [{"name": name, "num_cpus": 1, **json.loads(text)} for text, name in names.items()]
         spec: dict[str, Any] = {"name": self._name or _name_of(calls[0].function), "jobs": jobs}
         if stated:
             spec["resource_requirements"] = stated
@@ -335,7 +335,7 @@ class _Batch:
         monitor = self._pool.torc.start("events", "monitor", self.key, "--after", "0")
         assert monitor.stdout is not None and monitor.stderr is not None
         try:
-            for event in rows_of(iter(monitor.stdout.readline, "")):
+            for event in rows_of(monitor.stdout):
                 if event["type"] == "job_status":
                     self._moved(folder, event)
                 elif event["type"] == "workflow_ended":

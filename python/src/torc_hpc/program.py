@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import shlex
 import shutil
 import subprocess
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import IO, Any
 
 __all__ = ["Torc", "TorcError"]
 
@@ -117,11 +118,28 @@ def error_of(stderr: str, exit_code: int) -> TorcError:
     return TorcError("failed", said, None, exit_code)
 
 
-def rows_of(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
-    """The rows of a list while it is printed: one on each line."""
-    for line in lines:
-        text = line.strip().rstrip(",")
-        # the list begins with its name and ends with its bracket
-        text = text[:-2] if text.endswith("}]}") else text
-        if text.startswith('{"') and not text.endswith("["):
-            yield json.loads(text)
+def rows_of(file: IO[str]) -> Iterator[dict[str, Any]]:
+    """The rows of a list while it is printed. A row may end before its line does: the comma comes with the next one."""
+    decoder = json.JSONDecoder()
+    characters = codecs.getincrementaldecoder("utf-8")("replace")
+    text, is_open = "", False
+    while True:
+        piece = os.read(file.fileno(), 65536)
+        if not piece:
+            return
+        text += characters.decode(piece)
+        if not is_open:
+            _, bracket, rest = text.partition("[")
+            if not bracket:
+                continue
+            text, is_open = rest, True
+        while True:
+            text = text.lstrip(",\n ")
+            if not text.startswith("{"):
+                break
+            try:
+                row, end = decoder.raw_decode(text)
+            except ValueError:
+                break
+            text = text[end:]
+            yield row

@@ -114,6 +114,22 @@ class Workflow:
         """Adds several, each a mapping with at least ``name`` and ``command``."""
         return [self.add_job(**each) for each in jobs]
 
+    def require(self, requirements: Mapping[str, Any]) -> str:
+        """Adds resource requirements without a name, once; returns the name that they get.
+
+        Args:
+            requirements: such as ``{"num_cpus": 2, "memory": "4g", "runtime": "PT1H"}``; one cpu unless it says
+                otherwise.
+        """
+        requirements = {"num_cpus": 1, **requirements}
+        stated: list[dict[str, Any]] = self._spec.setdefault("resource_requirements", [])
+        for each in stated:
+            if {key: value for key, value in each.items() if key != "name"} == requirements:
+                return str(each["name"])
+        name = f"requirements_{len(stated) + 1}"
+        stated.append({"name": name, **requirements})
+        return name
+
     def specification(self) -> dict[str, Any]:
         """What is stored: a specification, as ``torc create`` reads it from JSON."""
         return {**self._spec, "jobs": [job.keys for job in self._jobs]}
@@ -281,7 +297,7 @@ class Workflow:
             KeyError: it has not ended.
         """
         name = job if isinstance(job, str) else job.name
-        for row in self.results(f"job_name={_exactly(name)}"):
+        for row in self.results(f"job_name={_pattern(name)}"):
             if row["job_name"] == name:
                 return row["result"]
         raise KeyError(name)
@@ -289,7 +305,7 @@ class Workflow:
     def why(self, job: Named) -> list[str]:
         """Why a job waits or failed, in sentences."""
         name = job if isinstance(job, str) else job.name
-        key = next((row["job_key"] for row in self.jobs(f"name={_exactly(name)}") if row["name"] == name), None)
+        key = next((row["job_key"] for row in self.jobs(f"name={_pattern(name)}") if row["name"] == name), None)
         if key is None:
             raise KeyError(name)
         return [reason["text"] for reason in self.torc.call("why", key)["reasons"]]
@@ -376,6 +392,6 @@ def _filters(filters: Iterable[str]) -> list[str]:
     return [word for each in filters for word in ("-f", each)]
 
 
-def _exactly(name: str) -> str:
-    """A name as a pattern that nothing else matches."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+def _pattern(name: str) -> str:
+    """A pattern that matches this name, and perhaps others."""
+    return name.replace("[", "?")

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from torc_hpc import Torc
+
+
+@pytest.fixture(autouse=True)
+def torc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Torc:
+    """A server directory of its own for each test, and a working directory."""
+    for name in [name for name in os.environ if name.startswith("TORC_") and name != "TORC_PROGRAM"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TORC_DIR", str(tmp_path / "server dir"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/nowhere")
+    monkeypatch.chdir(tmp_path)
+    return Torc()

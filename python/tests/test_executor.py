@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import torc_hpc
+from torc_hpc import Executor, JobFailed, Torc, task
+from torc_hpc.exchange import Calls, RemoteTraceback, read_result, run_call
+
+
+def test_maps_in_order_here_and_as_a_task() -> None:
+    assert torc_hpc.map(lambda x, y: x * y, range(4), range(4)) == [0, 1, 4, 9]
+
+    @task(memory="200m", runtime="PT5M", max_retries=1)
+    def name_of_job(n: int) -> tuple[int, str]:
+        """Its own documentation."""
+        return n, os.environ["TORC_JOB_NAME"]
+
+    assert name_of_job.__doc__ == "Its own documentation."
+    assert name_of_job.map([7]) == [(7, "name_of_job_0")]
+
+
+def test_a_function_that_raises_gives_its_exception_with_its_traceback() -> None:
+    def breaks(n: int) -> int:
+        return 1 // n
+
+    with Executor() as pool:
+        futures = [pool.submit(breaks, n) for n in (1, 0)]
+        assert futures[0].result() == 1
+        with pytest.raises(ZeroDivisionError) as raised:
+            futures[1].result()
+    assert isinstance(raised.value.__cause__, RemoteTraceback)
+    assert "in breaks" in str(raised.value.__cause__)
+    [key] = pool.workflow_keys
+    assert pool.torc.call("status", key, expected=(0, 1))["num_failed"] == 1
+
+
+def test_futures_complete_as_their_jobs_do() -> None:
+    def wait_for(path: str) -> str:
+        while not Path(path).exists():
+            time.sleep(0.05)
+        return path
+
+    with Executor(max_workers=2) as pool:
+        slow, fast = (pool.submit(wait_for, os.path.abspath(name)) for name in ("slow", "fast"))
+        Path("fast").touch()
+        try:
+            first = next(concurrent.futures.as_completed([slow, fast]))
+            assert first is fast
+            while not slow.running():
+                time.sleep(0.05)
+            # what runs is not canceled, as in other executors
+            assert not slow.cancel()
+        finally:
+            Path("slow").touch()
+    assert slow.result().endswith("slow")
+
+
+def test_what_waits_is_canceled_with_its_job(torc: Torc) -> None:
+    def wait() -> None:
+        while not Path("go").exists():
+            time.sleep(0.05)
+
+    here = os.getcwd()
+    with Executor(max_workers=1) as pool:
+        first = pool.submit(lambda: (os.chdir(here), wait()))
+        second = pool.submit(pow, 2, 3)
+        while not first.running():
+            time.sleep(0.05)
+        assert second.cancel()
+        Path("go").touch()
+        with pytest.raises(concurrent.futures.CancelledError):
+            second.result()
+    [key] = pool.workflow_keys
+    [job] = torc.records("jobs", "list", "-k", key, "-f", "name=pow_1")
+    assert job["status"] == "canceled"
+
+
+def test_an_interrupt_ends_what_runs(torc: Torc) -> None:
+    with pytest.raises(KeyboardInterrupt), Executor() as pool:
+        future = pool.submit(time.sleep, 600)
+        while not future.running():
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+    [key] = pool.workflow_keys
+    assert torc.call("status", key, expected=(0, 1))["status"] == "canceled"
+    with pytest.raises(concurrent.futures.CancelledError):
+        future.result()
+    with pytest.raises(RuntimeError):
+        pool.submit(pow, 2, 3)
+
+
+def test_a_job_that_is_killed_has_no_result_and_says_why() -> None:
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with Executor() as pool, pytest.raises(JobFailed) as failed:
+        pool.submit(die).result()
+    assert failed.value.return_code == 137
+
+
+def test_large_and_odd_values_arrive_whole() -> None:
+    class Odd:
+        def __init__(self, value: int) -> None:
+            self.value = value
+
+    def make(n: int) -> tuple[bytes, Odd]:
+        return bytes([n]) * 1_000_000, Odd(n)
+
+    for n, (content, odd) in enumerate(torc_hpc.map(make, range(20))):
+        assert content == bytes([n]) * 1_000_000
+        assert odd.value == n
+
+
+def test_what_cannot_be_pickled_is_an_error_of_its_call() -> None:
+    with Executor() as pool, pytest.raises(TypeError, match="pickle"):
+        pool.submit(threading.Lock).result()
+    with Executor() as pool, pytest.raises(TypeError, match="pickle"):
+        pool.submit(print, threading.Lock()).result()
+
+
+def test_a_specification_that_is_refused_is_an_error_of_each_call() -> None:
+    with Executor(labels=[""]) as pool, pytest.raises(torc_hpc.TorcError):
+        pool.submit(pow, 2, 3).result()
+
+
+def test_only_the_result_of_the_attempt_that_counts_is_read(tmp_path: Path) -> None:
+    calls = Calls(str(tmp_path))
+    calls.write([(lambda: os.environ["ATTEMPT"], (), {})])
+    for attempt in ("1.1", "1.2"):
+        os.environ["ATTEMPT"] = attempt
+        assert run_call(calls.folder, 0, attempt)
+    assert read_result(calls.folder, 0, "1.2") == (True, "1.2")
+    with pytest.raises(FileNotFoundError):
+        read_result(calls.folder, 0, "1.3")
