@@ -88,7 +88,7 @@ describe('where a partition gives whole nodes of two sizes', () => {
     await mixed({ num_cpus: 40, memory: '1g' }, { num_cpus: 1, memory: '20g' });
     const { stdout, stderr } = await plan();
     expect(stdout).not.toMatch(/^#SBATCH --(mincpus|mem)=/m);
-    expect(stderr).toContain('1 job fits only the larger nodes that these allocations may get: --mem fit');
+    expect(stderr).toContain('1 job fits only the larger nodes that these allocations may get: ');
     expect(stderr).toContain('workflows autoscale 1 asks for what each job needs');
   });
 

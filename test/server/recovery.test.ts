@@ -1,12 +1,14 @@
 /** Recovery: one plan brings back what a larger request or another node cures, and nothing else. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Reply, Request } from '../../src/api/contract.ts';
+import type { Partition } from '../../src/model/plan/site.ts';
 import { gatherEvidence } from '../../src/server/evidence/gather.ts';
 import type { Service } from '../../src/server/service.ts';
 import { applyEvidence } from '../../src/storage/evidence/apply.ts';
 import { accounted, FakeClock, type FakeMachine, fakeMachine, queued } from '../support/fake-machine.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import { createWorkflow, finished, freshService, rows, rule, statuses, TestWorker } from '../support/service.ts';
+import { siteExample } from '../support/site.ts';
 
 const gibibyte = 1024 ** 3;
 const huge = { cpus: 8, memory: 64 * gibibyte };
@@ -373,6 +375,16 @@ describe('jobs that were lost', () => {
     expect(await service.call('workflow_show', { workflow_key: key })).toMatchObject({ status: 'failed' });
     await recover(key);
     expect(await statuses(service, key)).toEqual({ big: 'ready', small: 'done' });
+  });
+
+  it('need larger nodes of a partition where they have outgrown the others', async () => {
+    const [main] = siteExample.partitions as [Partition];
+    const [kind] = main.nodes as [Partition['nodes'][number]];
+    const nodes = [4, 64].map((size) => ({ ...kind, num_cpus: huge.cpus, memory_bytes: size * gibibyte }));
+    const partitions = [{ ...main, gives_whole_nodes: true, nodes }];
+    await service.call('site_put', { site: { ...siteExample, partitions } });
+    const minimum = { num_cpus: null, memory_bytes: 64 * gibibyte, num_gpus: null };
+    expect((await recover(await lost())).recovered?.nodes).toMatchObject([{ num_allocations: 1, minimum }]);
   });
 
   it('need nodes for what is ready and has no room, not for what is queued already', async () => {

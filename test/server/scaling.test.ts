@@ -1,8 +1,10 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables in texts are written like that
 /** A job that ran out of memory or time is tried again with more: only that grows, and only for this job. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Partition } from '../../src/model/plan/site.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import { createWorkflow, finished, freshService, rows, rule, statuses, TestWorker } from '../support/service.ts';
+import { siteExample } from '../support/site.ts';
 
 const gibibyte = 1024 ** 3;
 const huge = { cpus: 8, memory: 1024 * gibibyte };
@@ -52,6 +54,18 @@ async function runsOut(worker: TestWorker, cause: 'oom' | 'job_timeout', peak: n
   const attempt = worker.held.shift() as number;
   const end = { ...finished(attempt, cause === 'oom' ? 137 : 152), cause, peak_memory_bytes: peak };
   return await worker.exchange({ finished: [end] });
+}
+
+/** The first worker of the only Slurm config, on a node of 25 GiB. */
+async function workerOf(key: string, labels: string[] = []): Promise<TestWorker> {
+  const { allocation_keys } = await fresh.service.call('allocations_record', {
+    workflow_key: key,
+    slurm_config_key: String((await rows(fresh.service, 'slurm_configs', key))[0]?.slurm_config_key),
+    allocations: [{ name: 'n', num_nodes: 1, one_worker_per_node: false, script_path: '/s', output_directory: '/o' }],
+  });
+  const place = { slurmJobId: '7', hostname: 'c1', restartCount: 0, allocationKey: allocation_keys[0] as string };
+  const size = { memory: 25 * gibibyte, maxJobs: 1 };
+  return await TestWorker.join(fresh.service, key, size, place, { labels });
 }
 
 describe('a job that ran out of memory', () => {
@@ -221,18 +235,28 @@ describe('above what its Slurm config gives', () => {
       { labels },
     );
     const db = fresh.service.db;
-    const { allocation_keys } = await fresh.service.call('allocations_record', {
-      workflow_key: key,
-      slurm_config_key: String((await rows(fresh.service, 'slurm_configs', key))[0]?.slurm_config_key),
-      allocations: [{ name: 'n', num_nodes: 1, one_worker_per_node: false, script_path: '/s', output_directory: '/o' }],
-    });
-    const place = { slurmJobId: '7', hostname: 'c1', restartCount: 0, allocationKey: allocation_keys[0] as string };
-    const size = { memory: 25 * gibibyte, maxJobs: 1 };
-    const worker = await TestWorker.join(fresh.service, key, size, place, { labels });
+    const worker = await workerOf(key, labels);
     expect(db.get('SELECT count(*) AS n FROM compute_nodes')).toEqual({ n: 1 });
     await worker.exchange();
     expect((await runsOut(worker, 'oom')).jobs).toMatchObject([{ job_name: 'big', memory_bytes: 25 * gibibyte }]);
   });
+});
+
+it('a job gets as much as the largest node of a partition that gives whole nodes of several sizes', async () => {
+  const [main] = siteExample.partitions as [Partition];
+  const [kind] = main.nodes as [Partition['nodes'][number]];
+  const nodes = [25, 64].map((size) => ({ ...kind, memory_bytes: size * gibibyte }));
+  const mixed = { ...siteExample, partitions: [{ ...main, gives_whole_nodes: true, nodes }] };
+  await fresh.service.call('site_put', { site: mixed });
+  const key = await pair(
+    [scaling({ memory: { factor: 4 } })],
+    { slurmConfigs: [{ name: 'node', mem: null }] },
+    { slurmConfig: 0 },
+  );
+  const worker = await workerOf(key);
+  await worker.exchange();
+  await runsOut(worker, 'oom');
+  expect(await requestOf(key, 'big')).toEqual([40 * gibibyte, 600, 'node']);
 });
 
 it('requirements that come from data still come from data, except for what has grown', async () => {

@@ -131,7 +131,7 @@ function noteLarge(context: Context, { workflow }: Schedule, options: ScheduleOp
   const fits = numJobs === 1 ? '1 job fits' : `${numJobs} jobs fit`;
   const text = `${fits} only the larger nodes that these allocations may get`;
   const command = `${context.torc} workflows autoscale ${workflow.workflow_key} asks for what each job needs`;
-  note(context, `${text}: --mem fit asks for their memory, and ${command}`, 'warning');
+  note(context, `${text}: ${command}`, 'warning');
 }
 
 /** Says who uses the nodes of allocations of several, and which stay unused. */
