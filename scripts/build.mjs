@@ -118,8 +118,8 @@ async function bundle(packagesOfPage) {
 }
 
 /**
- * The page of `torc dash`: its script and that of its worker, style sheets, the document, and the licences of the packages in
- * the scripts. Returns the folders of these packages.
+ * The page of `torc dash`: its script with another one that is loaded with the first chart, that of its worker, style sheets,
+ * the document, and the licences of the packages in the scripts. Returns the folders of these packages.
  */
 async function bundlePage() {
   const source = join(root, 'src', 'page');
@@ -140,11 +140,14 @@ async function bundlePage() {
         throw new Error(message);
       },
     });
-    const written = await script.write({ dir: folder, format: 'esm', minify: true, entryFileNames: '[name].js' });
+    const names = { entryFileNames: '[name].js', chunkFileNames: '[name].js' };
+    const written = await script.write({ dir: folder, format: 'esm', minify: true, ...names });
     output.push(...written.output);
     await script.close();
   }
   for (const name of ['index.html', 'page.css', 'graph.css']) cpSync(join(source, name), join(folder, name));
+  const ofCharts = ['node_modules/uplot/dist/uPlot.min.css', 'src/page/charts/charts.css'];
+  writeFileSync(join(folder, 'charts.css'), ofCharts.map((path) => readFileSync(join(root, path), 'utf8')).join('\n'));
   const packages = packagesIn(output);
   const listed = readFileSync(join(root, 'THIRD_PARTY.md'), 'utf8');
   const licences = packages.map((path) => {

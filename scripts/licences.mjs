@@ -17,7 +17,7 @@ const allowed = [
 const alternatives = (licence) => licence.replace(/[()]/g, '').split(' OR ');
 const withInstallScript = ['better-sqlite3'];
 /** Not installed with torc, but in the page of `torc dash`. */
-const inPage = ['preact', '@dagrejs/dagre', '@dagrejs/graphlib'];
+const inPage = ['preact', '@dagrejs/dagre', '@dagrejs/graphlib', 'uplot'];
 
 const read = (name) => JSON.parse(readFileSync(new URL(`../${name}`, import.meta.url), 'utf8'));
 const { dependencies, devDependencies } = read('package.json');

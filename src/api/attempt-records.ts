@@ -76,4 +76,6 @@ export const shownAttempt = () =>
     log_length: count.nullable(),
     stdout_path: z.string().nullable(),
     stderr_path: z.string().nullable(),
+    /** Where its worker records what it uses over time; null where the workflow does not ask for that. */
+    time_series_path: z.string().nullable(),
   });

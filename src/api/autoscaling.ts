@@ -80,3 +80,4 @@ export const autoscaleReply = () =>
     /** When it is off: queued allocations that it had asked for and that stay. */
     queued_slurm_job_ids: z.array(slurmJobId),
   });
+export type AutoscalerChanges = z.infer<ReturnType<typeof autoscaleReply>>['allocations'];

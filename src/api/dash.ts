@@ -1,12 +1,18 @@
 /** What the page of `torc dash` gets from its listener besides replies of the server: what commands show as well. */
+import type { AutoscalerChanges } from './autoscaling.ts';
 import type { JobShown } from './jobs.ts';
 import type { FailureGroup, WorkflowStatusReply } from './status.ts';
+import type { UsageRow } from './usage.ts';
 
 /** Calls of the page that no endpoint of the server has. */
 export interface DashAnswers {
   workflow_page: { request: { workflow_key: string }; reply: WorkflowPage };
   job_page: { request: { job_key: string }; reply: JobPage };
   log: { request: LogRequest; reply: LogPiece };
+  series: { request: AttemptRequest; reply: Series };
+  resources_page: { request: { workflow_key: string }; reply: ResourcesPage };
+  nodes_page: { request: { workflow_key: string }; reply: NodesPage };
+  node_plan: { request: { workflow_key: string }; reply: NodePlanText };
   plan: { request: DashRequest; reply: DashPlan };
   apply: { request: DashRequest & { state: string }; reply: DashResult };
 }
@@ -40,10 +46,47 @@ export interface JobPage {
   reasons: readonly { text: string; help: readonly string[] }[];
 }
 
-export interface LogRequest {
+export interface AttemptRequest {
   job_key: string;
   run_id: number;
   attempt_id: number;
+}
+
+/** What an attempt used while it ran, as its worker has recorded it; in a list of pieces of time that is not long. */
+export interface Series {
+  /** Since the start, in seconds: the end of each piece. */
+  seconds: readonly number[];
+  /** The most in each piece. */
+  memory_bytes: readonly number[];
+  /** How many CPUs it kept busy on average. */
+  cpus: readonly number[];
+  /** Why there is nothing; null where there is something. */
+  missing: string | null;
+}
+
+/** What jobs use of what they ask for. */
+export interface ResourcesPage {
+  usage: readonly UsageRow[];
+  /** What to type for requests that follow it; null where no request should change. */
+  typed: string | null;
+}
+
+/** What the nodes of a workflow follow from, besides lists. */
+export interface NodesPage {
+  /** In the words of `torc status`, with what it would do now; null for a workflow that asks for no nodes by itself. */
+  autoscaler: { settings: string; state: string; wants: AutoscalerChanges } | null;
+  /** What to type to turn it on, or to see what it does. */
+  typed: { autoscale: string };
+}
+
+/** What `torc hpc slurm plan` prints. */
+export interface NodePlanText {
+  typed: string;
+  text: string;
+  is_possible: boolean;
+}
+
+export interface LogRequest extends AttemptRequest {
   stream: 'stdout' | 'stderr';
   /** Where to read from; null for the last lines. */
   offset: number | null;
@@ -90,6 +133,7 @@ export const dashCommands = {
   'schedule-nodes': { ...usual, title: 'Schedule nodes', counts: 'allocations', number: 1 },
   autoscale: { ...usual, title: 'Autoscale', counts: 'nodes at most', number: 10 },
   'autoscale-off': { ...usual, title: 'Stop autoscaling' },
+  'correct-resources': { ...usual, title: 'Change requests', isExact: true },
   'jobs-hold': { ...usual, title: 'Hold' },
   'jobs-release': { ...usual, title: 'Release' },
   'jobs-cancel': { ...usual, title: 'Cancel' },

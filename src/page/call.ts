@@ -2,7 +2,15 @@
 import type { Reply, Request } from '../api/contract.ts';
 import type { DashAnswerName, DashAnswers } from '../api/dash.ts';
 
-type Forwarded = 'list' | 'status' | 'workflow_show' | 'workflow_graph' | 'graph_group' | 'limits_list';
+type Forwarded =
+  | 'list'
+  | 'status'
+  | 'workflow_show'
+  | 'workflow_graph'
+  | 'graph_group'
+  | 'limits_list'
+  | 'timeline'
+  | 'utilization';
 export type CallName = Forwarded | DashAnswerName;
 export type CallRequest<N extends CallName> = N extends DashAnswerName
   ? DashAnswers[N]['request']

@@ -219,6 +219,25 @@ export function useNow(everyMs = 1000): number {
   return now;
 }
 
+/** The value once it has stayed the same for this long; the first one at once. */
+export function useSettled<T>(value: T, forMs: number): T {
+  const [settled, setSettled] = useState(value);
+  const id = JSON.stringify(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(JSON.parse(id) as T), forMs);
+    return () => clearTimeout(timer);
+  }, [id, forMs]);
+  return settled;
+}
+
+/** The newest reply, also while that to another request is awaited; `of` says what it is about. */
+export function useLast<T>(reply: T | null, of: string): T | null {
+  const last = useRef<{ reply: T | null; of: string }>({ reply: null, of });
+  if (last.current.of !== of) last.current = { reply: null, of };
+  if (reply !== null) last.current = { reply, of };
+  return last.current.reply;
+}
+
 /** The line of the only workflow that is followed. */
 export function onlyLine({ reply }: Live): StatusLine | null {
   return reply?.workflows[0] ?? null;

@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { GraphPage } from './pages/graph.tsx';
 import { JobPage } from './pages/job.tsx';
 import { ListPage } from './pages/list.tsx';
+import { TimePage } from './pages/time.tsx';
 import { WorkflowPage } from './pages/workflow.tsx';
 import { WorkflowsPage } from './pages/workflows.tsx';
 import { Empty } from './parts.tsx';
@@ -19,6 +20,7 @@ const keys: readonly (readonly [key: string, does: string])[] = [
   ['Home End', 'first and last row'],
   ['+ - 0', 'graph: larger, smaller, all of it'],
   ['← ↑ ↓ →', 'graph: move'],
+  ['← → + - 0', 'charts: earlier, later, zoom in and out, whole time'],
   ['g w', 'all workflows'],
   ['?', 'these keys'],
   ['Esc', 'leave the filter, close this'],
@@ -87,6 +89,8 @@ function View({ route }: { route: Route }) {
       return (
         <ListPage key={`${route.key} ${route.list}`} workflowKey={route.key} list={route.list} query={route.query} />
       );
+    case 'time':
+      return <TimePage key={`${route.key} ${route.view}`} route={route} />;
     case 'job':
       return <JobPage key={route.key} jobKey={route.key} attempt={route.attempt} />;
     default:
@@ -108,6 +112,8 @@ function titleOf(route: Route): string {
       return `graph of workflow ${route.key} · torc`;
     case 'list':
       return `${route.list.replace('_', ' ')} of workflow ${route.key} · torc`;
+    case 'time':
+      return `${route.view} of workflow ${route.key} · torc`;
     case 'job':
       return `job ${route.key} · torc`;
     default:

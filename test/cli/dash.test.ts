@@ -1,5 +1,5 @@
 /** `torc dash` as a program: the link, what its page gets, what it does not, and its end. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { DashAnswers } from '../../src/api/dash.ts';
@@ -84,6 +84,61 @@ it('shows workflows, jobs and logs by its own database, and serves others meanwh
   await stop(dash);
   // nothing of it is left
   expect(readdirSync(place.dir).filter((name) => name.startsWith('dash'))).toEqual([]);
+});
+
+it('says when jobs ran, what they used over time and what they asked for, and which nodes are needed', async () => {
+  const resource_monitor = { enabled: true, granularity: 'time_series', sample_interval_seconds: 1 };
+  const jobs = [
+    { name: 'works', command: 'sleep 1.2', resource_requirements: 'large' },
+    { name: 'waits', command: 'true', depends_on: ['works'] },
+  ];
+  const resource_requirements = [{ name: 'large', num_cpus: 1, memory: '1g', runtime: 'PT1H' }];
+  const spec = { name: 'w', resource_monitor, resource_requirements, jobs };
+  expect(await place.torc('create', place.file('w.json', JSON.stringify(spec)))).toMatchObject({ code: 0 });
+  await place.torc('workflows', 'start', '1');
+  const series = { job_key: '1', run_id: 1, attempt_id: 1 };
+  const dash = await dashboard('--no-open');
+  expect(await dash.call('series', series)).toMatchObject({ status: 404 });
+  expect(await place.torc('jobs', 'run', '1')).toMatchObject({ code: 0 });
+
+  const whole = { workflow_key: '1', run_id: null, from: null, to: null, num_bins: 10 };
+  const page = { hostnames: null, max_workers: 10, skip_workers: 0, max_spans: 10 };
+  const timeline = (await dash.call('timeline', { ...whole, ...page })).value;
+  expect(timeline).toEqual(await place.json(['reports', 'timeline', '1']));
+  expect((await dash.call('utilization', whole)).value).toMatchObject({ num_attempts: 2 });
+
+  const recorded = (await dash.call('series', series)).value as DashAnswers['series']['reply'];
+  expect(recorded.missing).toBeNull();
+  expect(recorded.memory_bytes[0]).toBeGreaterThan(0);
+  // a row that is still being written is left out, and what is no row
+  const rows = ['seconds,memory_bytes,cpu_seconds', '1.000,4096,0.500', 'x,y', '3.000,8192,2.500', '4.0'];
+  place.file('torc_output/resource_monitor/0000/job_1_run_1_attempt_1.csv', rows.join('\n'));
+  const read = { seconds: [1, 3], memory_bytes: [4096, 8192], cpus: [0.5, 1], missing: null };
+  expect((await dash.call('series', series)).value).toEqual(read);
+  rmSync(join(place.path, 'torc_output', 'resource_monitor'), { recursive: true });
+  expect((await dash.call('series', series)).value).toMatchObject({
+    missing: expect.stringContaining('is not on this host'),
+  });
+
+  const { usage, typed } = (await dash.call('resources_page', { workflow_key: '1' }))
+    .value as DashAnswers['resources_page']['reply'];
+  expect({ usage }).toEqual(await place.json(['reports', 'resources', '1']));
+  expect(typed).toMatch(/^torc --dir .* workflows correct-resources 1 --dry-run$/);
+  const corrected = { command: 'correct-resources', key: '1', number: null };
+  expect((await dash.call('plan', corrected)).value).toMatchObject({ is_possible: true });
+
+  expect((await dash.call('nodes_page', { workflow_key: '1' })).value).toEqual({
+    autoscaler: null,
+    typed: { autoscale: expect.stringMatching(/^torc --dir .* workflows autoscale 1 --max 10 --dry-run$/) },
+  });
+  // without Slurm the command says what to do, and so does the page
+  expect((await dash.call('node_plan', { workflow_key: '1' })).value).toEqual({
+    typed: expect.stringMatching(/^torc --dir .* hpc slurm plan 1$/),
+    text: expect.stringContaining('torc hpc slurm site refresh'),
+    is_possible: false,
+  });
+  expect(await dash.call('node_plan', { workflow_key: '1 --help' })).toMatchObject({ status: 400 });
+  await stop(dash);
 });
 
 it('forwards only what reads, never the credential, and uses the server that there is', async () => {

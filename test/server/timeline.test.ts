@@ -1,5 +1,5 @@
 /** When attempts, workers and allocations ran, and how busy the nodes were. */
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { ExchangeReply, Request } from '../../src/api/contract.ts';
 import { isoInstant } from '../../src/base/clock.ts';
 import { FakeClock } from '../support/fake-machine.ts';
@@ -174,9 +174,8 @@ it('an allocation waits until Slurm starts it, or gives it up', async () => {
   ]);
 });
 
-it('many attempts are read in parts, each once', async () => {
-  const { key, attempts, from } = await scene();
-  const { db } = fresh.service;
+/** 25,000 attempts of a second, one each millisecond from the beginning on, after those that there are. */
+async function addMany(from: number, like: number): Promise<void> {
   await fresh.service.write((tx) => {
     tx.db.run(
       `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, is_live, is_occupying, num_cpus,
@@ -187,9 +186,15 @@ it('many attempts are read in parts, each once', async () => {
        FROM n CROSS JOIN attempts a WHERE a.attempt_key = ?`,
       from,
       from,
-      attempts.get('c') ?? 0,
+      like,
     );
   });
+}
+
+it('many attempts are read in parts, each once', async () => {
+  const { key, attempts, from } = await scene();
+  const { db } = fresh.service;
+  await addMany(from, attempts.get('c') ?? 0);
   const listed = (await rows(fresh.service, 'results', key)).length;
   expect(listed).toBe(10_000);
   const sum = db.get<{ n: number; ms: number }>(
@@ -204,3 +209,40 @@ it('many attempts are read in parts, each once', async () => {
   const running = bins?.workers[0]?.running ?? [];
   expect(running.reduce((total, each) => total + each * 10_000, 0)).toBeCloseTo(sum?.ms ?? 0, -1);
 });
+
+it('parts of which it is known that they ran at another time are not read, unless something in them goes on', async () => {
+  const { key, worker, attempts, from } = await scene();
+  const c = attempts.get('c') ?? 0;
+  await addMany(from, c);
+  const at = (seconds: number): string => isoInstant(from + seconds * 1000);
+  const read = vi.spyOn(fresh.service.db, 'allRows');
+  /** How many attempts ran, and how many of the three parts were read. */
+  const between = async (first: number, last: number): Promise<[number, number]> => {
+    read.mockClear();
+    const { num_attempts } = await utilization(key, { from: at(first), to: at(last) });
+    const found = [num_attempts, read.mock.calls.length] as [number, number];
+    read.mockClear();
+    const { num_spans } = await timeline(key, { from: at(first), to: at(last) });
+    expect([num_spans, read.mock.calls.length]).toEqual(found);
+    return found;
+  };
+  read.mockClear();
+  expect((await utilization(key)).num_attempts).toBe(25_003);
+  expect(read).toHaveBeenCalledTimes(3);
+  // in the first part `c` runs on, and the last one gets new attempts
+  expect(await between(35, 40)).toEqual([1, 2]);
+  await clock.advance(20_000);
+  expect(await between(50, 60)).toEqual([1, 2]);
+  await end(worker, c, 45_000);
+  await clock.advance(10_000);
+  expect(await between(58, 70)).toEqual([1, 2]);
+  // now the first part is known as well
+  expect(await between(62, 70)).toEqual([0, 1]);
+  expect(await between(12, 13)).toEqual([await exactly(from + 12_000, from + 13_000), 3]);
+});
+
+/** How many attempts ran between two instants. */
+async function exactly(from: number, to: number): Promise<number> {
+  const sql = 'SELECT count(*) FROM attempts WHERE started_at <= ? AND ended_at >= ?';
+  return fresh.service.db.row<[number]>(sql, to, from)?.[0] ?? -1;
+}

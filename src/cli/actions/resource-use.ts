@@ -10,6 +10,7 @@ import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult, textTable } from '../output/output.ts';
 import { printReport } from '../output/report.ts';
 import type { ReportOptions } from '../output/report-format.ts';
+import { correctionCommand } from '../output/resource-corrections.ts';
 import { resourcesPicture, type ShownMeasure } from '../output/resources-svg.ts';
 import { jobChangesText, noteRunning } from './jobs-modify.ts';
 
@@ -57,11 +58,8 @@ function reportText(context: Context, key: string, usage: readonly UsageRow[]): 
   const rows = usage.flatMap((row) => measures.map((measure) => measureRow(row, measure)));
   const columns = ['jobs', 'attempts', 'measure', 'requested', 'max', 'proposed', 'finding', 'p95', 'median'];
   const table = textTable(context, columns, rows);
-  const isCorrectable = usage.some(({ memory_bytes, runtime_seconds }) => {
-    return memory_bytes.finding !== null || runtime_seconds.finding !== null;
-  });
-  if (!isCorrectable) return table;
-  return `${table}\nto change the jobs that are still to run: ${context.torc} workflows correct-resources ${key} --dry-run\n`;
+  const command = correctionCommand(context.torc, key, usage);
+  return command === null ? table : `${table}\nto change the jobs that are still to run: ${command}\n`;
 }
 
 function measureRow(row: UsageRow, { field, word, text }: ShownMeasure): ListRecord {

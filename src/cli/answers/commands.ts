@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { type DashPlan, type DashRequest, type DashResult, dashCommands } from '../../api/dash.ts';
+import { type DashPlan, type DashRequest, type DashResult, dashCommands, type NodePlanText } from '../../api/dash.ts';
 import { programEnvironment, programPath } from '../../base/program.ts';
 import type { Context } from '../context/context.ts';
 
@@ -21,6 +21,7 @@ export function wordsOf({ command, key, number }: DashRequest): string[] {
     case 'cancel':
     case 'pause':
     case 'resume':
+    case 'correct-resources':
       return ['workflows', command, key];
     case 'rerun-failed':
     case 'recover':
@@ -59,6 +60,13 @@ export async function applyCommand(
   }
   const { code, text } = await run(context, wordsOf(request));
   return { is_done: code === 0, new_plan: null, text };
+}
+
+/** Which allocations the workflow needs, as the command prints it. */
+export async function planNodes(context: Context, key: string, signal: AbortSignal): Promise<NodePlanText> {
+  const words = ['hpc', 'slurm', 'plan', key];
+  const { code, text } = await run(context, words, signal);
+  return { typed: `${context.torc} ${words.join(' ')}`, text, is_possible: code === 0 };
 }
 
 /** What a plan says, without how long ago things happened. */

@@ -8,6 +8,8 @@ export const forwarded = [
   'workflow_graph',
   'graph_group',
   'limits_list',
+  'timeline',
+  'utilization',
 ] as const satisfies readonly EndpointName[];
 
 export type Forwarded = (typeof forwarded)[number];

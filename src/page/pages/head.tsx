@@ -2,7 +2,7 @@
 import type { ListName, StatusLine } from '../../api/contract.ts';
 import { formatCount } from '../format.ts';
 import { Progress, partsOf, Status } from '../parts.tsx';
-import { graphHref, listHref, workflowHref } from '../route.ts';
+import { graphHref, listHref, type TimeView, timeHref, workflowHref } from '../route.ts';
 
 const titles: readonly (readonly [list: ListName, title: string])[] = [
   ['jobs', 'Jobs'],
@@ -13,6 +13,13 @@ const titles: readonly (readonly [list: ListName, title: string])[] = [
   ['files', 'Files'],
   ['user_data', 'Data'],
   ['runs', 'Runs'],
+];
+
+const views: readonly (readonly [view: TimeView, title: string])[] = [
+  ['timeline', 'Timeline'],
+  ['utilization', 'Utilization'],
+  ['resources', 'Resources'],
+  ['nodes', 'Nodes'],
 ];
 
 export function WorkflowHead({ workflowKey, line, at }: { workflowKey: string; line: StatusLine | null; at: string }) {
@@ -39,6 +46,9 @@ export function WorkflowHead({ workflowKey, line, at }: { workflowKey: string; l
       <nav aria-label="parts of the workflow">
         <Tab href={workflowHref(workflowKey)} title="Overview" isHere={at === 'overview'} />
         <Tab href={graphHref(workflowKey)} title="Graph" isHere={at === 'graph'} />
+        {views.map(([view, title]) => (
+          <Tab key={view} href={timeHref(workflowKey, view)} title={title} isHere={at === view} />
+        ))}
         {titles.map(([list, title]) => (
           <Tab key={list} href={listHref(workflowKey, list)} title={title} isHere={at === list} />
         ))}

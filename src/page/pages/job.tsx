@@ -7,6 +7,7 @@ import { onlyLine, useLive, useReply } from '../hooks.ts';
 import { Command, type Fact, Facts, JobStatus, Section, Status, Time, Trouble } from '../parts.tsx';
 import { graphHref, jobHref, workflowHref } from '../route.ts';
 import { JobLog } from './log.tsx';
+import { JobSeries } from './series.tsx';
 
 type Attempt = JobShown['attempts'][number];
 
@@ -55,6 +56,7 @@ function Followed({ jobKey, workflowKey, attempt }: { jobKey: string; workflowKe
       </pre>
       <Why shown={shown} reasons={reasons} attempt={chosen} />
       {chosen === null ? null : <JobLog attempt={chosen} isNewest={chosen === attempts.at(-1)} status={job.status} />}
+      {chosen === null ? null : <JobSeries attempt={chosen} version={live.version} />}
       {attempts.length > 1 ? <Attempts jobKey={jobKey} attempts={attempts} chosen={chosen} /> : null}
       <Neighbors shown={shown} />
       <Data shown={shown} />

@@ -1,6 +1,6 @@
 /** Where the output of attempts is, as lists show it. */
 import type { JobShown } from '../../api/contract.ts';
-import { combinedLogPath, jobStdioPaths, slotPaths } from '../../base/paths.ts';
+import { combinedLogPath, jobStdioPaths, slotPaths, timeSeriesPath } from '../../base/paths.ts';
 import { type StdioMode, stdioOutputs, stdioParts } from '../../model/launch.ts';
 import type { LogPlace } from '../running/log-place.ts';
 import { type Column, columns } from './columns.ts';
@@ -9,16 +9,20 @@ import { type Column, columns } from './columns.ts';
 const stdioOf = `CASE WHEN a.ended_at IS NULL
   THEN coalesce((SELECT l.launch ->> '$.stdio' FROM job_launch l WHERE l.job_key = a.job_key), n.stdio) ELSE n.stdio END`;
 
+/** Whether the workflow has its jobs' use recorded over time. */
+const hasSeries = `(SELECT w.sample_interval_ms IS NOT NULL FROM workflows w WHERE w.workflow_key = a.workflow_key)`;
+
 /** The columns of an attempt `a` on the compute node `n` that `withPlace` reads. */
 export const placeColumns: Column[] = [
   ...columns('text', ['output_directory', 'n.output_directory'], ['worker_id', 'n.worker_id'], ['stdio', stdioOf]),
+  ...columns('flag', ['has_series', hasSeries]),
   ...columns('text', ['log_kind', 'a.log_kind']),
   ...columns('integer', ['log_slot', 'a.log_slot'], ['log_offset', 'a.log_offset'], ['log_length', 'a.log_length']),
 ];
 
 type ShownAttempt = JobShown['attempts'][number];
 type ShownKind = ShownAttempt['log_kind'];
-type WithoutPlace = Omit<ShownAttempt, 'log_kind' | 'stdout_path' | 'stderr_path'>;
+type WithoutPlace = Omit<ShownAttempt, 'log_kind' | 'stdout_path' | 'stderr_path' | 'time_series_path'>;
 
 /** An attempt with `placeColumns`. */
 export type StoredAttempt = WithoutPlace & {
@@ -26,6 +30,7 @@ export type StoredAttempt = WithoutPlace & {
   /** Null where no process ran, as the output directory is then. */
   worker_id: string | null;
   stdio: StdioMode | null;
+  has_series: boolean | null;
   log_kind: LogPlace['kind'] | 'pruned' | null;
   log_slot: number | null;
 };
@@ -40,11 +45,23 @@ export function withPlace(row: StoredAttempt): ShownAttempt {
   shown.log_kind = kind;
   shown.stdout_path = paths?.stdoutPath ?? null;
   shown.stderr_path = paths?.stderrPath ?? null;
+  shown.time_series_path = seriesOf(row);
   return shown as ShownAttempt;
 }
 
 /** What `withPlace` reads and does not show. */
-const hiddenColumns: ReadonlySet<string> = new Set(['output_directory', 'worker_id', 'stdio', 'log_slot']);
+const hiddenColumns: ReadonlySet<string> = new Set([
+  'output_directory',
+  'worker_id',
+  'stdio',
+  'has_series',
+  'log_slot',
+]);
+
+function seriesOf({ output_directory, has_series, job_key, run_id, attempt_id }: StoredAttempt): string | null {
+  if (output_directory === null || has_series !== true) return null;
+  return timeSeriesPath(output_directory, { jobKey: job_key, runId: run_id, attemptId: attempt_id });
+}
 
 /** What the place follows from. */
 export type NamedPlace = Pick<

@@ -1,6 +1,7 @@
 /** When the attempts, workers and allocations of a workflow ran. Instants are in milliseconds. */
 import type { Database } from '../database/database.ts';
 import { isUnsuccessfulSql } from '../running/attempt-sets.ts';
+import { knownTimes, learnTimes } from './attempt-times.ts';
 import { resultOutcome } from './definitions/results.ts';
 import { endOfWorker, nextAttempt } from './node-hours.ts';
 
@@ -71,12 +72,14 @@ interface Window {
   now: number;
 }
 
-/** Calls `each` with the columns of a part of the attempts that ran within the window; see `eachSpan`. */
+/** Calls `each` with the columns of a part of the attempts that ran within the window; see `eachSpan`. Skips parts that did not. */
 function eachAttempt<R extends unknown[]>(
   db: Database,
   { workflowKey, from, to, now }: Window,
   { columns, after, each }: { columns: string; after: number; each: (row: R) => void },
 ): number | null {
+  const times = knownTimes(db, workflowKey, after);
+  if (times !== null && (times.from > to || times.to < from)) return times.last;
   const first = nextAttempt(db, workflowKey, after);
   if (first === undefined) return null;
   const last = first + attemptsAtATime - 1;
@@ -85,6 +88,7 @@ function eachAttempt<R extends unknown[]>(
     WHERE workflow_key = ? AND attempt_key BETWEEN ? AND ? AND compute_node_key > 0 AND inherited_from IS NULL
       AND started_at <= ? AND stopped_at >= ?`;
   for (const row of db.allRows<R>(sql, now, workflowKey, first, last, to, from)) each(row);
+  if (times === null) learnTimes(db, workflowKey, { after, first, last });
   return last;
 }
 
