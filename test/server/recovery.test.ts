@@ -380,7 +380,7 @@ describe('jobs that were lost', () => {
   it('need larger nodes of a partition where they have outgrown the others', async () => {
     const [main] = siteExample.partitions as [Partition];
     const [kind] = main.nodes as [Partition['nodes'][number]];
-    const nodes = [4, 64].map((size) => ({ ...kind, num_cpus: huge.cpus, memory_bytes: size * gibibyte }));
+    const nodes = [4, 64].map((size) => ({ ...kind, num_cpus: 2, memory_bytes: size * gibibyte }));
     const partitions = [{ ...main, gives_whole_nodes: true, nodes }];
     await service.call('site_put', { site: { ...siteExample, partitions } });
     const minimum = { num_cpus: null, memory_bytes: 64 * gibibyte, num_gpus: null };
