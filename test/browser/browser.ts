@@ -1,8 +1,8 @@
 /** Debian's Chromium without a window, and the dashboard of a place in it; what the page must never do is noted. */
 import { existsSync } from 'node:fs';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { expect } from 'vitest';
-import type { Place } from '../cli/place.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
+import { newPlace, type Place } from '../cli/place.ts';
 import type { Running } from '../support/torc.ts';
 
 const executablePath = '/usr/bin/chromium';
@@ -16,6 +16,26 @@ export const patienceMs = 110_000;
 export function startBrowser(): Promise<Browser> {
   const args = ['--no-sandbox', '--disable-background-networking'];
   return chromium.launch({ executablePath, args, timeout: patienceMs });
+}
+
+/** One browser for a file, and a place for each of its tests. */
+export function eachTestInBrowser(made: (both: { browser: Browser; place: Place }) => void): void {
+  let browser: Browser;
+  let place: Place;
+  beforeAll(async () => {
+    if (hasBrowser) browser = await startBrowser();
+  });
+  afterAll(() => browser?.close());
+  beforeEach(() => {
+    place = newPlace();
+    made({ browser, place });
+  });
+  afterEach(() => place.remove());
+}
+
+export async function createWorkflow(place: Place, jobs: object[], name = 'w'): Promise<void> {
+  const made = await place.torc('create', place.file('w.json', JSON.stringify({ name, jobs })));
+  expect(made).toMatchObject({ code: 0 });
 }
 
 export interface OpenDash {

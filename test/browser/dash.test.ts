@@ -1,26 +1,18 @@
 /** The dashboard in a real browser, on a real server with a real worker. */
 import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { newPlace, type Place } from '../cli/place.ts';
-import { hasBrowser, hide, openDash, patienceMs, startBrowser } from './browser.ts';
+import { describe, expect, it } from 'vitest';
+import type { Place } from '../cli/place.ts';
+import { createWorkflow, eachTestInBrowser, hasBrowser, hide, openDash, patienceMs } from './browser.ts';
 
 let browser: Browser;
 let place: Place;
-beforeAll(async () => {
-  if (hasBrowser) browser = await startBrowser();
+eachTestInBrowser((both) => {
+  ({ browser, place } = both);
 });
-afterAll(() => browser?.close());
-beforeEach(() => {
-  place = newPlace();
-});
-afterEach(() => place.remove());
 
 const untilGo = (name: string) => `while [ ! -e ${name} ]; do sleep 0.05; done`;
 
-async function create(jobs: object[], name = 'w'): Promise<void> {
-  const made = await place.torc('create', place.file('w.json', JSON.stringify({ name, jobs })));
-  expect(made).toMatchObject({ code: 0 });
-}
+const create = (jobs: object[], name?: string) => createWorkflow(place, jobs, name);
 
 describe.skipIf(!hasBrowser)('the dashboard in a browser', () => {
   it('shows a run live, the log of a job that failed, and that it is done after a rerun', async () => {

@@ -1,24 +1,16 @@
 /** The graph of a workflow in a real browser: live, opened, moved and walked through. */
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { newPlace, type Place } from '../cli/place.ts';
-import { hasBrowser, hide, openDash, patienceMs, startBrowser } from './browser.ts';
+import { describe, expect, it } from 'vitest';
+import type { Place } from '../cli/place.ts';
+import { createWorkflow, eachTestInBrowser, hasBrowser, hide, openDash } from './browser.ts';
 
 let browser: Browser;
 let place: Place;
-beforeAll(async () => {
-  if (hasBrowser) browser = await startBrowser();
+eachTestInBrowser((both) => {
+  ({ browser, place } = both);
 });
-afterAll(() => browser?.close());
-beforeEach(() => {
-  place = newPlace();
-});
-afterEach(() => place.remove());
 
-async function create(jobs: object[], name = 'w'): Promise<void> {
-  const made = await place.torc('create', place.file('w.json', JSON.stringify({ name, jobs })));
-  expect(made).toMatchObject({ code: 0 });
-}
+const create = (jobs: object[], name?: string) => createWorkflow(place, jobs, name);
 
 const sims = (count: number) =>
   Array.from({ length: count }, (_, at) => ({ name: `sim_${at + 1}`, command: 'true', depends_on: ['prep'] }));
@@ -248,7 +240,7 @@ describe.skipIf(!hasBrowser)('the graph of a workflow in a browser', () => {
     expect(wrong.filter((text) => !text.includes('404'))).toEqual([]);
   });
 
-  it('is that of the workflow in the address', { timeout: patienceMs }, async () => {
+  it('is that of the workflow in the address', async () => {
     await create(three(8));
     const { page, base, wrong } = await openDash(browser, place);
     await page.goto(`${base}#/workflows/1/graph?open=99`);
