@@ -29,7 +29,7 @@ const partition = {
     },
   ],
 };
-const site = { cluster: 'made_up', slurm_version: null, partitions: [partition] };
+export const site = { cluster: 'made_up', slurm_version: null, partitions: [partition] };
 
 /** Shapes of 1 to 8 CPUs, up to 16 GiB and 5 to 60 minutes. */
 function shapesOf(count) {

@@ -3,6 +3,7 @@
 import { createMixed } from '../mixed.mjs';
 import { row } from '../report.mjs';
 import { endedCpuSeconds, inDirectory, openFresh, progress, repeat, time, torc, withServer } from '../support.mjs';
+import { site } from './planning.mjs';
 
 const listed = (list, ...options) => ['', ...options].map((option) => `${list} list -k KEY -l 10 ${option}`.trim());
 
@@ -59,6 +60,7 @@ const readings = [
 /** The cost grows with the jobs. */
 const wholes = [
   'graphs plot KEY --format dot',
+  'hpc slurm plan KEY',
   'hpc slurm recommend-nodes -c 36 -k KEY',
   'reports usage -k KEY',
   'logs analyze KEY',
@@ -87,6 +89,7 @@ export async function startup({ isFull, runs }) {
     await inDirectory(async (directory) => {
       const service = await openFresh(directory);
       const key = await createMixed(service, numJobs);
+      await service.call('site_put', { site });
       await service.close();
       const typed = (words) => [torc, '--dir', directory, ...words.replaceAll('KEY', key).split(' ')];
       for (const words of [...readings, ...wholes]) {

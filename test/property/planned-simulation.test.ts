@@ -1,19 +1,23 @@
-/** Offering only workers that may have got room gives the same as offering all of them. */
+/** What saves a simulation time changes nothing: claims in steps, and offering only workers that may have got room. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { poolOfConfig } from '../../src/model/decide/pools.ts';
+import { type FreeNode, giveBack, type Placement, pack } from '../../src/model/decide/packing.ts';
+import { mayTake, poolOfConfig } from '../../src/model/decide/pools.ts';
+import { type Candidate, ClaimWalk, type Next, ShapeQueue } from '../../src/model/decide/ready-queues.ts';
 import { labelSet, noLabels } from '../../src/model/labels.ts';
+import { claim } from '../../src/model/plan/claims.ts';
 import type { JobGroup } from '../../src/model/plan/groups.ts';
 import { PresentWorkers } from '../../src/model/plan/present.ts';
-import type { ReadyGroup } from '../../src/model/plan/progress.ts';
+import { GroupProgress } from '../../src/model/plan/progress.ts';
+import type { ReadyGroup } from '../../src/model/plan/ready-groups.ts';
 import { type PlannedWorkers, simulate } from '../../src/model/plan/simulation.ts';
-import type { Worker } from '../../src/model/plan/workers.ts';
+import { startWorker, type Worker } from '../../src/model/plan/workers.ts';
 
 /** Offers each that is there. */
 class AllWorkers extends PresentWorkers {
   override offerTo(groups: readonly ReadyGroup[], offer: (worker: Worker) => void): void {
     for (const worker of this.all()) {
-      if (groups.every(({ available }) => available() === 0)) return;
+      if (groups.every(({ numAvailable }) => numAvailable === 0)) return;
       if (groups.some(({ need }) => worker.hasRoomFor(need))) offer(worker);
     }
   }
@@ -22,9 +26,13 @@ class AllWorkers extends PresentWorkers {
 const second = 1000;
 const labels = [noLabels, labelSet(['large'])];
 
+type GroupFields = typeof groupFields extends fc.Arbitrary<infer F> ? F : never;
+
 const groupFields = fc.record({
   numJobs: fc.integer({ min: 1, max: 40 }),
-  numCpus: fc.integer({ min: 1, max: 5 }),
+  /** Jobs of several groups take turns. */
+  firstJob: fc.nat(20),
+  numCpus: fc.constantFrom(0, 1, 1, 2, 3, 4, 5),
   memoryBytes: fc.integer({ min: 0, max: 6 }),
   gpuThousandths: fc.constantFrom(0, 0, 0, 500, 1000),
   numNodes: fc.constantFrom(1, 1, 1, 2),
@@ -38,14 +46,12 @@ const groupFields = fc.record({
   }),
 });
 
-function groupsFrom(list: readonly (typeof groupFields extends fc.Arbitrary<infer F> ? F : never)[]): JobGroup[] {
-  let firstJob = 0;
-  return list.map(({ numJobs, statedMs, runtimeMs, priority, sortRank, label, waits, ...amounts }, index) => {
+function groupsFrom(list: readonly GroupFields[]): JobGroup[] {
+  return list.map(({ numJobs, firstJob, statedMs, runtimeMs, priority, sortRank, label, waits, ...amounts }, index) => {
     const need = { ...amounts, runtimeMs: statedMs * second, isMemoryStated: true, isRuntimeStated: true };
     const upstream = new Map(waits.map(({ before, perJob }) => [index - before, perJob]));
     const waitsFor = [...upstream].filter(([group]) => group >= 0).map(([group, perJob]) => ({ group, perJob }));
     const own = { stage: index + 1, numJobs, firstJob, soonestJob: firstJob, waitsFor };
-    firstJob += numJobs;
     const others = { isRuntimeKnown: true, supportsTermination: false, labels: labels[label] as typeof noLabels };
     return { need, runtimeMs: runtimeMs * second, priority, sortRank, ...others, ...own };
   });
@@ -94,3 +100,87 @@ describe('a simulation of planned workers', () => {
     );
   });
 });
+
+/** Their jobs take turns, and only room ends them. */
+const groupsOfOneRank = fc.array(
+  groupFields.map((fields): GroupFields => {
+    const need = { numCpus: fields.numCpus > 1 ? 2 : fields.numCpus, memoryBytes: fields.memoryBytes % 2 } as const;
+    const place = { priority: 0, sortRank: 0, label: 0, firstJob: fields.firstJob % 4 } as const;
+    return { ...fields, ...need, gpuThousandths: 0, numNodes: 1, statedMs: 1, ...place };
+  }),
+  { minLength: 1, maxLength: 8 },
+);
+
+describe('what a planned worker claims', () => {
+  it('is what a real one gets, and goes back as it came', () => {
+    let numInSteps = 0;
+    const largeWorkers = fc
+      .tuple(workers, fc.integer({ min: 1, max: 50 }))
+      .map(([planned, size]) => ({ ...planned, offer: { ...planned.offer, numCpus: size, memoryBytes: size } }));
+    const offered = fc.array(fc.oneof(workers, largeWorkers), { minLength: 1, maxLength: 12 });
+    const groups = fc.oneof(fc.array(groupFields, { minLength: 1, maxLength: 6 }), groupsOfOneRank);
+    fc.assert(
+      fc.property(groups, offered, (fields, planned) => {
+        const progress = new GroupProgress(groupsFrom(fields).map((group) => ({ ...group, waitsFor: [] })));
+        for (const { offer, walltimeMs, pool } of planned) {
+          const [worker, real] = [startWorker(0, { offer }, 0, 0), startWorker(0, { offer }, 0, 0)];
+          worker.free.timeLeftMs = walltimeMs;
+          real.free.timeLeftMs = walltimeMs;
+          const isAdmitted = ({ belonging }: ReadyGroup): boolean => mayTake(pool, belonging);
+          const admission = { needOf: (group: ReadyGroup) => (isAdmitted(group) ? group.need : null), take: () => {} };
+          const placed = pack(real.free, walkOver(progress.order()), admission);
+          const claimed = claim(worker.free, progress.order(), isAdmitted);
+          expect(claimed.map(({ group, numJobs }) => [group.index, numJobs])).toEqual(countsOf(placed));
+          expect(worker.free).toEqual(real.free);
+          progress.started(claimed);
+          for (const each of claimed) worker.add(each, each.group.index);
+          for (const { group, numJobs, shares } of claimed) {
+            const own = placed.filter(({ shape }) => shape === group);
+            const others = placed.filter(({ shape }) => shape !== group);
+            if (shares.length > 0) expect(shares).toEqual(own.map(shareOf));
+            else if (numJobs > 1) numInSteps += 1;
+            worker.end(group.index);
+            giveBackEach(real.free, own, others);
+            expect(worker.free).toEqual(real.free);
+            placed.splice(0, placed.length, ...others);
+          }
+          expect(worker.isIdle).toBe(true);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+    expect(numInSteps).toBeGreaterThan(500);
+  });
+});
+
+/** The jobs of the groups one by one. */
+function walkOver(groups: readonly ReadyGroup[]): ClaimWalk<ReadyGroup> {
+  const next = groups.map((group): Next<ReadyGroup> => {
+    const { jobKey, priority, numAvailable } = group;
+    const jobs = Array.from({ length: numAvailable }, (_, job): Candidate => ({ jobKey: jobKey + job, priority }));
+    return { queue: new ShapeQueue(group, () => [], jobs, true), head: jobs[0] as Candidate, place: 0 };
+  });
+  return new ClaimWalk(next);
+}
+
+type Placed = Placement<ReadyGroup>;
+
+/** By group, in the order in which the first job of each was placed. */
+function countsOf(placed: readonly Placed[]): [group: number, numJobs: number][] {
+  const counts = new Map<number, number>();
+  for (const { shape } of placed) counts.set(shape.index, (counts.get(shape.index) ?? 0) + 1);
+  return [...counts];
+}
+
+function shareOf({ gpuIndices, nodeIndices }: Placed) {
+  return { gpuIndices, nodeIndices };
+}
+
+/** One job after the other; `others` stay. */
+function giveBackEach(free: FreeNode, jobs: readonly Placed[], others: readonly Placed[]): void {
+  const isOnOwnNode = ({ need }: Placed): boolean => need.numNodes === 1;
+  for (const [index, job] of jobs.entries()) {
+    const isLast = isOnOwnNode(job) && ![...jobs.slice(index + 1), ...others].some(isOnOwnNode);
+    giveBack(free, job.need, job, isLast);
+  }
+}

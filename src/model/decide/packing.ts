@@ -52,7 +52,9 @@ export function idleWorker(offer: Offer, timeLeftMs: number | null): FreeNode {
 }
 
 function countFrom0(count: number): number[] {
-  return Array.from({ length: count }, (_, index) => index);
+  const numbers: number[] = [];
+  for (let number = 0; number < count; number++) numbers.push(number);
+  return numbers;
 }
 
 /** Whether a job with these requirements fits now. */

@@ -1,7 +1,7 @@
 /** The workers that are there, and which of them may have room for jobs that become ready. */
 import { isFull } from '../decide/packing.ts';
 import { EventQueue } from './events.ts';
-import type { ReadyGroup } from './progress.ts';
+import type { ReadyGroup } from './ready-groups.ts';
 import type { Worker } from './workers.ts';
 
 interface Place {
@@ -55,7 +55,7 @@ export class PresentWorkers {
 
   /** Offers those with room for jobs of these groups, in the order in which they came, until the jobs have started. */
   offerTo(groups: readonly ReadyGroup[], offer: (worker: Worker) => void): void {
-    const isLeft = ({ available }: ReadyGroup) => available() > 0;
+    const isLeft = ({ numAvailable }: ReadyGroup) => numAvailable > 0;
     for (let left = groups.filter(isLeft); left.length > 0; ) {
       const worker = this.#takeFor(left);
       if (worker === null) return;

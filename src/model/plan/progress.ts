@@ -1,60 +1,30 @@
 /** How far groups of jobs are: what is ready in claim order, and what becomes ready when jobs end. */
 import { fits, idleWorker, type Offer } from '../decide/packing.ts';
-import { anyConfig, type Belonging, mayTake, type Pool } from '../decide/pools.ts';
-import { type Candidate, ClaimWalk, compareNext, type Next, type Ranked, ShapeQueue } from '../decide/ready-queues.ts';
-import type { Requirements } from '../job.ts';
+import { mayTake, type Pool } from '../decide/pools.ts';
+import type { Claimed } from './claims.ts';
 import type { JobGroup, Wait } from './groups.ts';
-import { needOf } from './need.ts';
-
-/** A group as claims see it. */
-export interface ReadyGroup extends Ranked {
-  index: number;
-  need: Requirements;
-  belonging: Belonging;
-  /** Jobs that are ready and have not started. */
-  available: () => number;
-}
-
-interface State {
-  group: JobGroup;
-  numReady: number;
-  numStarted: number;
-  numEnded: number;
-  downstream: number[];
-  next: Next<ReadyGroup>;
-}
-
-/** The jobs of a group in their order, without a list of them. */
-class GroupQueue extends ShapeQueue<ReadyGroup> {
-  readonly #candidate: (place: number) => Candidate | null;
-
-  constructor(shape: ReadyGroup, candidate: (place: number) => Candidate | null) {
-    super(shape, () => [], [], true);
-    this.#candidate = candidate;
-  }
-
-  override at(place: number): Candidate | null {
-    return this.#candidate(place);
-  }
-}
+import { compareGroups, ReadyGroup } from './ready-groups.ts';
 
 export class GroupProgress {
-  readonly #states: State[];
+  readonly #groups: ReadyGroup[];
+  /** By group: those that wait for it. */
+  readonly #downstream: number[][];
   /** Groups with ready jobs in claim order; null when it has to be found again. */
-  #order: Next<ReadyGroup>[] | null = null;
+  #order: ReadyGroup[] | null = null;
   #numLeft: number;
 
   constructor(groups: readonly JobGroup[]) {
-    this.#states = groups.map((group, index) => stateOf(group, index));
+    this.#groups = groups.map((group, index) => new ReadyGroup(group, index));
+    this.#downstream = groups.map(() => []);
     for (const [index, { waitsFor }] of groups.entries()) {
-      for (const { group } of waitsFor) this.#state(group).downstream.push(index);
+      for (const { group } of waitsFor) this.#downstream[group]?.push(index);
     }
     this.#numLeft = groups.reduce((sum, { numJobs }) => sum + numJobs, 0);
-    for (const [index] of groups.entries()) this.#updateReady(index);
+    for (const each of this.#groups) this.#updateReady(each);
   }
 
-  #state(index: number): State {
-    return this.#states[index] as State;
+  #group(index: number): ReadyGroup {
+    return this.#groups[index] as ReadyGroup;
   }
 
   isDone(): boolean {
@@ -63,70 +33,64 @@ export class GroupProgress {
 
   /** Jobs that have not ended. */
   numLeft(index: number): number {
-    const { group, numEnded } = this.#state(index);
+    const { group, numEnded } = this.#group(index);
     return group.numJobs - numEnded;
   }
 
   hasBeenReady(index: number): boolean {
-    return this.#state(index).numReady > 0;
+    return this.#group(index).numReady > 0;
   }
 
   /** Whether a new worker would get a job. */
   hasWorkFor({ offer, walltimeMs, pool }: { offer: Offer; walltimeMs: number; pool: Pool }): boolean {
+    if (this.isDone()) return false;
     const idle = idleWorker(offer, walltimeMs);
-    return this.#states.some(({ next }) => {
-      const { available, need, belonging } = next.queue.shape;
-      return available() > 0 && mayTake(pool, belonging) && fits(idle, need);
+    return this.#groups.some((group) => {
+      return group.numAvailable > 0 && mayTake(pool, group.belonging) && fits(idle, group.need);
     });
   }
 
-  walk(): ClaimWalk<ReadyGroup> {
-    if (this.#order === null) {
-      this.#order = this.#states.filter(hasReady).map(({ next }) => next);
-      for (const each of this.#order) each.head = each.queue.at(0) as Candidate;
-      this.#order.sort(compareNext);
-    }
-    return new ClaimWalk(this.#order);
+  /** Groups with ready jobs in claim order. */
+  order(): readonly ReadyGroup[] {
+    this.#order ??= this.#groups.filter(({ numAvailable }) => numAvailable > 0).sort(compareGroups);
+    return this.#order;
   }
 
-  /** Notes how many jobs have started, by their groups. */
-  started(groups: ReadonlyMap<number, number>): void {
-    for (const [index, numJobs] of groups) {
-      const state = this.#state(index);
-      state.numStarted += numJobs;
-      if (hasReady(state)) this.#moveBack(state.next);
-      else this.#order = null;
-    }
-  }
-
-  /** Finds the place of a group whose head is a later job now. */
-  #moveBack(next: Next<ReadyGroup>): void {
-    next.head = next.queue.at(0) as Candidate;
+  /** Finds the places of groups of which jobs have started: before those that are equal. */
+  started(claimed: readonly Claimed[]): void {
     const order = this.#order ?? [];
-    for (let place = order.indexOf(next); place >= 0 && place + 1 < order.length; place++) {
-      const following = order[place + 1] as Next<ReadyGroup>;
-      if (compareNext(next, following) <= 0) return;
-      order[place] = following;
-      order[place + 1] = next;
+    let [kept, place] = [0, 0];
+    for (let left = claimed.length; left > 0 && place < order.length; place++) {
+      const group = order[place] as ReadyGroup;
+      if (group.isOutOfPlace) left -= 1;
+      else order[kept++] = group;
     }
+    order.splice(kept, place - kept);
+    let isWhole = this.#order !== null;
+    for (const { group } of claimed) {
+      group.isOutOfPlace = false;
+      if (group.numAvailable > 0) order.splice(placeOf(group, order), 0, group);
+      else isWhole = false;
+    }
+    if (!isWhole) this.#order = null;
   }
 
   /** Notes jobs that have ended; the groups that have more ready jobs then. */
-  ended(index: number, numJobs: number): ReadyGroup[] {
-    const state = this.#state(index);
-    state.numEnded += numJobs;
+  ended(index: number, numJobs: number): readonly ReadyGroup[] {
+    this.#group(index).numEnded += numJobs;
     this.#numLeft -= numJobs;
-    return state.downstream.filter((each) => this.#updateReady(each)).map((each) => this.#state(each).next.queue.shape);
+    const downstream = this.#downstream[index] as number[];
+    if (downstream.length === 0) return none;
+    return downstream.map((each) => this.#group(each)).filter((each) => this.#updateReady(each));
   }
 
   /** Whether more jobs are ready than before. */
-  #updateReady(index: number): boolean {
-    const state = this.#state(index);
-    const { numJobs } = state.group;
-    const numReady = Math.floor(numJobs * this.#readyShare(state.group) + 1e-9);
-    if (numReady <= state.numReady) return false;
-    if (!hasReady(state)) this.#order = null;
-    state.numReady = numReady;
+  #updateReady(ready: ReadyGroup): boolean {
+    const { group } = ready;
+    const numReady = Math.floor(group.numJobs * this.#readyShare(group) + 1e-9);
+    if (numReady <= ready.numReady) return false;
+    if (ready.numAvailable === 0) this.#order = null;
+    ready.numReady = numReady;
     return true;
   }
 
@@ -146,30 +110,22 @@ export class GroupProgress {
   }
 
   #endedShare({ group, perJob }: Wait): number {
-    const { numEnded, group: upstream } = this.#state(group);
+    const { numEnded, group: upstream } = this.#group(group);
     if (numEnded === upstream.numJobs) return 1;
     // a job that waits for most of them waits for the last of them
     return perJob > upstream.numJobs / 2 ? 0 : numEnded / upstream.numJobs;
   }
 }
 
-function stateOf(group: JobGroup, index: number): State {
-  const { sortRank, priority, labels, firstJob } = group;
-  const shape: ReadyGroup = {
-    index,
-    sortRank,
-    need: needOf(group),
-    belonging: { slurmConfigKey: anyConfig, labels },
-    available: () => state.numReady - state.numStarted,
-  };
-  const queue = new GroupQueue(shape, (place) => {
-    return place < shape.available() ? { jobKey: firstJob + state.numStarted + place, priority } : null;
-  });
-  const next = { queue, head: { jobKey: firstJob, priority }, place: 0 };
-  const state: State = { group, numReady: 0, numStarted: 0, numEnded: 0, downstream: [], next };
-  return state;
-}
+const none: readonly ReadyGroup[] = [];
 
-function hasReady({ numReady, numStarted }: State): boolean {
-  return numReady > numStarted;
+/** The number of those that are before it. */
+function placeOf(group: ReadyGroup, order: readonly ReadyGroup[]): number {
+  let [low, high] = [0, order.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compareGroups(order[middle] as ReadyGroup, group) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -2,13 +2,15 @@
  * Groups of jobs on planned workers over a simulated clock, with the packing of real claims. What ends on a worker at the
  * same instant is one event, as a worker reports it, so that a million jobs are some ten thousand events.
  */
-import { type Admission, isFull, type Offer, pack } from '../decide/packing.ts';
+import { isFull, type Offer } from '../decide/packing.ts';
 import { mayTake, type Pool } from '../decide/pools.ts';
 import { longestRuntimeMs } from '../decide/time-left.ts';
+import { type Claimed, claim } from './claims.ts';
 import { EventQueue } from './events.ts';
 import type { JobGroup } from './groups.ts';
 import { PresentWorkers } from './present.ts';
-import { GroupProgress, type ReadyGroup } from './progress.ts';
+import { GroupProgress } from './progress.ts';
+import type { ReadyGroup } from './ready-groups.ts';
 import { startWorker, type Worker } from './workers.ts';
 
 /** Equal allocations that are asked for together, each with one worker. Durations in milliseconds. */
@@ -79,7 +81,7 @@ class Simulation {
   readonly #planned: readonly PlannedWorkers[];
   readonly #rules: WorkerRules;
   /** By kind of worker. */
-  readonly #admissions: Admission<ReadyGroup>[];
+  readonly #admissions: ((group: ReadyGroup) => boolean)[];
   readonly #events = new EventQueue<Event>();
   readonly #progress: GroupProgress;
   readonly #present: PresentWorkers;
@@ -153,8 +155,8 @@ class Simulation {
     const { free, startMs } = worker;
     const { walltimeMs } = this.#planned[worker.planned] as PlannedWorkers;
     free.timeLeftMs = longestRuntimeMs(startMs + walltimeMs - this.#now, walltimeMs, this.#rules.bufferMs);
-    const admission = this.#admissions[worker.planned] as Admission<ReadyGroup>;
-    if (!isFull(free)) this.#start(worker, pack(free, this.#progress.walk(), admission));
+    const isAdmitted = this.#admissions[worker.planned] as (group: ReadyGroup) => boolean;
+    if (!isFull(free)) this.#start(worker, claim(free, this.#progress.order(), isAdmitted));
     if (!worker.isIdle) {
       worker.idleSinceMs = null;
     } else if (worker.idleSinceMs === null) {
@@ -164,37 +166,36 @@ class Simulation {
     }
   }
 
-  #start(worker: Worker, placements: ReturnType<typeof pack<ReadyGroup>>): void {
-    if (placements.length === 0) return;
+  #start(worker: Worker, claimed: readonly Claimed[]): void {
+    if (claimed.length === 0) return;
     const stats = this.#result.workers[worker.planned] as SimulatedWorkers;
-    const started = new Map<number, number>();
-    for (const placement of placements) {
-      const { index, need } = placement.shape;
-      started.set(index, (started.get(index) ?? 0) + 1);
-      const group = this.#groups[index] as JobGroup;
-      this.#result.cpuMs += need.numCpus * need.numNodes * group.runtimeMs;
-      const endMs = this.#now + group.runtimeMs;
-      if (worker.add(index, placement, endMs)) this.#events.add(endMs, { kind: 'jobs_end', worker });
+    for (const each of claimed) {
+      const { index, need } = each.group;
+      const { runtimeMs } = this.#groups[index] as JobGroup;
+      this.#result.cpuMs += each.numJobs * need.numCpus * need.numNodes * runtimeMs;
+      const endMs = this.#now + runtimeMs;
+      if (worker.add(each, endMs)) this.#events.add(endMs, { kind: 'jobs_end', worker });
       const told = this.#result.groups[index] as SimulatedGroup;
       told.startMs ??= this.#now;
       told.endMs = Math.max(told.endMs, endMs);
       this.#result.endMs = Math.max(this.#result.endMs, endMs);
-      const states = Math.max(need.expectedMs ?? need.runtimeMs, group.runtimeMs);
+      const states = Math.max(need.expectedMs ?? need.runtimeMs, runtimeMs);
       stats.neededMs = Math.max(stats.neededMs, this.#now - worker.startMs + states);
+      stats.numJobs += each.numJobs;
     }
-    stats.numJobs += placements.length;
-    this.#progress.started(started);
+    this.#progress.started(claimed);
   }
 
   #jobsEnd(worker: Worker): void {
-    const ended = worker.end(this.#now);
-    const ready = ended.flatMap(({ group, numJobs }) => this.#progress.ended(group, numJobs));
-    const newlyReady = [...new Set(ready)];
+    const ready = new Set<ReadyGroup>();
+    for (const { group, numJobs } of worker.end(this.#now)) {
+      for (const each of this.#progress.ended(group.index, numJobs)) ready.add(each);
+    }
     this.#offer(worker);
     this.#present.noteRoom(worker);
-    if (newlyReady.length > 0) {
+    if (ready.size > 0) {
       this.#bring();
-      this.#present.offerTo(newlyReady, (each) => this.#offer(each));
+      this.#present.offerTo([...ready], (each) => this.#offer(each));
     }
     if (this.#progress.isDone()) for (const each of this.#present.all()) this.#leaves(each);
   }
@@ -214,13 +215,12 @@ class Simulation {
   }
 }
 
-/** What a worker of this pool may take; each group is looked at once. */
-function admissionTo(pool: Pool): Admission<ReadyGroup> {
+/** Whether a worker of this pool may take jobs of a group, which is decided once. */
+function admissionTo(pool: Pool): (group: ReadyGroup) => boolean {
   const known: (boolean | undefined)[] = [];
-  const isAdmitted = ({ index, belonging }: ReadyGroup): boolean => {
+  return ({ index, belonging }) => {
     const admitted = known[index] ?? mayTake(pool, belonging);
     known[index] = admitted;
     return admitted;
   };
-  return { needOf: (group) => (isAdmitted(group) ? group.need : null), take: () => {} };
 }

@@ -1,19 +1,11 @@
 /** A worker of the simulation: what is free on it, and what runs. */
-import { type FreeNode, giveBack, hasRoom, idleWorker, type Offer, type Share } from '../decide/packing.ts';
+import { type FreeNode, giveBack, hasRoom, idleWorker, type Offer } from '../decide/packing.ts';
 import type { Requirements } from '../job.ts';
-
-/** Jobs of a group that end at the same instant. */
-interface Batch {
-  group: number;
-  need: Requirements;
-  numJobs: number;
-  /** What each has, unless it is just a part of the worker's own node. */
-  shares: Share[];
-}
+import { type Claimed, giveBackPlain } from './claims.ts';
 
 interface End {
   at: number;
-  batches: Batch[];
+  batches: Claimed[];
 }
 
 export class Worker {
@@ -39,33 +31,35 @@ export class Worker {
     return this.#ends.length === 0;
   }
 
-  /** Notes a job that has its share. Whether it is the first one that ends at this instant. */
-  add(group: number, { need, gpuIndices, nodeIndices }: Share & { need: Requirements }, endMs: number): boolean {
-    if (need.numNodes === 1) this.numOnOwnNode += 1;
-    const known = this.#ends.find(({ at }) => at === endMs);
-    const end = known ?? { at: endMs, batches: [] };
-    if (known === undefined) this.#ends.push(end);
-    let batch = end.batches.find((each) => each.group === group);
-    if (batch === undefined) {
-      batch = { group, need, numJobs: 0, shares: [] };
-      end.batches.push(batch);
+  /** Notes jobs that were claimed. Whether they are the first ones that end at this instant. */
+  add(claimed: Claimed, endMs: number): boolean {
+    if (claimed.group.need.numNodes === 1) this.numOnOwnNode += claimed.numJobs;
+    for (const { at, batches } of this.#ends) {
+      if (at !== endMs) continue;
+      batches.push(claimed);
+      return false;
     }
-    batch.numJobs += 1;
-    if (!isPlain(need)) batch.shares.push({ gpuIndices, nodeIndices });
-    return known === undefined;
+    this.#ends.push({ at: endMs, batches: [claimed] });
+    return true;
   }
 
-  /** Takes back what the jobs that end at this instant had; these by group. */
-  end(endMs: number): Batch[] {
+  /** Takes back what the jobs that end at this instant had. */
+  end(endMs: number): readonly Claimed[] {
     const place = this.#ends.findIndex(({ at }) => at === endMs);
-    const [end] = place < 0 ? [] : this.#ends.splice(place, 1);
-    for (const { need, numJobs, shares } of end?.batches ?? []) {
-      for (let job = 0; job < numJobs; job++) {
-        if (need.numNodes === 1) this.numOnOwnNode -= 1;
-        giveBack(this.free, need, shares[job] ?? onOwnNode, need.numNodes === 1 && this.numOnOwnNode === 0);
-      }
-    }
-    return end?.batches ?? [];
+    if (place < 0) return [];
+    const { batches } = this.#ends[place] as End;
+    this.#ends.splice(place, 1);
+    for (const claimed of batches) this.#takeBack(claimed);
+    return batches;
+  }
+
+  #takeBack(claimed: Claimed): void {
+    const { group, numJobs, shares } = claimed;
+    const { need, isPlain } = group;
+    if (need.numNodes === 1) this.numOnOwnNode -= numJobs;
+    const isLast = need.numNodes === 1 && this.numOnOwnNode === 0;
+    if (isPlain) giveBackPlain(this.free, claimed, isLast);
+    else for (const [job, share] of shares.entries()) giveBack(this.free, need, share, isLast && job === numJobs - 1);
   }
 
   /** Whether a job may fit, as far as it is known without the time that is left. */
@@ -82,9 +76,3 @@ export function startWorker(
 ): Worker {
   return new Worker(planned, idleWorker(offer, null), startMs, replacementsLeft);
 }
-
-function isPlain({ numNodes, gpuThousandths }: Requirements): boolean {
-  return numNodes === 1 && gpuThousandths === 0;
-}
-
-const onOwnNode: Share = { gpuIndices: [], nodeIndices: [0] };
