@@ -184,18 +184,37 @@ describe('the list of jobs', () => {
   });
 });
 
+interface ListRequest {
+  skip: number;
+  limit: number;
+  reverse: boolean;
+}
+
+/** What a server with so many jobs answers to a view of them. */
+function answers(numJobs: number): (name: string, request: ListRequest) => object {
+  const all = Array.from({ length: numJobs }, (_, at) => ({ job_key: String(at + 1), name: 'j', status: 'ready' }));
+  return (name, { skip, limit, reverse }) => {
+    if (name === 'status') return { workflows: [statusLine({ num_jobs: numJobs, num_failed: numJobs / 2 })] };
+    const ordered = reverse ? all.toReversed() : all;
+    return { records: ordered.slice(skip, skip + limit), more: skip + limit < numJobs };
+  };
+}
+
 describe('jobs that are read while keys are pressed', () => {
   /** A list of a thousand jobs; each reply waits until it is released. */
   function heldJobs() {
     const replies: (() => void)[] = [];
-    const records = (first: number) =>
-      Array.from({ length: 9 }, (_, at) => ({ job_key: String(first + at), name: `j_${first + at}`, status: 'ready' }));
-    const call = (name: string, { skip }: { skip: number }): Promise<object> => {
-      if (name === 'status') return Promise.resolve({ workflows: [statusLine({ num_jobs: 1000 })] });
-      return new Promise((resolve) => replies.push(() => resolve({ records: records(skip), more: true })));
+    const answer = answers(1000);
+    const call = (name: string, request: ListRequest): Promise<object> => {
+      if (name === 'status') return Promise.resolve(answer(name, request));
+      return new Promise((resolve) => replies.push(() => resolve(answer(name, request))));
     };
     const session = { context: { hasColor: false }, api: { call } } as unknown as Session;
-    return { session, release: () => replies.shift()?.() };
+    const release = async (): Promise<void> => {
+      while (replies.length === 0) await new Promise(setImmediate);
+      replies.shift()?.();
+    };
+    return { session, release };
   }
   const size = { columns: 80, rows: 10 };
 
@@ -204,16 +223,53 @@ describe('jobs that are read while keys are pressed', () => {
     const view = new JobsView(session, '1', '');
     expect(['enter', 'down'].map((key) => view.waitsFor(key))).toEqual([true, true]);
     const first = view.load(size);
-    release();
+    await release();
     await first;
     expect(view.waitsFor('enter')).toBe(false);
     expect(view.key('G')).toEqual({ kind: 'load' });
     expect(['enter', 'c', 'h', 'up', '/'].map((key) => view.waitsFor(key))).toEqual([true, true, true, false, false]);
     const last = view.load(size);
-    release();
+    await release();
     await last;
     expect(view.waitsFor('enter')).toBe(false);
-    expect(view.lines(size).at(-1)).toMatch(/^> +999 /);
+    expect(view.lines(size).at(-1)).toMatch(/^> +1000 /);
+  });
+
+  it('knows how many failed, and leads to the last of them', async () => {
+    const view = new JobsView(
+      { context: { hasColor: false }, api: { call: answers(100) } } as unknown as Session,
+      '1',
+      'failed',
+    );
+    await view.load(size);
+    expect(view.title()).toBe('jobs of workflow 1, failed: 1 of 50');
+    view.key('G');
+    expect(view.title()).toBe('jobs of workflow 1, failed: 50 of 50');
+  });
+
+  it('reads the second half from the end, with the same rows', async () => {
+    const skips: number[] = [];
+    const answer = answers(100);
+    const call = async (name: string, request: ListRequest) => {
+      if (name === 'list') skips.push(request.skip);
+      return answer(name, request);
+    };
+    const view = new JobsView({ context: { hasColor: false }, api: { call } } as unknown as Session, '1', '');
+    const keysAfter = async (...keys: string[]) => {
+      for (const key of keys) view.key(key);
+      await view.load(size);
+      return view.lines(size).map((line) => line.replace(/^[> ] +/, '').split(' ')[0]);
+    };
+    const from = (first: number) => ['key', ...Array.from({ length: 9 }, (_, at) => String(first + at))];
+    expect(await keysAfter()).toEqual(from(1));
+    expect(await keysAfter('G')).toEqual(from(92));
+    expect(await keysAfter('g')).toEqual(from(1));
+    for (let first = 2; first <= 92; first++) {
+      expect(await keysAfter(...(first === 2 ? Array(9).fill('down') : ['down']))).toEqual(from(first));
+    }
+    expect(Math.max(...skips)).toBe(49);
+    await keysAfter('v');
+    expect(await keysAfter('G')).toEqual(['key', ...from(1).slice(1).toReversed()]);
   });
 
   it('what an older filter found is not shown for the newer one', async () => {
@@ -221,13 +277,13 @@ describe('jobs that are read while keys are pressed', () => {
     const view = new JobsView(session, '1', 'name=j');
     const older = view.load(size);
     view.key('f');
-    release();
+    await release();
     await older;
     expect(view.title()).toBe('jobs of workflow 1, failed');
     expect(view.lines(size)).toEqual(['reading ..']);
     expect(view.waitsFor('enter')).toBe(true);
     const newer = view.load(size);
-    release();
+    await release();
     await newer;
     expect(view.waitsFor('enter')).toBe(false);
   });

@@ -96,13 +96,15 @@ export class JobsView implements View {
     const { top } = this.#cursor;
     const sort_by = sorts[this.#sort] === 'job_key' ? null : (sorts[this.#sort] ?? null);
     const version = this.#version;
-    const { records, more } = await api.call('list', {
-      ...{ list: 'jobs', workflow_key: this.workflowKey, filters, sort_by, reverse: this.#isReverse },
-      ...{ limit: this.#rows, skip: top },
+    const all = await this.#numJobs();
+    const wanted = pageOf(top, this.#rows, all);
+    const list = await api.call('list', {
+      ...{ list: 'jobs', workflow_key: this.workflowKey, filters, sort_by },
+      ...{ reverse: this.#isReverse !== wanted.isFromEnd, limit: wanted.limit, skip: wanted.skip },
     });
+    const records = wanted.isFromEnd ? list.records.toReversed() : list.records;
+    const { more } = list;
     const seen = top + records.length;
-    // without a filter the number is known; else as far as the list was read
-    const all = filters.length > 0 ? null : await this.#numJobs();
     // what was asked for meanwhile is read next
     if (version !== this.#version) return;
     this.#records = records;
@@ -115,10 +117,12 @@ export class JobsView implements View {
     if (records.length === 0 && this.#cursor.top < top) await this.#read(size);
   }
 
-  async #numJobs(): Promise<number> {
+  /** Of all jobs and of those that failed; null where only the list itself says how many there are. */
+  async #numJobs(): Promise<number | null> {
+    if (this.#typed !== '' && this.#typed !== 'failed') return null;
     const asked = { workflow_keys: [this.workflowKey], user: null, limit: 1, state: null, wait_seconds: 0 };
     const { workflows } = await this.#session.api.call('status', asked);
-    return workflows[0]?.num_jobs ?? 0;
+    return (this.#typed === '' ? workflows[0]?.num_jobs : workflows[0]?.num_failed) ?? 0;
   }
 
   lines({ columns }: Size): string[] {
@@ -180,6 +184,13 @@ export class JobsView implements View {
     this.#version++;
     return { kind: 'load' };
   }
+}
+
+/** How to read `rows` jobs from `top` on: those nearer to the end from there, because what is skipped takes time too. */
+function pageOf(top: number, rows: number, all: number | null): { isFromEnd: boolean; limit: number; skip: number } {
+  if (all === null || top >= all || top < all / 2) return { isFromEnd: false, limit: rows, skip: top };
+  const limit = Math.min(rows, all - top);
+  return { isFromEnd: true, limit, skip: all - top - limit };
 }
 
 /** `failed`, `column=value`, or a part of a name, with spaces between. Throws TorcError 'usage' for none of these. */
