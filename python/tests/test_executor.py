@@ -130,6 +130,13 @@ def test_a_specification_that_is_refused_is_an_error_of_each_call() -> None:
         pool.submit(pow, 2, 3).result()
 
 
+def test_jobs_that_a_call_adds_are_not_of_the_executor() -> None:
+    def add() -> str:
+        return str(torc_hpc.add_children([{"name": "child", "command": "true"}])[0]["status"])
+
+    assert torc_hpc.map(lambda _: add(), [0]) == ["blocked"]
+
+
 def test_only_the_result_of_the_attempt_that_counts_is_read(tmp_path: Path) -> None:
     calls = Calls(str(tmp_path))
     calls.write([(lambda: os.environ["ATTEMPT"], (), {})])

@@ -16,12 +16,13 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from torc_hpc.exchange import Calls, read_result
-from torc_hpc.program import Torc, error_of, rows_of
+from torc_hpc.program import Torc, TorcError, rows_of
 
 __all__ = ["Executor", "JobFailed", "Task", "map", "task"]
 
 T = TypeVar("T")
 _COLLECT_SECONDS = 0.02
+_CANCELED = ("canceled", "terminated", "disabled")
 
 
 class JobFailed(Exception):
@@ -302,14 +303,12 @@ class _Batch:
         try:
             self._files = Calls(os.path.join(self._pool.torc.directory, "python"))
             worker = self._start(self._files)
-            self._follow(self._files.folder)
+            self._follow(self._files.folder, worker)
         except BaseException as error:
             self._has_failed = True
             for call in self._calls:
                 call.settle(error)
         finally:
-            if worker is not None:
-                worker.communicate()
             if self._files is not None and not self._pool.keeps and not self._has_failed:
                 shutil.rmtree(self._files.folder, ignore_errors=True)
 
@@ -330,23 +329,40 @@ class _Batch:
         if future.cancelled() and not call.is_over and not self._is_canceled.is_set():
             self._pool.torc.call("jobs", "cancel", job_key, expected=(0, 1, 4))
 
-    def _follow(self, folder: str) -> None:
+    def _follow(self, folder: str, worker: subprocess.Popen[str] | None) -> None:
         assert self.key is not None
         monitor = self._pool.torc.start("events", "monitor", self.key, "--after", "0")
-        assert monitor.stdout is not None and monitor.stderr is not None
-        try:
-            for event in rows_of(monitor.stdout):
-                if event["type"] == "job_status":
-                    self._moved(folder, event)
-                elif event["type"] == "workflow_ended":
-                    break
+        assert monitor.stdout is not None
+        if worker is not None:
+            # nothing happens here after the worker has ended
+            threading.Thread(target=_end_after, args=(worker, monitor), daemon=True).start()
+        for event in rows_of(monitor.stdout):
+            if event["type"] == "job_status" and event["job_key"] in self._by_key:
+                self._moved(folder, event)
+            elif event["type"] == "workflow_ended":
+                break
+        monitor.terminate()
+        monitor.communicate()
+        if worker is not None:
+            worker.wait()
+        if not all(call.future.done() for call in self._calls):
+            self._settle_rest(folder)
+
+    def _settle_rest(self, folder: str) -> None:
+        """Ends the futures of which no event was seen, as the jobs stand now."""
+        assert self.key is not None
+        for job in self._pool.torc.records("jobs", "list", "-k", self.key):
+            number, call = self._by_key.get(job["job_key"], (0, None))
+            if call is None or call.future.done():
+                continue
+            if job["status"] == "done":
+                call.num_starts = 0
+                self._ended(folder, number, call, {**job, "data": job})
+            elif job["status"] in _CANCELED:
+                call.settle(concurrent.futures.CancelledError())
             else:
-                raise error_of(monitor.stderr.read(), monitor.wait())
-        finally:
-            monitor.terminate()
-            monitor.communicate()
-        for call in self._calls:
-            call.settle(concurrent.futures.CancelledError())
+                message = f"job {job['job_key']} ({job['name']}) has not run; it is {job['status']}"
+                call.settle(TorcError("conflict", message, f"torc why {job['job_key']}", 4))
 
     def _moved(self, folder: str, event: Mapping[str, Any]) -> None:
         number, call = self._by_key[event["job_key"]]
@@ -357,7 +373,7 @@ class _Batch:
                 call.future.set_running_or_notify_cancel()
         elif status == "done" and not call.future.done():
             self._ended(folder, number, call, event)
-        elif status in ("canceled", "terminated", "disabled"):
+        elif status in _CANCELED:
             call.settle(concurrent.futures.CancelledError())
 
     def _ended(self, folder: str, number: int, call: _Call, event: Mapping[str, Any]) -> None:
@@ -377,6 +393,11 @@ class _Batch:
         else:
             self._has_failed = True
             call.future.set_exception(value)
+
+
+def _end_after(worker: subprocess.Popen[str], monitor: subprocess.Popen[str]) -> None:
+    worker.communicate()
+    monitor.terminate()
 
 
 def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
