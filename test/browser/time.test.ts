@@ -2,6 +2,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newPlace, type Place } from '../cli/place.ts';
+import { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
 import { hasBrowser, hide, openDash, startBrowser } from './browser.ts';
 
 let browser: Browser;
@@ -214,6 +215,57 @@ describe.skipIf(!hasBrowser)('charts of the dashboard in a browser', () => {
     await page.goto(`${base}#/jobs/1`);
     await page.getByRole('figure', { name: 'memory over time: at most 256M of 1G' }).locator('canvas').waitFor();
     await expect.poll(() => drawn(page, 'figure', 'chart-given')).toBeGreaterThan(100);
+    expect(wrong).toEqual([]);
+  });
+
+  it('shows what the autoscaler has asked for and would do next, and the plan as the command prints it', async () => {
+    const slurm = new FakeSlurm({ run: false });
+    const cluster = newPlace(slurm.env);
+    try {
+      const large = [{ name: 'large', num_cpus: 2, memory: '100m', runtime: 'PT20M' }];
+      const jobs = [1, 2, 3].map((n) => ({ name: `work_${n}`, command: 'true', resource_requirements: 'large' }));
+      const file = cluster.file('w.json', JSON.stringify({ name: 'study', resource_requirements: large, jobs }));
+      await cluster.json(['submit', file, '--autoscale', '--max', '2', '-a', 'acct', '-t', '4:00:00']);
+      await expect.poll(() => slurm.jobs().length).toBe(2);
+      const { page, base, wrong } = await openDash(browser, cluster);
+      await page.goto(`${base}#/workflows/1/nodes`);
+      await page.getByText('at most 2 nodes, at most').waitFor();
+      await page.getByText('2 of at most 2 nodes, 2 allocations queued').waitFor();
+      await page.getByText(/workflows autoscale 1 --dry-run$/).waitFor();
+      await page.getByRole('button', { name: 'Stop autoscaling' }).waitFor();
+      const section = page.locator('section', { has: page.getByRole('heading', { name: 'Allocations now' }) });
+      await expect.poll(() => section.locator('tbody tr').count()).toBe(2);
+      await section.getByText('queued').first().waitFor();
+      const { stdout } = await cluster.torc('hpc', 'slurm', 'plan', '1');
+      const answer = page.getByLabel('answer of the command');
+      await expect.poll(() => answer.textContent()).toBe(stdout.trim());
+      // the plan is made again when it is asked for
+      let numAsked = 0;
+      page.on('request', (request) => (numAsked += request.url().endsWith('/v1/node_plan') ? 1 : 0));
+      await page.getByRole('button', { name: 'plan again' }).click();
+      await expect.poll(() => numAsked).toBe(1);
+      await expect.poll(() => answer.textContent()).toBe(stdout.trim());
+      expect(wrong).toEqual([]);
+    } finally {
+      await cluster.remove();
+      slurm.remove();
+    }
+  });
+
+  it('shows names that are markup as text', async () => {
+    const name = '<img src=x onerror=alert(1)>';
+    await create([{ name, command: 'true' }]);
+    expect(await place.torc('jobs', 'run', '1')).toMatchObject({ code: 0 });
+    const { page, base, wrong } = await openDash(browser, place);
+    await page.goto(`${base}#/workflows/1/timeline`);
+    await page.getByText('1 attempt of 1 worker.').waitFor();
+    await page.getByText('as a table').click();
+    await page.getByRole('link', { name }).waitFor();
+    await page.keyboard.press('j');
+    await page.locator('.gantt-active').getByText(name, { exact: false }).waitFor();
+    await page.goto(`${base}#/workflows/1/resources`);
+    await page.getByRole('link', { name: name.replace('1', '*') }).waitFor();
+    expect(await page.locator('main img').count()).toBe(0);
     expect(wrong).toEqual([]);
   });
 });

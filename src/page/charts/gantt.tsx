@@ -128,11 +128,8 @@ function useKeys(press: (key: string) => boolean): void {
     const listen = (event: KeyboardEvent): void => {
       const { target, key } = event;
       if (event.ctrlKey || event.metaKey || event.altKey) return;
-      if (
-        target instanceof HTMLElement &&
-        target.closest('input, select, textarea, button, a, dialog, summary') !== null
-      )
-        return;
+      const isIn = (places: string): boolean => target instanceof HTMLElement && target.closest(places) !== null;
+      if (isIn('input, select, textarea, dialog') || (key === 'Enter' && isIn('a, button, summary'))) return;
       if (latest.current(key)) event.preventDefault();
     };
     document.addEventListener('keydown', listen);
