@@ -1,6 +1,7 @@
 /** Filters that find their rows by an index choose the same rows as ones that look at every row. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ListRecord, Request } from '../../src/api/contract.ts';
+import type { AddedJob, ListRecord, Request } from '../../src/api/contract.ts';
+import { expandChildren } from '../../src/model/expand/children.ts';
 import type { Service } from '../../src/server/service.ts';
 import { definitions } from '../../src/storage/lists/list-definitions.ts';
 import { readList } from '../../src/storage/lists/lists.ts';
@@ -165,6 +166,11 @@ describe('filters of a list', () => {
     const some = [ready, { column: 'name', value: 'some_*' }];
     expect(read({ list: 'jobs', workflow_key, filters: some })).toHaveLength(4);
     expectPages({ list: 'jobs', workflow_key, filters: some }, 'priority', place);
+    expectPages({ list: 'jobs', workflow_key, filters: [] }, 'priority', place);
+    // jobs of another workflow lie in the gap before this one
+    const [late] = expandChildren([{ name: 'late', command: 'true', priority: 2 }], { file: 'test' }) as [AddedJob];
+    await service.call('jobs_add', { workflow_key, jobs: [{ ...late, hold: false }] });
+    expect(read({ list: 'jobs', workflow_key, filters: [] })).toHaveLength(11);
     expectPages({ list: 'jobs', workflow_key, filters: [] }, 'priority', place);
   });
 

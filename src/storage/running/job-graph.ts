@@ -23,11 +23,17 @@ export interface KeyRange {
 }
 
 /** Only right after `flushCounts`. */
-export function rangeOfJobs(tx: Transaction, workflowKey: number): KeyRange {
+export function rangeOfJobs(tx: Pick<Transaction, 'db'>, workflowKey: number): KeyRange {
   return rangeOf(tx, 'job_key', 'jobs', 'SELECT coalesce(sum(n), 0) FROM job_counts', workflowKey);
 }
 
-function rangeOf(tx: Transaction, key: string, table: string, count: string, workflowKey: number): KeyRange {
+function rangeOf(
+  tx: Pick<Transaction, 'db'>,
+  key: string,
+  table: string,
+  count: string,
+  workflowKey: number,
+): KeyRange {
   const [first, last, numKeys] = tx.db.row<[number | null, number | null, number]>(
     `SELECT (SELECT min(${key}) FROM ${table} WHERE workflow_key = @key), (SELECT max(${key}) FROM ${table} WHERE workflow_key = @key),
        (${count} WHERE workflow_key = @key)`,
