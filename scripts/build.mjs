@@ -91,7 +91,9 @@ async function bundle(packagesOfPage) {
   const service = await modulesOf('server/open.js');
   const short = await modulesOf(
     ...['jobs', 'lists', 'reports', 'status', 'workflows'].map((name) => `cli/commands/${name}.js`),
-    ...['connection/session', 'output/output', 'output/unreached'].map((name) => `cli/${name}.js`),
+    ...['connection/session', 'input/workflow-key', 'output/output', 'output/unreached'].map(
+      (name) => `cli/${name}.js`,
+    ),
     'slurm/commands.js',
   );
   const groups = Object.entries({

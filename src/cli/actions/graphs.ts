@@ -7,7 +7,6 @@ import { groupJobs } from '../../model/graph/job-groups.ts';
 import { JobNames } from '../../model/graph/job-names.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
-import { readWorkflow } from '../documents/read-spec.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { graphDot } from '../output/graph-dot.ts';
 import { formatOf, type GraphFormat } from '../output/graph-format.ts';
@@ -47,6 +46,7 @@ function storedGraph(context: Context, key: string | null): Promise<NamedGraph> 
 }
 
 async function specGraph(context: Context, file: string): Promise<NamedGraph> {
+  const { readWorkflow } = await import('../documents/read-spec.ts');
   const { workflow } = await readWorkflow(context, file);
   const { name, numJobs, numBarriers, edges, jobs } = workflow;
   const names = JobNames.of(Array.from(jobs, (job) => job.name));

@@ -152,23 +152,25 @@ function withoutSmallOnes({ of, count }: Classes): Classes {
 
 function grouped(input: GraphInput, levels: Int32Array, classes: Classes): Drawn {
   const { graph, numJobs, countedAs, words } = input;
-  const groups: JobGroup[] = [];
-  const stageOf = (node: number) => Math.max(1, Math.ceil((levels[node] as number) / 2));
+  const lowest = new Int32Array(classes.count).fill(2 ** 31 - 1);
   const counts = new Int32Array(classes.count * words.length);
   for (let node = 0; node < graph.numNodes; node++) {
     const number = classes.of[node] as number;
-    groups[number] ??= { label: '', num_jobs: 0, stage: stageOf(node), counts: {} };
-    const group = groups[number];
-    group.stage = Math.min(group.stage, stageOf(node));
+    const level = levels[node] as number;
+    if (level < (lowest[number] as number)) lowest[number] = level;
     if (node >= numJobs) continue;
-    group.num_jobs += 1;
     const at = number * words.length + (countedAs[node] as number);
     counts[at] = (counts[at] as number) + 1;
   }
-  for (const [number, group] of groups.entries()) {
+  const groups = Array.from(lowest, (level, number): JobGroup => {
     const own = words.map((word, index): [string, number] => [word, counts[number * words.length + index] as number]);
-    group.counts = Object.fromEntries(own.filter(([, count]) => count > 0));
-  }
+    return {
+      label: '',
+      num_jobs: own.reduce((sum, [, count]) => sum + count, 0),
+      stage: Math.max(1, Math.ceil(level / 2)),
+      counts: Object.fromEntries(own.filter(([, count]) => count > 0)),
+    };
+  });
   label(groups, classes, input);
   const { places, ...shown } = withoutIdleBarriers(groups, edgesBetween(graph, classes));
   return { ...shown, groupOf: classes.of.subarray(0, numJobs).map((number) => places[number] as number) };
