@@ -94,7 +94,7 @@ async function bundle(packagesOfPage) {
     ...['connection/session', 'input/workflow-key', 'output/output', 'output/unreached'].map(
       (name) => `cli/${name}.js`,
     ),
-    'slurm/commands.js',
+    ...['base/log-member.js', 'slurm/commands.js'],
   );
   const groups = Object.entries({
     base: await modulesOf('cli/main.js'),
