@@ -74,12 +74,12 @@ def test_what_waits_is_canceled_with_its_job(torc: Torc) -> None:
         while not first.running():
             time.sleep(0.05)
         assert second.cancel()
+        [key] = pool.workflow_keys
+        while torc.records("jobs", "list", "-k", key, "-f", "name=pow_1")[0]["status"] != "canceled":
+            time.sleep(0.1)
         Path("go").touch()
         with pytest.raises(concurrent.futures.CancelledError):
             second.result()
-    [key] = pool.workflow_keys
-    [job] = torc.records("jobs", "list", "-k", key, "-f", "name=pow_1")
-    assert job["status"] == "canceled"
 
 
 def test_an_interrupt_ends_what_runs(torc: Torc) -> None:

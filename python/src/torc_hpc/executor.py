@@ -11,17 +11,20 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from torc_hpc.exchange import Calls, read_result
 from torc_hpc.program import Torc, TorcError, rows_of
+from torc_hpc.progress import Progress
 
 __all__ = ["Executor", "JobFailed", "Task", "map", "task"]
 
 T = TypeVar("T")
 _COLLECT_SECONDS = 0.02
+_KEYS_OF_A_COMMAND = 1000
 _CANCELED = ("canceled", "terminated", "disabled")
 
 
@@ -84,18 +87,35 @@ def task(
     return lambda given: Task(given, requirements, keys)
 
 
-def map(function: Callable[..., T], *iterables: Iterable[Any], timeout: float | None = None, **options: Any) -> list[T]:
+def map(
+    function: Callable[..., T],
+    *iterables: Iterable[Any],
+    timeout: float | None = None,
+    progress: bool | None = None,
+    **options: Any,
+) -> list[T]:
     """What ``function`` returns for each item, in their order; the calls run as jobs.
 
     Args:
         timeout: seconds for all of them.
+        progress: whether to show how far it is; by default on a terminal and in a notebook.
         options: those of ``Executor``.
 
     Raises:
         Exception: what the function raised first, with the traceback of the job as its cause.
     """
+    until = None if timeout is None else time.monotonic() + timeout
+    shown = Progress(progress)
     with Executor(**options) as pool:
-        return list(pool.map(function, *iterables, timeout=timeout))
+        futures = [pool.submit(function, *words) for words in zip(*iterables)]
+        pool.flush()
+        try:
+            if shown.is_shown:
+                _show(shown, pool, futures, until)
+            return [future.result(None if until is None else max(0, until - time.monotonic())) for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
 
 
 class Executor(concurrent.futures.Executor):
@@ -136,7 +156,7 @@ class Executor(concurrent.futures.Executor):
         **keys: Any,
     ) -> None:
         self.torc = torc if torc is not None else Torc()
-        self._name = name
+        self.name = name
         self._max_workers = max_workers
         self._slurm = None if slurm is None else dict(slurm)
         self._allocations = allocations
@@ -234,7 +254,7 @@ class Executor(concurrent.futures.Executor):
                 job["scheduler"] = "calls"
             jobs.append(job)
         stated = [{"name": name, "num_cpus": 1, **json.loads(text)} for text, name in names.items()]
-        spec: dict[str, Any] = {"name": self._name or _name_of(calls[0].function), "jobs": jobs}
+        spec: dict[str, Any] = {"name": self.name or _name_of(calls[0].function), "jobs": jobs}
         if stated:
             spec["resource_requirements"] = stated
         if self._slurm is not None:
@@ -289,6 +309,8 @@ class _Batch:
         self._files: Calls | None = None
         self._has_failed = False
         self._is_canceled = threading.Event()
+        self._drop_lock = threading.Lock()
+        self._dropped_keys: list[str] = []
         self.key: str | None = None
         self.thread = threading.Thread(target=self._run, name="torc-calls", daemon=True)
 
@@ -326,8 +348,23 @@ class _Batch:
 
     def _dropped(self, job_key: str, call: _Call, future: concurrent.futures.Future[Any]) -> None:
         """A future that is canceled by its owner takes its job with it."""
-        if future.cancelled() and not call.is_over and not self._is_canceled.is_set():
-            self._pool.torc.call("jobs", "cancel", job_key, expected=(0, 1, 4))
+        if not future.cancelled() or call.is_over or self._is_canceled.is_set():
+            return
+        with self._drop_lock:
+            self._dropped_keys.append(job_key)
+            if len(self._dropped_keys) > 1:
+                return
+        # those that follow at once are of the same command
+        timer = threading.Timer(_COLLECT_SECONDS, self._drop)
+        timer.daemon = True
+        timer.start()
+
+    def _drop(self) -> None:
+        with self._drop_lock:
+            keys, self._dropped_keys = self._dropped_keys, []
+        for first in range(0, len(keys), _KEYS_OF_A_COMMAND):
+            some = keys[first : first + _KEYS_OF_A_COMMAND]
+            self._pool.torc.call("jobs", "cancel", *some, expected=(0, 1, 4))
 
     def _follow(self, folder: str, worker: subprocess.Popen[str] | None) -> None:
         assert self.key is not None
@@ -398,6 +435,42 @@ class _Batch:
 def _end_after(worker: subprocess.Popen[str], monitor: subprocess.Popen[str]) -> None:
     worker.communicate()
     monitor.terminate()
+
+
+def _show(
+    shown: Progress, pool: Executor, futures: Sequence[concurrent.futures.Future[Any]], until: float | None
+) -> None:
+    """Shows how far they are until all have ended, or one has failed, or the time is over."""
+    try:
+        while True:
+            running = [future for future in futures if not future.done()]
+            shown.show(_counts(pool, futures))
+            if not running or _num_failed(futures) > 0 or (until is not None and time.monotonic() >= until):
+                return
+            concurrent.futures.wait(running, 1, concurrent.futures.FIRST_EXCEPTION)
+    finally:
+        shown.close()
+
+
+def _num_failed(futures: Sequence[concurrent.futures.Future[Any]]) -> int:
+    return sum(1 for each in futures if each.done() and (each.cancelled() or each.exception() is not None))
+
+
+def _counts(pool: Executor, futures: Sequence[concurrent.futures.Future[Any]]) -> dict[str, Any]:
+    """A line of ``torc status`` of these futures, without asking."""
+    num_done = sum(1 for each in futures if each.done())
+    num_failed = _num_failed(futures)
+    num_running = sum(1 for each in futures if each.running())
+    return {
+        "workflow_key": ", ".join(pool.workflow_keys) or "-",
+        "name": pool.name or "calls",
+        "status": "running" if num_done < len(futures) else "failed" if num_failed > 0 else "done",
+        "num_jobs": len(futures),
+        "num_done": num_done,
+        "num_failed": num_failed,
+        "num_running": num_running,
+        "num_ready": len(futures) - num_done - num_running,
+    }
 
 
 def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
