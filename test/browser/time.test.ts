@@ -1,20 +1,15 @@
 /** The dashboard's charts over time in a real browser: timeline, utilization, resources, nodes, and what a job used. */
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { newPlace, type Place } from '../cli/place.ts';
 import { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
-import { hasBrowser, hide, openDash, startBrowser } from './browser.ts';
+import { eachTestInBrowser, hasBrowser, hide, openDash } from './browser.ts';
 
 let browser: Browser;
 let place: Place;
-beforeAll(async () => {
-  if (hasBrowser) browser = await startBrowser();
+eachTestInBrowser((both) => {
+  ({ browser, place } = both);
 });
-afterAll(() => browser?.close());
-beforeEach(() => {
-  place = newPlace();
-});
-afterEach(() => place.remove());
 
 const untilGo = (name: string) => `while [ ! -e ${name} ]; do sleep 0.05; done`;
 const resource_requirements = [{ name: 'large', num_cpus: 1, memory: '1g', runtime: 'PT1H' }];

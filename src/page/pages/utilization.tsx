@@ -85,11 +85,11 @@ function PanelChart({ panel, utilization, shown, choose }: PanelProps) {
   const latest = useRef(utilization);
   latest.current = utilization;
   const look = (colors: Colors): Look => ({
-    series: lines.map(({ tone }) => ({
-      fill: colors[`chart-${tone}`],
-      stroke: colors[`chart-${tone}`],
-      width: 1,
-    })),
+    series: lines.map(({ tone }) => {
+      const color = colors[`chart-${tone}`];
+      // what waits is no part of what is there
+      return tone === 'waits' ? { stroke: color, width: 2 } : { stroke: color, fill: color, width: 1 };
+    }),
     isStepped: true,
     valueText: text,
     valueSteps: panel.steps,
