@@ -39,9 +39,13 @@ export interface Offer {
 export function idleWorker(offer: Offer, timeLeftMs: number | null): FreeNode {
   const { numCpus, memoryBytes, numGpus, resources = noResources } = offer;
   const named = resources === noResources ? null : amountsIn(resources);
-  const wholeNode = { numCpus, memoryBytes, gpuThousandths: numGpus * 1000, named };
+  const gpuThousandths = numGpus * 1000;
+  const wholeNode = { numCpus, memoryBytes, gpuThousandths, named };
+  // without a spread: V8 would then make a new number at each change of an amount
   return {
-    ...wholeNode,
+    numCpus,
+    memoryBytes,
+    gpuThousandths,
     named: named === null ? null : { ...named },
     gpus: new Array<number>(numGpus).fill(1000),
     idleNodes: countFrom0(offer.numNodes),
