@@ -13,14 +13,16 @@ const steps = [
   ['its failures', null, 'article.failure pre.tail, article.failure .failed-job'],
   ['its stages', null, 'table.plain th.grow'],
   ['its jobs, the first ones', '#/workflows/KEY/jobs', '#row-0 a'],
+  // the key End leads to the last job only once it is known how many there are
+  ['.. how many of each status', null, '.chips button'],
   ['.. the last ones, with the key End', { key: 'End' }, '#row-LAST a'],
   ['.. with status=blocked', '#/workflows/KEY/jobs?f=status=blocked', '#row-0 a'],
   ['.. with outcome=failed', '#/workflows/KEY/jobs?f=outcome=failed', '#row-0 a'],
   ['.. with name=job_99*', '#/workflows/KEY/jobs?f=name=job_99*', '#row-0 a'],
   ['.. with name=*_999*, which no index finds', '#/workflows/KEY/jobs?f=name=*_999*', '#row-0 a'],
   ['.. by priority', '#/workflows/KEY/jobs?sort=priority', '#row-0 a'],
-  ['its results', '#/workflows/KEY/results', '#row-0 .cell'],
-  ['its events', '#/workflows/KEY/events', '#row-0 .cell'],
+  ['its results', '#/workflows/KEY/results', '#row-0 [role=gridcell]'],
+  ['its events', '#/workflows/KEY/events', '#row-0 [role=gridcell]'],
   ['a job of it', '#/jobs/7777', 'main .facts'],
 ];
 

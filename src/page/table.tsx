@@ -33,10 +33,12 @@ export function Table({ source, version, expected, sort, empty }: TableProps) {
     setActive(index);
   };
   const numRows = rows.count(expected);
-  const shown = windowOf(numRows, rowHeight, view.top, view.height);
+  const id = JSON.stringify(source);
+  // another list begins at its top: what was in view of the one before is not asked for
+  const viewedId = useRef(id);
+  const shown = windowOf(numRows, rowHeight, viewedId.current === id ? view.top : 0, view.height);
   const columns = fitting(columnsOf[source.list] ?? [], view.width - 24);
   const style = { gridTemplateColumns: template(columns) };
-  const id = JSON.stringify(source);
 
   useLayoutEffect(() => {
     const element = scroller.current;
@@ -52,10 +54,11 @@ export function Table({ source, version, expected, sort, empty }: TableProps) {
     };
   }, []);
   useEffect(() => rows.view(shown.first, Math.max(1, shown.count)), [rows, shown.first, shown.count]);
-  // another list begins at its top
-  useEffect(() => {
+  useLayoutEffect(() => {
+    viewedId.current = id;
     activate(0);
     scroller.current?.scrollTo({ top: 0 });
+    setView((before) => ({ ...before, top: 0 }));
   }, [id]);
 
   const go = (index: number): void => {

@@ -136,6 +136,21 @@ describe.skipIf(!hasBrowser)('the dashboard in a browser', () => {
     await expect.poll(() => page.url()).toContain('#/jobs/18');
     await page.getByRole('heading', { name: 'sim_18' }).waitFor();
 
+    // a list begins at its top, whatever was in view of the one before
+    await page.goto(`${base}#/workflows/1/jobs`);
+    await page.getByText('301 rows').waitFor();
+    await page.keyboard.press('End');
+    await page.getByRole('row', { name: /other/ }).waitFor();
+    const skips: number[] = [];
+    page.on('request', (request) => {
+      if (request.url().endsWith('/list') && request.postData()?.includes('uninitialized')) {
+        skips.push((JSON.parse(request.postData() ?? '') as { skip: number }).skip);
+      }
+    });
+    await page.goto(`${base}#/workflows/1/jobs?f=status%3Duninitialized`);
+    await page.getByRole('row', { name: /sim_1 / }).waitFor();
+    expect(new Set(skips)).toEqual(new Set([0]));
+
     // a column that does not exist is explained
     await page.goto(`${base}#/workflows/1/jobs?f=stauts%3Ddone`);
     await page.getByRole('alert').getByText('stauts').waitFor();
