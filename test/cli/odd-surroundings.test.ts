@@ -39,6 +39,17 @@ it('passes variables on to jobs byte for byte', () => {
   expect(ended.stdout).toBe('e97a');
 });
 
+it.each([
+  ['the new one of its name, as after a new mount', 'mv ../w ../old && mkdir ../w', 'w'],
+  ['the renamed one where there is none of its name', 'mv ../w ../old', 'old'],
+])('jobs start in %s', (_, change, place) => {
+  const torc = 'torc --dir "$HOME/T" run ../c.txt -o "$HOME/out" --cpus 1 >&2';
+  const ended = run(
+    `mkdir w; cd w; printf '%s; exit\\n' '${change}' 'touch here' > ../c.txt; ${torc}; ls "$HOME/${place}"`,
+  );
+  expect(ended.stdout, ended.stderr).toBe('here\n');
+});
+
 it.skipIf(process.getuid?.() !== 0)('says what to type when the user has no home directory', () => {
   const ended = run('unset HOME; cd /; torc workflows list', 54_321);
   expect(ended).toMatchObject({ status: 2, stdout: '' });
