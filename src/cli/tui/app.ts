@@ -49,6 +49,8 @@ class App {
   #trouble: string | null = null;
   /** Keys that were pressed before what they are about was read, in their order. */
   #held: string[] = [];
+  /** An action may have changed what was read. */
+  #isOutdated = false;
   #isConnected = false;
   #isReading = false;
   #mustRead = false;
@@ -139,6 +141,7 @@ class App {
   #troubledBy(error: unknown): void {
     this.#trouble = troubleText(error);
     this.#held = [];
+    this.#isOutdated = false;
   }
 
   #concerns(message: FollowedMessage): boolean {
@@ -223,16 +226,19 @@ class App {
     const next = overlay.key(key);
     if (next === overlay) return;
     this.#overlay = null;
+    this.#isOutdated ||= overlay instanceof PlanOverlay;
     if (next !== null && 'kind' in next) this.#take(next);
     this.#read();
   }
 
   /** What cannot be read is not waited for. Keys after one that waits do so too: what they are about depends on it. */
   #mustWait(key: string): boolean {
-    return this.#trouble === null && (this.#isReading || this.#mustRead) && this.#view.waitsFor(key);
+    if (this.#trouble !== null || !(this.#isReading || this.#mustRead)) return false;
+    return this.#isOutdated || this.#view.waitsFor(key);
   }
 
   #pressHeld(): void {
+    this.#isOutdated = false;
     for (const key of this.#held.splice(0)) this.#press(key);
   }
 
