@@ -141,7 +141,7 @@ describe('what is asked for again', () => {
     return asks;
   }
 
-  it('comes at most so often, and more seldom the more it costs', async () => {
+  it('comes at most so often, and less often the more it costs', async () => {
     expect(await asksOfAMinute(0)).toBe(60);
     expect(await asksOfAMinute(10)).toBe(60);
     expect(await asksOfAMinute(50)).toBe(12);
