@@ -89,6 +89,8 @@ async function bundle(packagesOfPage) {
   };
   const worker = await modulesOf('cli/commands/hpc-slurm.js', 'cli/actions/slurm-run-jobs.js');
   const service = await modulesOf('server/open.js');
+  // torc doctor looks at databases without the service
+  const inspection = await modulesOf('server/owner/inspection.js');
   const short = await modulesOf(
     ...['jobs', 'lists', 'reports', 'status', 'workflows'].map((name) => `cli/commands/${name}.js`),
     ...['connection/session', 'input/workflow-key', 'output/output', 'output/unreached'].map(
@@ -100,9 +102,10 @@ async function bundle(packagesOfPage) {
     base: await modulesOf('cli/main.js'),
     program: await modulesOf('cli/program.js'),
     // what others need as well, so that they need not read the rest of what a worker reads
-    shared: new Set([...service, ...short].filter((id) => worker.has(id))),
+    shared: new Set([...service, ...inspection, ...short].filter((id) => worker.has(id))),
     worker,
     short,
+    inspection,
     service,
   }).map(([name, modules], index) => ({ name, priority: 9 - index, test: (id) => modules.has(id) }));
   const whole = await rolldown({ ...options, input: { main } });
