@@ -14,6 +14,8 @@ def torc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Torc:
     for name in [name for name in os.environ if name.startswith("TORC_") and name != "TORC_PROGRAM"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("TORC_DIR", str(tmp_path / "server dir"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", "/nowhere")
+    # programs of a notebook write there
+    for name in ("XDG_CONFIG_HOME", "MPLCONFIGDIR"):
+        monkeypatch.setenv(name, str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
     return Torc()
