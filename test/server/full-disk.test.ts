@@ -172,7 +172,8 @@ it('while the database cannot be opened again everybody is told so, and the serv
   await expect(client.call('workflow_status', { workflow_key: key })).rejects.toMatchObject(refused);
   await expect(service.write(() => {})).rejects.toMatchObject(refused);
   reopen.mockRestore();
-  await vi.waitUntil(() => client.call('workflow_status', { workflow_key: key }).catch(() => null));
+  const again = () => client.call('workflow_status', { workflow_key: key }).catch(() => null);
+  await vi.waitUntil(again, { timeout: 30_000 });
   await worker.finish(attempt);
   expect(await rows(client, 'results', key)).toHaveLength(1);
   expect(service.isLost).toBe(false);
