@@ -1,7 +1,7 @@
 /** Attempts with the places of their output, for the story of a job and for many jobs at once. */
 import { columns, type ListDefinition } from './columns.ts';
 import { definitions } from './list-definitions.ts';
-import { placeColumns } from './log-places.ts';
+import { placeColumns, seriesColumns } from './log-places.ts';
 
 /** Every attempt, also one without a result: the columns of results, and what is known before the result. */
 export const attempts: ListDefinition = {
@@ -14,6 +14,7 @@ export const attempts: ListDefinition = {
     ...columns('text', ['stop_reason', 'a.stop_reason']),
     ...columns('json', ['diagnosis', 'a.diagnosis']),
     ...placeColumns,
+    ...seriesColumns,
   ],
   where: '1',
 };

@@ -12,19 +12,21 @@ const stdioOf = `CASE WHEN a.ended_at IS NULL
 /** Whether the workflow has its jobs' use recorded over time. */
 const hasSeries = `(SELECT w.sample_interval_ms IS NOT NULL FROM workflows w WHERE w.workflow_key = a.workflow_key)`;
 
-/** The columns of an attempt `a` on the compute node `n` that `withPlace` reads. */
+/** The columns of an attempt `a` on the compute node `n` that `placeOf` reads; failed outputs are read in this order. */
 export const placeColumns: Column[] = [
   ...columns('text', ['output_directory', 'n.output_directory'], ['worker_id', 'n.worker_id'], ['stdio', stdioOf]),
-  ...columns('flag', ['has_series', hasSeries]),
   ...columns('text', ['log_kind', 'a.log_kind']),
   ...columns('integer', ['log_slot', 'a.log_slot'], ['log_offset', 'a.log_offset'], ['log_length', 'a.log_length']),
 ];
+
+/** What `withPlace` reads besides. */
+export const seriesColumns: Column[] = columns('flag', ['has_series', hasSeries]);
 
 type ShownAttempt = JobShown['attempts'][number];
 type ShownKind = ShownAttempt['log_kind'];
 type WithoutPlace = Omit<ShownAttempt, 'log_kind' | 'stdout_path' | 'stderr_path' | 'time_series_path'>;
 
-/** An attempt with `placeColumns`. */
+/** An attempt with `placeColumns` and `seriesColumns`. */
 export type StoredAttempt = WithoutPlace & {
   output_directory: string | null;
   /** Null where no process ran, as the output directory is then. */
