@@ -4,18 +4,8 @@
  */
 import type { EndpointName } from './contract.ts';
 
-/**
- * These have their own rules: reads change nothing, a second stop finds nothing to do, a test message is not worth
- * storing, chunks name their place, workers repeat what was not answered.
- */
-const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
-  'server_info',
-  'server_awaited',
-  'server_stop',
-  'server_rotate_token',
-  'server_backup',
-  'server_check',
-  'notifications_test',
+/** These change nothing. */
+const reads: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'candidates',
   'workflow_show',
   'workflow_find',
@@ -42,14 +32,33 @@ const withoutKey: ReadonlySet<EndpointName> = new Set<EndpointName>([
   'jobs_diagnose',
   'list',
   'select',
+]);
+
+/**
+ * These have their own rules: they are about the server itself, a second stop finds nothing to do, a test message is not
+ * worth storing, chunks name their place, workers repeat what was not answered.
+ */
+const withOwnRules: ReadonlySet<EndpointName> = new Set<EndpointName>([
+  'server_info',
+  'server_awaited',
+  'server_stop',
+  'server_rotate_token',
+  'server_backup',
+  'server_check',
+  'notifications_test',
   'workflow_create_chunk',
   'worker_hello',
   'exchange',
 ]);
 
+/** Whether a call only reads, so that any server may be asked instead, or the database. */
+export function isRead(endpoint: EndpointName): boolean {
+  return reads.has(endpoint);
+}
+
 /** Whether a call changes something that must not be changed twice. */
 export function needsKey(endpoint: EndpointName, request: object): boolean {
-  return !withoutKey.has(endpoint) && !('dry_run' in request && request.dry_run === true);
+  return !reads.has(endpoint) && !withOwnRules.has(endpoint) && !('dry_run' in request && request.dry_run === true);
 }
 
 /** Whether a call may be repeated without knowing whether it was carried out. */

@@ -8,6 +8,9 @@ import type { Context } from '../context/context.ts';
 import { submitRecoveryNodes } from './recover-nodes.ts';
 import { restartRequest } from './workflows-restart.ts';
 
+const mostTries = 20;
+const retryMs = 1000;
+
 /** Waits until the next one is due and does it; ends early when the signal fires. Throws what keeps it from that. */
 export async function recoverHere(context: Context, reply: StatusReply, signal: AbortSignal): Promise<void> {
   const due = reply.workflows.flatMap(({ workflow_key: key, recovers_at: at }) =>
@@ -16,7 +19,16 @@ export async function recoverHere(context: Context, reply: StatusReply, signal: 
   const [next] = due.toSorted((a, b) => a.at - b.at);
   if (next === undefined || reply.is_served) return;
   await delay(context.clock, Math.max(0, next.at - context.clock.now()), signal);
-  if (!signal.aborted) await recoverOne(context, next.key);
+  for (let numTries = 1; !signal.aborted; numTries += 1) {
+    try {
+      return await recoverOne(context, next.key);
+    } catch (error) {
+      // another command had the database, or served and has just ended
+      const isPassing = error instanceof TorcError && (error.code === 'busy' || error.code === 'unreachable');
+      if (!isPassing || numTries >= mostTries) throw error;
+    }
+    await delay(context.clock, retryMs, signal);
+  }
 }
 
 async function recoverOne(context: Context, key: string): Promise<void> {

@@ -3,6 +3,7 @@ import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Api } from '../../api/contract.ts';
 import type { AskEvents, FollowedMessage } from '../../api/events.ts';
+import { isRead } from '../../api/repetition.ts';
 import { readServerFile, type ServerFile } from '../../api/server-file.ts';
 import { delay, systemClock } from '../../base/clock.ts';
 import { systemCode, TorcError } from '../../base/errors.ts';
@@ -33,6 +34,49 @@ export interface Connection {
 const waitForHolderMs = 10_000;
 const retryMs = 100;
 const probeTimeoutMs = 3_000;
+
+/**
+ * As `connect`. Where the server was a command that served for a while and has ended since, what only reads is asked of
+ * the next server, or of the database: nobody need know that it was there.
+ */
+export async function connectOnwards(options: ConnectOptions): Promise<Connection> {
+  let current = await connect(options);
+  if (current.kind === 'in_process') return current;
+  let change: Promise<void> | null = null;
+  const goOn = async (): Promise<void> => {
+    const [before, next] = [current, await connect({ ...options, creates: false })];
+    current = next;
+    await before.close();
+    // this command is at work already, and others may wait for the database
+    await next.serve().catch(() => {});
+  };
+  const call: Api['call'] = async (endpoint, request, callOptions) => {
+    const used = current;
+    try {
+      return await used.api.call(endpoint, request, callOptions);
+    } catch (error) {
+      const isGone = error instanceof TorcError && error.code === 'unreachable';
+      const hasEnded = isGone && readServerFile(options.directory) === null;
+      if (!hasEnded || used.kind === 'in_process' || !isRead(endpoint)) throw error;
+      if (used === current) {
+        change ??= goOn().finally(() => {
+          change = null;
+        });
+        await change;
+      }
+      return await current.api.call(endpoint, request, callOptions);
+    }
+  };
+  return {
+    api: { call, close: () => current.close() },
+    get kind() {
+      return current.kind;
+    },
+    serve: (serveOptions) => current.serve(serveOptions),
+    follow: (asked, signal) => current.follow(asked, signal),
+    close: () => current.close(),
+  };
+}
 
 /**
  * Connects to the server of the directory, or opens its database here. Waits for a process that has it open; throws

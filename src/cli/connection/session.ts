@@ -69,7 +69,7 @@ async function connectFor(context: Context, options: SessionOptions): Promise<Co
     warn: (text: string) => note(context, text, 'warning'),
   };
   if (options.serves === true) return await (await import('./lasting-connection.ts')).connectToStay(place);
-  return await (await import('./connection.ts')).connect(place);
+  return await (await import('./connection.ts')).connectOnwards(place);
 }
 
 /** Starts to serve after a while; the returned function cancels that, or waits for a start in progress. */
