@@ -3,8 +3,11 @@ from __future__ import annotations
 import concurrent.futures
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -77,9 +80,29 @@ def test_what_waits_is_canceled_with_its_job(torc: Torc) -> None:
         [key] = pool.workflow_keys
         while torc.records("jobs", "list", "-k", key, "-f", "name=pow_1")[0]["status"] != "canceled":
             time.sleep(0.1)
+        # who waits for it is woken while the other one still runs
+        assert concurrent.futures.wait([second], timeout=300).done == {second}
         Path("go").touch()
         with pytest.raises(concurrent.futures.CancelledError):
             second.result()
+
+
+def test_a_program_ends_after_its_calls() -> None:
+    program = "import torc_hpc; torc_hpc.Executor().submit(pow, 2, 3).add_done_callback(lambda it: print(it.result()))"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == ("8\n", "")
+
+
+def test_what_is_mapped_is_one_workflow_however_slowly_its_items_come() -> None:
+    def slowly() -> Iterator[int]:
+        for n in range(3):
+            yield n
+            # longer than calls are collected
+            time.sleep(0.1)
+
+    with Executor() as pool:
+        assert list(pool.map(abs, slowly())) == [0, 1, 2]
+    assert len(pool.workflow_keys) == 1
 
 
 def test_an_interrupt_ends_what_runs(torc: Torc) -> None:

@@ -24,6 +24,7 @@ __all__ = ["Executor", "JobFailed", "Task", "map", "task"]
 
 T = TypeVar("T")
 _COLLECT_SECONDS = 0.02
+_MOST_COLLECT_SECONDS = 2
 _KEYS_OF_A_COMMAND = 1000
 _CANCELED = ("canceled", "terminated", "disabled")
 
@@ -107,7 +108,7 @@ def map(
     until = None if timeout is None else time.monotonic() + timeout
     shown = Progress(progress)
     with Executor(**options) as pool:
-        futures = [pool.submit(function, *words) for words in zip(*iterables)]
+        futures = [pool.submit(function, *words) for words in list(zip(*iterables))]
         pool.flush()
         try:
             if shown.is_shown:
@@ -169,6 +170,8 @@ class Executor(concurrent.futures.Executor):
         self._lock = threading.Lock()
         self._waiting: list[_Call] = []
         self._timer: threading.Timer | None = None
+        self._oldest = self._newest = 0.0
+        self._num_mapping = 0
         self._batches: list[_Batch] = []
         self._is_shut = False
 
@@ -178,12 +181,28 @@ class Executor(concurrent.futures.Executor):
         with self._lock:
             if self._is_shut:
                 raise RuntimeError("cannot schedule new futures after shutdown")
+            self._newest = time.monotonic()
+            if not self._waiting:
+                self._oldest = self._newest
             self._waiting.append(call)
             if self._timer is None:
-                self._timer = threading.Timer(_COLLECT_SECONDS, self.flush)
-                self._timer.daemon = True
-                self._timer.start()
+                self._collect()
         return call.future
+
+    def _collect(self) -> None:
+        # no daemon, as all threads here: a program does not end before its calls
+        self._timer = threading.Timer(_COLLECT_SECONDS, self._collected)
+        self._timer.start()
+
+    def _collected(self) -> None:
+        """Starts what was submitted, once nothing more follows at once."""
+        now = time.monotonic()
+        with self._lock:
+            follows = now - self._newest < _COLLECT_SECONDS and now - self._oldest < _MOST_COLLECT_SECONDS
+            if self._waiting and (follows or self._num_mapping > 0):
+                self._collect()
+                return
+        self.flush()
 
     def map(
         self,
@@ -194,9 +213,14 @@ class Executor(concurrent.futures.Executor):
         **more: Any,
     ) -> Iterator[T]:
         """As ``concurrent.futures.Executor.map``; all calls are one workflow. ``chunksize`` is not needed."""
-        results = super().map(fn, *iterables, timeout=timeout)
-        self.flush()
-        return results
+        with self._lock:
+            self._num_mapping += 1
+        try:
+            return super().map(fn, *iterables, timeout=timeout)
+        finally:
+            with self._lock:
+                self._num_mapping -= 1
+            self.flush()
 
     def flush(self) -> None:
         """Starts the calls that are collected now, without waiting for more."""
@@ -218,9 +242,10 @@ class Executor(concurrent.futures.Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """As ``concurrent.futures.Executor.shutdown``; ``cancel_futures`` stops running calls too."""
-        self.flush()
         with self._lock:
             self._is_shut = True
+        self.flush()
+        with self._lock:
             batches = list(self._batches)
         if cancel_futures:
             for batch in batches:
@@ -290,13 +315,23 @@ class _Call:
         self.num_starts = 0
         #: Its job needs nothing more.
         self.is_over = False
+        self._has_begun = False
 
     def settle(self, error: BaseException) -> None:
         """Ends its future without a result; one that has not started counts as canceled if its job was."""
         self.is_over = True
-        if self.future.done() or (isinstance(error, concurrent.futures.CancelledError) and self.future.cancel()):
-            return
-        self.future.set_exception(error)
+        if isinstance(error, concurrent.futures.CancelledError):
+            self.future.cancel()
+        if self.begin():
+            self.future.set_exception(error)
+
+    def begin(self) -> bool:
+        """Whether its future needs a result; from now on it cannot be canceled. Only its batch calls this."""
+        if not self._has_begun:
+            self._has_begun = True
+            # wakes those who wait for one that was canceled
+            self.future.set_running_or_notify_cancel()
+        return not self.future.done()
 
 
 class _Batch:
@@ -312,7 +347,7 @@ class _Batch:
         self._drop_lock = threading.Lock()
         self._dropped_keys: list[str] = []
         self.key: str | None = None
-        self.thread = threading.Thread(target=self._run, name="torc-calls", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="torc-calls")
 
     def cancel(self) -> None:
         """Ends the workflow: what runs is stopped, what waits does not start."""
@@ -355,9 +390,7 @@ class _Batch:
             if len(self._dropped_keys) > 1:
                 return
         # those that follow at once are of the same command
-        timer = threading.Timer(_COLLECT_SECONDS, self._drop)
-        timer.daemon = True
-        timer.start()
+        threading.Timer(_COLLECT_SECONDS, self._drop).start()
 
     def _drop(self) -> None:
         with self._drop_lock:
@@ -373,17 +406,21 @@ class _Batch:
         if worker is not None:
             # nothing happens here after the worker has ended
             threading.Thread(target=_end_after, args=(worker, monitor), daemon=True).start()
-        for event in rows_of(monitor.stdout):
-            if event["type"] == "job_status" and event["job_key"] in self._by_key:
-                self._moved(folder, event)
-            elif event["type"] == "workflow_ended":
-                break
-        monitor.terminate()
-        monitor.communicate()
+        try:
+            for event in rows_of(monitor.stdout):
+                if event["type"] == "job_status" and event["job_key"] in self._by_key:
+                    self._moved(folder, event)
+                elif event["type"] == "workflow_ended":
+                    break
+        finally:
+            monitor.terminate()
+            monitor.communicate()
         if worker is not None:
             worker.wait()
         if not all(call.future.done() for call in self._calls):
             self._settle_rest(folder)
+        for call in self._calls:
+            call.begin()
 
     def _settle_rest(self, folder: str) -> None:
         """Ends the futures of which no event was seen, as the jobs stand now."""
@@ -398,6 +435,8 @@ class _Batch:
             elif job["status"] in _CANCELED:
                 call.settle(concurrent.futures.CancelledError())
             else:
+                # it may still run, elsewhere
+                self._has_failed = True
                 message = f"job {job['job_key']} ({job['name']}) has not run; it is {job['status']}"
                 call.settle(TorcError("conflict", message, f"torc why {job['job_key']}", 4))
 
@@ -406,14 +445,15 @@ class _Batch:
         status = event["new_status"]
         if status == "submitted_pending":
             call.num_starts += 1
-            if call.num_starts == 1:
-                call.future.set_running_or_notify_cancel()
-        elif status == "done" and not call.future.done():
+            call.begin()
+        elif status == "done":
             self._ended(folder, number, call, event)
         elif status in _CANCELED:
             call.settle(concurrent.futures.CancelledError())
 
     def _ended(self, folder: str, number: int, call: _Call, event: Mapping[str, Any]) -> None:
+        if not call.begin():
+            return
         job_key, data = event["job_key"], event["data"] or {}
         attempt = "1.1"
         if call.num_starts != 1:
