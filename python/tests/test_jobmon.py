@@ -99,3 +99,18 @@ def test_limits_templates_and_resources(torc: Torc) -> None:
     assert [job["name"] for job in jobs] == ["fit_1_m", "fit_2_m", "task_3"]
     assert [job["memory_bytes"] for job in jobs[:2]] == [2**28, 2**28]
     assert torc.call("workflows", "show", str(workflow.workflow_id))["max_concurrent_jobs"] == 500
+
+
+def test_tasks_come_in_any_order_and_a_bound_workflow_runs(torc: Torc) -> None:
+    for args in ("v1", ""):
+        workflow = Tool(name="my_application").create_workflow(name="bound", workflow_args=args)
+        first = Task("true")
+        workflow.add_tasks([Task("true", upstream_tasks=[first]), first])
+        key = workflow.bind()
+        assert workflow.run() == WorkflowRunStatus.DONE
+        assert workflow.workflow_id == key
+
+    workflow = Tool(name="my_application").create_workflow(name="lacks one")
+    workflow.add_task(Task("true", upstream_tasks=[Task("echo missing")]))
+    with pytest.raises(TorcError, match="'echo missing', which was not added"):
+        workflow.run()

@@ -67,6 +67,14 @@ def test_what_is_wrong_is_said_with_its_place_and_nothing_is_stored(torc: Torc) 
     assert missing.value.code == "not_found"
     with pytest.raises(TorcError):
         workflow.status()
+    stored = Workflow("w")
+    stored.add_job("a", "true")
+    stored.create()
+    with pytest.raises(TorcError, match="are for a new one"):
+        stored.run(fail_fast=True)
+    with pytest.raises(TorcError, match="are for a new one"):
+        stored.run(timeout=60)
+    assert stored.status()["status"] == WorkflowStatus.UNINITIALIZED
 
 
 def test_a_program_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from torc_hpc.program import Torc
-from torc_hpc.workflow import Job, Workflow, WorkflowStatus
+from torc_hpc.program import Torc, TorcError
+from torc_hpc.workflow import Workflow, WorkflowStatus
 
 __all__ = ["JobmonWorkflow", "Task", "TaskTemplate", "Tool", "WorkflowRunStatus"]
 
@@ -134,8 +134,10 @@ class JobmonWorkflow:
 
     def __init__(self, name: str, *, torc: Torc | None = None, **keys: Any) -> None:
         self.workflow = Workflow(name, torc=torc, **keys)
-        self._keys = keys
+        self._has_identity = "args" in keys
+        self._is_bound = False
         self._tasks: list[Task] = []
+        self._names: dict[Task, str] = {}
 
     @property
     def workflow_id(self) -> str | None:
@@ -151,6 +153,7 @@ class JobmonWorkflow:
         """Adds one."""
         if isinstance(task, Task):
             self._tasks.append(task)
+            self._names[task] = task.name or f"task_{len(self._names) + 1}"
         else:
             self.workflow.add_jobs([task])
 
@@ -172,25 +175,32 @@ class JobmonWorkflow:
             TorcError: it exists and ``resume`` was not given (``conflict``), or is done (``already_complete``).
         """
         self._add_waiting()
-        if self.workflow.key is not None:
+        if not self._is_bound or self._has_identity:
             # a further run of the same program: what is stored has its jobs
             self.workflow.key = None
+            resume = resume or self._is_bound
+        self._is_bound = False
         return self.workflow.run(resume=resume, fail_fast=fail_fast, timeout=seconds_until_timeout, **options)
 
     def bind(self) -> str:
         """Stores it without running it; returns its id."""
         self._add_waiting()
-        return self.workflow.create()
+        key = self.workflow.create()
+        self._is_bound = True
+        return key
+
+    def _name(self, task: Task) -> str:
+        if task in self._names:
+            return self._names[task]
+        raise TorcError("usage", f"a task waits for '{task.command}', which was not added to the workflow", None, 2)
 
     def _add_waiting(self) -> None:
-        jobs: dict[int, Job] = {}
-        for number, task in enumerate(self._tasks):
+        for task in self._tasks:
             keys = dict(task.keys)
             if task.compute_resources:
                 keys["resource_requirements"] = self.workflow.require(_requirements(task.compute_resources))
-            before = [jobs[id(each)] for each in task.upstream_tasks]
-            name = task.name or f"task_{number + 1}"
-            jobs[id(task)] = self.workflow.add_job(name, task.command, depends_on=before, **keys)
+            before = [self._name(each) for each in task.upstream_tasks]
+            self.workflow.add_job(self._name(task), task.command, depends_on=before, **keys)
         self._tasks = []
 
 

@@ -169,7 +169,8 @@ class Workflow:
             resume: continue the workflow with the same ``args`` if there is one: only what has not succeeded runs
                 again.
             fail_fast: after the first failure, start nothing more.
-            timeout: this many seconds after the start, start nothing more; what runs then is finished.
+            timeout: this many seconds after the start, start nothing more; what runs then is finished. Both are for a
+                new workflow.
             max_parallel_jobs: at most this many at a time.
             output: where logs go; by default ``torc_output`` in the working directory.
             options: further options of ``torc run``, such as ``["--keep-running"]``.
@@ -186,6 +187,9 @@ class Workflow:
             words += [*_flag("--resume", resume), *_flag("--fail-fast", fail_fast), *_seconds("--timeout", timeout)]
             reply = self._to_the_end("run", "-", *words, given=self._text())
         else:
+            if fail_fast or timeout is not None:
+                message = f"workflow {self.key} is stored already; fail_fast and timeout are for a new one"
+                raise TorcError("usage", message, "State them as keys: Workflow(.., fail_fast=True, timeout='PT2H')", 2)
             if resume:
                 self.torc.call("workflows", "resume", self.key)
             elif self.status()["status"] == WorkflowStatus.UNINITIALIZED:
