@@ -204,3 +204,19 @@ it('only reads with --read-only', async () => {
   });
   expect(await use('show_resource_use', { workflow: 'nope' }, true)).toMatchObject({ error: { code: 'not_found' } });
 });
+
+it('cuts long texts where an answer would be too long for an assistant', async () => {
+  const commands = [8, 90_000, 120_000].map((length) => `: ${'x'.repeat(length)}`);
+  const jobs = Array.from({ length: 9 }, (_, at) => ({ name: `j${at}`, command: commands[at % 3] }));
+  await place.torc('create', place.file('long.json', JSON.stringify({ name: 'long', jobs })));
+  const { use } = await connect('auto');
+  const { shown } = await use<{ shown: { job: { command: string } } }>('show_job', { job: '2' });
+  expect(shown.job.command).toBe(commands[1]);
+  const reply = await use<{ records: { command: string }[] }>('list_records', { workflow: '1', list: 'jobs' });
+  expect(JSON.stringify(reply).length).toBeLessThan(500_000);
+  expect(reply.records.map(({ command }) => command)).toEqual([
+    commands[0],
+    ...[expect.stringMatching(/x \.\. \(90002 characters\)$/), expect.stringMatching(/x \.\. \(120002 characters\)$/)],
+    ...Array.from({ length: 6 }, () => expect.any(String)),
+  ]);
+});
