@@ -69,7 +69,9 @@ def test_what_is_wrong_is_said_with_its_place_and_nothing_is_stored(torc: Torc) 
         workflow.status()
     stored = Workflow("w")
     stored.add_job("a", "true")
-    stored.create()
+    assert repr(stored) == "<Workflow w, 1 job>"
+    key = stored.create()
+    assert repr(stored) == f"<workflow {key} (w): uninitialized, 1 job>"
     with pytest.raises(TorcError, match="are for a new one"):
         stored.run(fail_fast=True)
     with pytest.raises(TorcError, match="are for a new one"):

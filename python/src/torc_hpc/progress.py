@@ -6,7 +6,7 @@ import html
 import sys
 from typing import Any
 
-__all__ = ["Progress", "status_html", "status_text"]
+__all__ = ["Progress", "jobs_text", "status_html", "status_text"]
 
 _WORDS = (("num_done", "done"), ("num_failed", "failed"), ("num_running", "running"), ("num_ready", "ready"))
 _COLORS = (("num_succeeded", "#2e7d32"), ("num_failed", "#c62828"), ("num_running", "#1565c0"))
@@ -15,7 +15,13 @@ _COLORS = (("num_succeeded", "#2e7d32"), ("num_failed", "#c62828"), ("num_runnin
 def status_text(line: dict[str, Any]) -> str:
     """A line of ``torc status`` in words."""
     counts = ", ".join(f"{line[key]:,} {word}" for key, word in _WORDS if line[key] > 0)
-    return f"workflow {line['workflow_key']} ({line['name']}): {line['status']}, {line['num_jobs']:,} jobs: {counts}"
+    how = f"{line['status']}, {jobs_text(line['num_jobs'])}"
+    return f"workflow {line['workflow_key']} ({line['name']}): {how}{': ' if counts else ''}{counts}"
+
+
+def jobs_text(count: int) -> str:
+    """``1 job``, ``2,000 jobs``."""
+    return f"{count:,} {'job' if count == 1 else 'jobs'}"
 
 
 def status_html(line: dict[str, Any]) -> str:

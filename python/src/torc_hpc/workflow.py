@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Union
 
 from torc_hpc.program import Torc, TorcError, error_of
-from torc_hpc.progress import Progress, status_html, status_text
+from torc_hpc.progress import Progress, jobs_text, status_html, status_text
 from torc_hpc.records import Records
 
 __all__ = ["Job", "Workflow", "WorkflowStatus"]
@@ -334,11 +334,13 @@ class Workflow:
 
     def __repr__(self) -> str:
         name = self._spec.get("name", "")
-        return f"<Workflow {name}, {len(self._jobs)} jobs>" if self.key is None else f"<{status_text(self.status())}>"
+        if self.key is None:
+            return f"<Workflow {name}, {jobs_text(len(self._jobs))}>"
+        return f"<{status_text(self.status())}>"
 
     def _repr_html_(self) -> str:
         if self.key is None:
-            return f"<div>{len(self._jobs):,} jobs, not stored yet</div>"
+            return f"<div>{jobs_text(len(self._jobs))}, not stored yet</div>"
         return status_html(self.status())
 
     def _text(self) -> str:
