@@ -22,6 +22,9 @@ async function create(jobs: object[]): Promise<void> {
   await place.torc('start', '1');
 }
 
+/** What stands above the chart is there: it does not move any more. */
+const headIsThere = (page: Page) => page.locator('header.workflow').getByText('3 of 3 done').waitFor();
+
 /** A workflow of three jobs that ran: one failed. */
 async function ran(): Promise<void> {
   await create([
@@ -80,6 +83,7 @@ describe.skipIf(!hasBrowser)('charts of the dashboard in a browser', () => {
 
     // the same with the pointer
     await page.goBack();
+    await headIsThere(page);
     await expect.poll(() => drawn(page, '.gantt', 'fill-good')).toBeGreaterThan(100);
     const box = await page.locator('.gantt .u-over').boundingBox();
     if (box === null) throw new Error('no chart');
@@ -132,6 +136,7 @@ describe.skipIf(!hasBrowser)('charts of the dashboard in a browser', () => {
       ['utilization', 'figure:first-of-type'],
     ] as const) {
       await page.goto(`${base}#/workflows/1/${view}`);
+      await headIsThere(page);
       const over = page.locator(`${chart} .u-over`).first();
       await over.waitFor();
       const box = await over.boundingBox();
