@@ -67,11 +67,11 @@ def test_what_is_wrong_is_said_with_its_place_and_nothing_is_stored(torc: Torc) 
     assert missing.value.code == "not_found"
     with pytest.raises(TorcError):
         workflow.status()
-    stored = Workflow("w")
+    stored = Workflow("w\x1b[2J")
     stored.add_job("a", "true")
-    assert repr(stored) == "<Workflow w, 1 job>"
+    assert repr(stored) == "<Workflow w\\x1b[2J, 1 job>"
     key = stored.create()
-    assert repr(stored) == f"<workflow {key} (w): uninitialized, 1 job>"
+    assert repr(stored) == f"<workflow {key} (w\\x1b[2J): uninitialized, 1 job>"
     with pytest.raises(TorcError, match="are for a new one"):
         stored.run(fail_fast=True)
     with pytest.raises(TorcError, match="are for a new one"):

@@ -6,7 +6,7 @@ import html
 import sys
 from typing import Any
 
-__all__ = ["Progress", "jobs_text", "status_html", "status_text"]
+__all__ = ["Progress", "jobs_text", "status_html", "status_text", "visible"]
 
 _WORDS = (("num_done", "done"), ("num_failed", "failed"), ("num_running", "running"), ("num_ready", "ready"))
 _COLORS = (("num_succeeded", "#2e7d32"), ("num_failed", "#c62828"), ("num_running", "#1565c0"))
@@ -16,7 +16,12 @@ def status_text(line: dict[str, Any]) -> str:
     """A line of ``torc status`` in words."""
     counts = ", ".join(f"{line[key]:,} {word}" for key, word in _WORDS if line[key] > 0)
     how = f"{line['status']}, {jobs_text(line['num_jobs'])}"
-    return f"workflow {line['workflow_key']} ({line['name']}): {how}{': ' if counts else ''}{counts}"
+    return f"workflow {line['workflow_key']} ({visible(line['name'])}): {how}{': ' if counts else ''}{counts}"
+
+
+def visible(name: str) -> str:
+    """As torc prints names: what a terminal would carry out is written as an escape sequence."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in name)
 
 
 def jobs_text(count: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Union
 
 from torc_hpc.program import Torc, TorcError, error_of
-from torc_hpc.progress import Progress, jobs_text, status_html, status_text
+from torc_hpc.progress import Progress, jobs_text, status_html, status_text, visible
 from torc_hpc.records import Records
 
 __all__ = ["Job", "Workflow", "WorkflowStatus"]
@@ -335,7 +335,7 @@ class Workflow:
     def __repr__(self) -> str:
         name = self._spec.get("name", "")
         if self.key is None:
-            return f"<Workflow {name}, {jobs_text(len(self._jobs))}>"
+            return f"<Workflow {visible(name)}, {jobs_text(len(self._jobs))}>"
         return f"<{status_text(self.status())}>"
 
     def _repr_html_(self) -> str:
