@@ -44,9 +44,9 @@ describe('torc events monitor', () => {
     await place.torc('workflows', 'start', '1');
     // it serves while it runs the job, and ends with it
     const worker = place.start('jobs', 'run', '1');
-    await expect.poll(async () => (await place.torc('server', 'info')).code, { timeout: 20_000 }).toBe(0);
+    await expect.poll(async () => (await place.torc('server', 'info')).code).toBe(0);
     const monitor = place.start('-F', 'json', 'events', 'monitor', '1', '--after', '0');
-    await expect.poll(monitor.stdout, { timeout: 20_000 }).toContain('worker_started');
+    await expect.poll(monitor.stdout).toContain('worker_started');
     // it hears of nothing before the server is gone
     monitor.child.kill('SIGSTOP');
     place.file('go', '');

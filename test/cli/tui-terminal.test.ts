@@ -154,7 +154,7 @@ describe.skipIf(!hasTmux)('torc tui on a terminal', () => {
     await tui.shows('> 1');
     const pid = tui.foreground();
     tui.hangUp();
-    await expect.poll(() => isAlive(pid), { timeout: 30_000 }).toBe(false);
+    await expect.poll(() => isAlive(pid)).toBe(false);
   });
 
   it.each([
