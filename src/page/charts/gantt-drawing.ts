@@ -32,8 +32,10 @@ export function drawLayout(
   const y = (top: number): number => bbox.top + top * ratio;
   const rect = (from: number, to: number, top: number, height: number): void => {
     if (to < first || from > last) return;
-    const left = x(from);
-    ctx.rect(left, y(top), Math.max(ratio, x(to) - left - (x(to) - left > 4 * ratio ? ratio : 0)), height * ratio);
+    // whole pixels, at least one of them in view: a part of one is too faint to be seen
+    const left = Math.min(Math.round(x(from)), Math.floor(bbox.left + bbox.width - ratio));
+    const width = Math.round(x(to)) - left;
+    ctx.rect(left, y(top), Math.max(ratio, width - (width > 4 * ratio ? ratio : 0)), height * ratio);
   };
   ctx.save();
   ctx.beginPath();
