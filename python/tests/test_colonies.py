@@ -1,4 +1,4 @@
-"""The lines of ColonyOS's workflow tutorial, but for import and connection; a worker with the label is the executor."""
+"""The lines of ColonyOS's workflow tutorial with another import and connection; a labeled worker is the executor."""
 
 from __future__ import annotations
 

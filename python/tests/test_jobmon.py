@@ -1,4 +1,4 @@
-"""The lines of Jobmon's page on workflows, but for the imports."""
+"""The lines of Jobmon's page on workflows, with other imports."""
 
 from __future__ import annotations
 

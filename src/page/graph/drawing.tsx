@@ -135,7 +135,7 @@ function useDrawn(groups: readonly Group[], edges: Edges, view: Size | null, fai
   return laid?.structure === structure ? laid.drawn : null;
 }
 
-/** By group: names of those before it, and of those behind it. */
+/** By group: the names of those before it, and of those after it. */
 function neighborsOf(groups: readonly Group[], edges: Edges): [string[], string[]][] {
   const near = groups.map((): [string[], string[]] => [[], []]);
   const nameOf = (group: number): string => groups[group]?.label || 'a barrier';
