@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import { documents, readDocument } from '../support/documents.ts';
 
 const src = fileURLToPath(new URL('../../src', import.meta.url));
 
@@ -35,17 +36,24 @@ const refused: readonly (readonly [RegExp, string])[] = [
   [/(?<![.\d])1 (jobs|workflows|files|workers|attempts|were|have)\b/, 'counted(): 1 job, 1 was'],
 ];
 
+/** Each line of a text that uses such a turn. */
+function found(name: string, text: string): string[] {
+  return text
+    .split('\n')
+    .flatMap((line, at) =>
+      refused.flatMap(([pattern, instead]) =>
+        pattern.test(line) ? [`${name}:${at + 1} ${line.trim()} (${instead})`] : [],
+      ),
+    );
+}
+
 it('no text uses a turn that nobody writes today', () => {
   const names = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => /\.tsx?$/.test(name));
-  const found = names.flatMap((name) =>
-    readFileSync(join(src, name), 'utf8')
-      .split('\n')
-      .flatMap((line, at) =>
-        refused.flatMap(([pattern, instead]) =>
-          pattern.test(line) ? [`${name}:${at + 1} ${line.trim()} (${instead})`] : [],
-        ),
-      ),
-  );
   expect(names.length).toBeGreaterThan(100);
-  expect(found).toEqual([]);
+  expect(names.flatMap((name) => found(name, readFileSync(join(src, name), 'utf8')))).toEqual([]);
+});
+
+it('no document does', () => {
+  expect(documents.length).toBeGreaterThan(30);
+  expect(documents.flatMap((path) => found(path, readDocument(path)))).toEqual([]);
 });

@@ -1,0 +1,94 @@
+/** The documents of torc as tests read them: fenced blocks, commands with their output, code in sentences. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Every document, by its path from the root. */
+export const documents: readonly string[] = [
+  ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'python/README.md'],
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
+
+export interface Block {
+  /** The number of its first line after the fence, from 1. */
+  line: number;
+  /** Of the fence: `yaml`, or ''. */
+  language: string;
+  /** The rest of the fence. */
+  info: string;
+  text: string;
+}
+
+/** A command of a console block with what it prints. */
+export interface Shown {
+  line: number;
+  command: string;
+  output: string;
+}
+
+export function readDocument(path: string): string {
+  return readFileSync(join(root, path), 'utf8');
+}
+
+export function blocksOf(text: string): Block[] {
+  const blocks: Block[] = [];
+  let open: (Block & { fence: string }) | null = null;
+  for (const [index, line] of text.split('\n').entries()) {
+    const fence = /^( *)```(\S*) ?(.*)$/.exec(line);
+    if (open === null && fence !== null) {
+      const [, indent = '', language = '', info = ''] = fence;
+      open = { line: index + 2, language, info, text: '', fence: indent };
+    } else if (open !== null && line.trim() === '```') {
+      const { fence: _fence, ...block } = open;
+      blocks.push(block);
+      open = null;
+    } else if (open !== null) open.text += `${line.slice(open.fence.length)}\n`;
+  }
+  if (open !== null) throw new Error(`a block does not end: line ${open.line}`);
+  return blocks;
+}
+
+/** The text without its blocks: sentences, with as many lines. */
+export function sentencesOf(text: string): string {
+  let isInside = false;
+  const lines = text.split('\n').map((line) => {
+    const isFence = /^ *```/.test(line);
+    if (isFence) isInside = !isInside;
+    return isFence || isInside ? '' : line;
+  });
+  return lines.join('\n');
+}
+
+/** The anchors of the headings, as GitHub and the site make them. */
+export function headingsOf(text: string): string[] {
+  const seen = new Map<string, number>();
+  return [...sentencesOf(text).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => {
+    const slug = slugOf(heading);
+    const count = seen.get(slug) ?? 0;
+    seen.set(slug, count + 1);
+    return count === 0 ? slug : `${slug}-${count}`;
+  });
+}
+
+function slugOf(heading: string): string {
+  const text = heading.toLowerCase().replaceAll(/[^\p{L}\p{N}_ -]/gu, '');
+  return text.replaceAll(' ', '-');
+}
+
+/** The lines of a block that begin with `$ `, with lines that a backslash continues, and the output that follows each. */
+export function shownIn({ line, text }: Block): Shown[] {
+  const shown: Shown[] = [];
+  let isContinued = false;
+  for (const [index, each] of text.split('\n').slice(0, -1).entries()) {
+    const last = shown.at(-1);
+    if (each.startsWith('$ ')) shown.push({ line: line + index, command: each.slice(2), output: '' });
+    else if (last !== undefined && isContinued) last.command += `\n${each}`;
+    else if (last !== undefined) last.output += `${each}\n`;
+    isContinued = each.endsWith('\\') && (each.startsWith('$ ') || isContinued);
+  }
+  return shown;
+}
