@@ -1,6 +1,6 @@
 // Measures torc against its budgets and against baselines of the same run, and prints a table. A missed budget
 // is not an error: people read the figures. A case that fails does not stop the others, but the exit code is then 1.
-//   npm run bench [-- --json --save --only NAME --size small|full --runs N]
+//   npm run bench [-- --json --save --profile --only NAME --size small|full --runs N]
 import { parseArgs } from 'node:util';
 import { allocation } from './cases/allocation.mjs';
 import { busy } from './cases/busy.mjs';
@@ -63,6 +63,7 @@ function readOptions() {
   const options = {
     json: { type: 'boolean', default: false },
     save: { type: 'boolean', default: false },
+    profile: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true },
     size: { type: 'string', default: 'small' },
     runs: { type: 'string' },
@@ -74,7 +75,7 @@ function readOptions() {
   }
 }
 
-const { json, save: isSaved, only: named, size, runs: runsText } = readOptions();
+const { json, save: isSaved, profile: isProfiled, only: named, size, runs: runsText } = readOptions();
 const only = named ?? Object.keys(cases);
 const unknown = only.find((name) => !Object.hasOwn(cases, name));
 if (unknown !== undefined) wrongUsage(`unknown case '${unknown}'`, Object.keys(cases).join(', '));
@@ -98,7 +99,7 @@ for (const [index, name] of only.entries()) {
   const own = performance.now();
   process.stderr.write(`${name} (${index + 1} of ${only.length}, ${secondsSince(begin)} s so far) ..\n`);
   try {
-    rows.push(...(await cases[name]({ isFull: size === 'full', runs })));
+    rows.push(...(await cases[name]({ isFull: size === 'full', runs, isProfiled })));
     process.stderr.write(`${name}: ${secondsSince(own)} s\n`);
   } catch (error) {
     process.stderr.write(`${name} failed: ${error.stack}\n`);

@@ -157,12 +157,10 @@ export async function openFresh(directory) {
   return await openService(directory, systemClock, 'torc bench');
 }
 
-/** Starts `torc server start` for the directory; resolves when it answers. */
-export async function startServer(directory, options = {}) {
-  const child = start(process.execPath, [torc, '--dir', directory, 'server', 'start', '--host', '127.0.0.1'], {
-    stdio: 'ignore',
-    ...options,
-  });
+/** Starts `torc server start` for the directory; resolves when it answers. `nodeOptions`: what node is started with. */
+export async function startServer(directory, { nodeOptions = [], ...options } = {}) {
+  const words = ['--dir', directory, 'server', 'start', '--host', '127.0.0.1'];
+  const child = start(process.execPath, [...nodeOptions, torc, ...words], { stdio: 'ignore', ...options });
   const file = await until('the server is published', () => {
     if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
     const published = readServerFile(directory);

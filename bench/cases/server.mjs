@@ -1,5 +1,6 @@
 // Claims and completions over HTTPS with simulated workers in another process, every reply durable. Both processes share
 // the machine, so the server's processor time shows what it could do with its own core.
+import { profileClock, profileTable, profiling } from '../profile.mjs';
 import { quantileOf, row } from '../report.mjs';
 import { createNoops } from '../simulated.mjs';
 import { cpuSeconds, inDirectory, progress, repeat, residentPeakMb, withChild, withServer } from '../support.mjs';
@@ -9,14 +10,33 @@ export async function runSimulated({ pid, file }, key, numWorkers, slots, execMs
   const options = { file, key, numWorkers, slots, execMs };
   return await withChild('clients.mjs', options, async ({ message, send }) => {
     await message();
-    const cpuBefore = cpuSeconds(pid);
+    const [cpuBefore, begin] = [cpuSeconds(pid), profileClock()];
     send('go');
     const said = await message();
-    return { ...said, serverCpuSeconds: cpuSeconds(pid) - cpuBefore, serverMb: residentPeakMb(pid) };
+    const span = { begin, end: profileClock() };
+    return { ...said, span, serverCpuSeconds: cpuSeconds(pid) - cpuBefore, serverMb: residentPeakMb(pid) };
+  });
+}
+
+/** As often: SQLite alone with as many jobs for each exchange. */
+async function floorOf(numWorkers, samples, numJobs) {
+  return await repeat(samples.length, (run) => {
+    const perExchange = Math.ceil(numJobs / samples[run].latencies.length);
+    return withChild('floor.mjs', { numJobs, numWorkers, perExchange }, ({ message }) => message());
   });
 }
 
 const minuteMs = 60_000;
+
+/** One more run with a server that node profiles, which makes it slower: where its time goes, on stderr. */
+async function profile({ numWorkers, slots, execMs }, numJobs) {
+  await inDirectory(async (directory) => {
+    const work = async (server) =>
+      await runSimulated(server, await createNoops(server.api, numJobs), numWorkers, slots, execMs);
+    const { span } = await withServer(directory, work, { nodeOptions: profiling(directory) });
+    process.stderr.write(`\n${profileTable(directory, span, numJobs)}\n`);
+  });
+}
 
 async function measure({ numWorkers, slots, execMs, budget = null }, numJobs, runs) {
   const kind = execMs === minuteMs ? 'jobs of a minute' : 'no-op jobs';
@@ -59,6 +79,7 @@ async function measure({ numWorkers, slots, execMs, budget = null }, numJobs, ru
       '.. processor time of the server',
       of(({ serverCpuSeconds }) => microseconds(serverCpuSeconds)),
       'us/job',
+      { baseline: { what: 'the same rows by SQLite alone', samples: await floorOf(numWorkers, samples, numJobs) } },
     ),
     row(
       '.. that is, with its own core',
@@ -78,13 +99,18 @@ async function measure({ numWorkers, slots, execMs, budget = null }, numJobs, ru
   ];
 }
 
-export async function server({ isFull, runs }) {
+export async function server({ isFull, runs, isProfiled }) {
   const numJobs = isFull ? 100_000 : 10_000;
   const budget = { atLeast: 20_000 };
-  return [
-    ...(await measure({ numWorkers: 64, slots: 16, execMs: 1, budget }, numJobs, runs)),
-    ...(await measure({ numWorkers: 1000, slots: 4, execMs: 1, budget }, numJobs, Math.min(runs, 3))),
+  const rows = [];
+  for (const load of [
+    { numWorkers: 64, slots: 16, execMs: 1, budget },
+    { numWorkers: 1000, slots: 4, execMs: 1, budget },
     // the server gives none of these ahead of time, so the same number of jobs needs more exchanges
-    ...(await measure({ numWorkers: 1000, slots: 4, execMs: minuteMs }, numJobs, Math.min(runs, 3))),
-  ];
+    { numWorkers: 1000, slots: 4, execMs: minuteMs },
+  ]) {
+    rows.push(...(await measure(load, numJobs, load.numWorkers === 64 ? runs : Math.min(runs, 3))));
+    if (isProfiled) await profile(load, numJobs);
+  }
+  return rows;
 }

@@ -167,8 +167,36 @@ describe('packing', () => {
 });
 
 describe('queues of ready jobs', () => {
-  const change = fc.record({ shapeKey: fc.nat(4), priority: fc.nat(2), pick: fc.nat(), isAdded: fc.boolean() });
+  const change = fc.record({
+    shapeKey: fc.nat(4),
+    priority: fc.nat(2),
+    pick: fc.nat(),
+    isAdded: fc.boolean(),
+    numClaimed: fc.oneof({ weight: 9, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(100) }),
+  });
   const inOrder = (a: Candidate, b: Candidate) => b.priority - a.priority || a.jobKey - b.jobKey;
+
+  /** The first jobs in claim order are claimed, as far as the queues are known. */
+  const claimFirst = (
+    queues: ReadyQueues<{ shapeKey: number; sortRank: number }> | null,
+    stored: Candidate[][],
+    most: number,
+  ) => {
+    const walk = queues?.walk();
+    const claimed: { jobKey: number; shapeKey: number }[] = [];
+    for (let next = walk?.peek() ?? null; next !== null && claimed.length < most; next = walk?.peek() ?? null) {
+      claimed.push({ jobKey: next.head.jobKey, shapeKey: next.queue.shape.shapeKey });
+      walk?.take();
+    }
+    for (const { jobKey, shapeKey } of claimed) {
+      const own = stored[shapeKey] as Candidate[];
+      own.splice(
+        own.findIndex((job) => job.jobKey === jobKey),
+        1,
+      );
+    }
+    queues?.removeFirst(claimed);
+  };
 
   it('follow jobs that come and go, whatever is known of each queue', () => {
     fc.assert(
@@ -179,13 +207,17 @@ describe('queues of ready jobs', () => {
         const fetch = ({ shapeKey }: { shapeKey: number }, skip: number, atMost: number) =>
           (stored[shapeKey] as Candidate[]).slice(skip, skip + atMost);
         let queues: ReadyQueues<ReturnType<typeof shapeOf>> | null = null;
-        for (const [index, { shapeKey, priority, pick, isAdded }] of changes.entries()) {
+        for (const [index, { shapeKey, priority, pick, isAdded, numClaimed }] of changes.entries()) {
           const own = stored[shapeKey] as Candidate[];
           if (index === from % changes.length) {
             const heads = stored.flatMap((list, key) =>
               list.slice(0, 1).map((head) => ({ shape: shapeOf(key), head: { ...head } })),
             );
             queues = new ReadyQueues(heads, fetch);
+          }
+          if (numClaimed > 0) {
+            claimFirst(queues, stored, numClaimed);
+            continue;
           }
           // jobs become ready in any order of their keys
           const job = isAdded ? { jobKey: 1 + ((index * 7919) % 1009), priority } : own[pick % own.length];

@@ -253,7 +253,7 @@ describe('the history', () => {
     const workflowKey = Number(key);
     const write = (letter: 'c' | 's', fails: boolean) =>
       service.write((tx) => {
-        tx.moves(workflowKey, 1).add(1, letter);
+        tx.moves(workflowKey, [1]).add(1, letter);
         if (fails) tx.event({ workflowKey, type: 'planted' });
         if (fails) throw new Error('planted');
       });

@@ -63,6 +63,12 @@ export class ShapeQueue<S extends Ranked> {
     const place = placeOf(this.#known, (known) => compareJobs(known, job) < 0);
     if (this.#known[place]?.jobKey === job.jobKey) this.#known.splice(place, 1);
   }
+
+  /** Follows its first jobs, which are not ready any more. */
+  removeFirst(jobKeys: ReadonlySet<number>): void {
+    const others = this.#known.findIndex(({ jobKey }) => !jobKeys.has(jobKey));
+    this.#known.splice(0, others === -1 ? this.#known.length : others);
+  }
 }
 
 /** A queue with the job in it that comes next. */
@@ -121,6 +127,15 @@ export class ReadyQueues<S extends Ranked & { shapeKey: number }> {
   remove(shapeKey: number, job: Candidate): void {
     const queue = this.#queues.get(shapeKey);
     if (queue !== undefined) this.#follow(queue, () => queue.remove(job));
+  }
+
+  /** Follows jobs that are not ready any more: of each shape the first ones in claim order. */
+  removeFirst(jobs: readonly { jobKey: number; shapeKey: number }[]): void {
+    const jobKeys = new Set(jobs.map(({ jobKey }) => jobKey));
+    for (const shapeKey of new Set(jobs.map((job) => job.shapeKey))) {
+      const queue = this.#queues.get(shapeKey);
+      if (queue !== undefined) this.#follow(queue, () => queue.removeFirst(jobKeys));
+    }
   }
 
   /** Keeps the order while a queue changes. */

@@ -190,7 +190,7 @@ export class Exchange {
    * room again, a person resumes a workflow that was paused, or the minimum of an autoscaler keeps the worker.
    */
   #whenJobsMayCome(tx: Transaction, node: ComputeNode): number | null {
-    const { workflowKey, workerId } = node;
+    const { workflowKey } = node;
     // an autoscaler asks for another node when jobs have come
     if (idleMsOf(tx, node.allocationKey) !== null) return isKept(tx, node) ? this.#clock.monotonic() + keptMs : null;
     const fallsAt = nextFall(tx, workflowKey);
@@ -201,8 +201,10 @@ export class Exchange {
     const pauseLeftMs = pausedAt === null ? 0 : Math.min(pauseMs, pausedAt + pauseMs - tx.now);
     if (pauseLeftMs > 0) delaysMs.push(pauseLeftMs);
     if (waitsForLimit(tx, node)) delaysMs.push(limitMs);
-    const others = workersWithJobs(tx, workflowKey).filter((other) => other.workerId !== workerId);
-    if (hasUndecided(tx, workflowKey) || others.some((other) => this.#mayBeLost(other))) delaysMs.push(lossMs);
+    const mayBeLost = () => workersWithJobs(tx, workflowKey).some((worker) => this.#mayBeLost(worker));
+    // asked once for all idle workers of a batch: those that it gives jobs to are not silent
+    const isLoss = () => tx.remembered(`lost workers of ${workflowKey}`, mayBeLost);
+    if (hasUndecided(tx, workflowKey) || isLoss()) delaysMs.push(lossMs);
     return delaysMs.length === 0 ? null : this.#clock.monotonic() + Math.max(...delaysMs);
   }
 

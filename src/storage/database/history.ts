@@ -34,7 +34,7 @@ interface OpenRow extends MoveRow {
   jobsWithEvents: Set<number>;
 }
 
-/** Readers unpack a row as a whole, so it stays short. */
+/** Readers unpack a row as a whole, so it stays short: one that has as many takes no more. */
 const mostMoves = 200;
 
 export class History {
@@ -65,9 +65,10 @@ export class History {
     if (this.#db.run(sql, this.#now, workflowKey, who, ...values).changes > 0) this.#grown.add(workflowKey);
   }
 
-  moves(workflowKey: number, jobKey: number): MoveRow {
+  moves(workflowKey: number, jobKeys: readonly number[]): MoveRow {
     const open = this.#open.get(workflowKey);
-    if (open !== undefined && open.moves.length < mostMoves && !open.jobsWithEvents.has(jobKey)) return open;
+    const isOpen = open !== undefined && open.moves.length < mostMoves;
+    if (isOpen && !jobKeys.some((jobKey) => open.jobsWithEvents.has(jobKey))) return open;
     this.endMoves(workflowKey);
     const moves: string[] = [];
     const eventKey = this.#insert({ workflowKey, type: 'job_moves' }, null);

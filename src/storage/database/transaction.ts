@@ -182,9 +182,9 @@ export class Transaction {
     this.#history.addMany(workflowKey, this.#who, rows, values);
   }
 
-  /** The row of the history that takes the next normal move of a job's attempt; valid until the next event. */
-  moves(workflowKey: number, jobKey: number): MoveRow {
-    return this.#history.moves(workflowKey, jobKey);
+  /** The row of the history that takes the next normal moves of these jobs' attempts; valid until the next event. */
+  moves(workflowKey: number, jobKeys: readonly number[]): MoveRow {
+    return this.#history.moves(workflowKey, jobKeys);
   }
 
   /** Moves of the workflow from now on go into another row of the history. */

@@ -40,7 +40,7 @@ type AssignmentRow = [
 /** Every live attempt of the worker above `ack`, with all that it needs to run it: what it was claimed with. */
 export function assignmentsAbove(tx: Transaction, node: ComputeNode, ack: number): Assignment[] {
   const { computeNodeKey } = node;
-  const rows = tx.db.rows<AssignmentRow>(
+  const rows = tx.db.allRows<AssignmentRow>(
     `SELECT a.attempt_key, a.attempt_id, a.run_id, a.gpu_indices, a.node_indices, j.job_key, j.name, j.command,
        j.invocation_script, j.supports_termination, j.recovery_attempt_key,
        EXISTS (SELECT 1 FROM job_files jf WHERE jf.job_key = j.job_key), s.num_cpus, s.memory_bytes, s.runtime_ms,
@@ -51,7 +51,7 @@ export function assignmentsAbove(tx: Transaction, node: ComputeNode, ack: number
     computeNodeKey,
     ack,
   );
-  const assignments = [...rows].map((row) => assignment(tx, row));
+  const assignments = rows.map((row) => assignment(tx, row));
   setTimeAtStart(tx, node, assignments);
   setLaunch(tx, node.workflowKey, assignments);
   return withInputs(tx, node.workflowKey, withUserData(tx, computeNodeKey, assignments));

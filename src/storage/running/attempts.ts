@@ -109,7 +109,7 @@ export function recordStart(tx: Transaction, node: ComputeNode, report: Started)
   if (!attempt.isLive) return attempt.endStatus === null ? 'superseded' : 'repeated';
   if (attempt.startedAt !== null || attempt.job.status !== 'submitted_pending') return 'repeated';
   const startedAt = Math.max(attempt.claimedAt, Math.round(tx.now - report.age_ms));
-  const moves = tx.moves(attempt.job.workflowKey, attempt.job.jobKey);
+  const moves = tx.moves(attempt.job.workflowKey, [attempt.job.jobKey]);
   const sql = 'UPDATE attempts SET started_at = ?, log_slot = ?, start_event = ? WHERE attempt_key = ?';
   tx.db.run(sql, startedAt, report.log_slot ?? null, moves.eventKey, attempt.attemptKey);
   moves.add(attempt.attemptKey, 's');
@@ -144,7 +144,7 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
     noteUse(tx, attempt, report);
   }
   // whether a failure that may be retried, or an end that may be a loss, ends the job is decided below
-  const moves = mayRetry || status === 'terminated' ? null : tx.moves(attempt.job.workflowKey, attempt.job.jobKey);
+  const moves = mayRetry || status === 'terminated' ? null : tx.moves(attempt.job.workflowKey, [attempt.job.jobKey]);
   moves?.add(attempt.attemptKey, attempt.job.status === 'submitted' ? 'f' : 'u');
   tx.db.run(
     `UPDATE attempts SET is_live = 0, is_occupying = 0, end_event = ?, started_at = ?, ended_at = ?, end_status = ?, return_code = ?, cause = ?,
@@ -289,7 +289,7 @@ export function giveUpAttempt(tx: Transaction, attemptKey: number): void {
 export function acknowledgedAttempts(tx: Transaction, computeNodeKey: number, ack: number): number[] {
   const sql = `SELECT attempt_key FROM attempts
      WHERE compute_node_key = ? AND is_occupying = 1 AND attempt_key <= ? ORDER BY attempt_key`;
-  return [...tx.db.rows<[number]>(sql, computeNodeKey, ack)].map(([attemptKey]) => attemptKey);
+  return tx.db.column<number>(sql, computeNodeKey, ack);
 }
 
 /** Whether this attempt of this worker still decides what happens to its job. */

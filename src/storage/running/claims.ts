@@ -24,12 +24,12 @@ import type { ReadyQueues } from '../../model/decide/ready-queues.ts';
 import { leastTimeMs, needAtStart } from '../../model/decide/time-left.ts';
 import { noResources, type ResourceSet } from '../../model/named-resources.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { recordClaims } from './claimed-attempts.ts';
 import type { ComputeNode } from './compute-nodes.ts';
-import { beginLimited, limitsNow } from './limits.ts';
+import { limitsNow } from './limits.ts';
 import { poolOf } from './pools.ts';
 import { readyJobs } from './ready-jobs.ts';
 import type { JobRequest, Shape } from './shapes.ts';
-import { moveJob } from './transitions.ts';
 import { rememberInputVersions } from './user-data.ts';
 
 /**
@@ -62,9 +62,9 @@ export function claimJobs(
   free.slots = Math.min(free.slots, quota.slots);
   const admission = admissionTo(poolOf(tx, node), leastTimeMs(run.leadMs, node.walltimeMs), quota);
   const placements = isFull(free) ? [] : pack(free, readyJobs(tx, node.workflowKey).walk(), admission);
-  for (const placement of placements) recordClaim(tx, node, run.runId, placement, false);
+  recordClaims(tx, node, run.runId, placements, false);
   const ahead = usualRuntime === null ? [] : chooseAhead(tx, node, admission, timeLeftMs, usualRuntime);
-  for (const placement of ahead) recordClaim(tx, node, run.runId, placement, true);
+  recordClaims(tx, node, run.runId, ahead, true);
   const jobKeys = [...placements, ...ahead].map(({ jobKey }) => jobKey);
   rememberInputVersions(tx, node.workflowKey, jobKeys);
   const numJobs = jobKeys.length;
@@ -244,55 +244,4 @@ export function waitsForLimit(tx: Transaction, node: ComputeNode): boolean {
   return readyJobs(tx, node.workflowKey).some(
     (shape) => isLimited(shape) && mayTake(pool, shape) && fits(idle, shape.need),
   );
-}
-
-function recordClaim(
-  tx: Transaction,
-  node: ComputeNode,
-  runId: number,
-  placement: Placement<Shape>,
-  isAhead: boolean,
-): void {
-  const { jobKey, shape, need, gpuIndices, nodeIndices } = placement;
-  const isWide = need.numNodes > 1;
-  const moves = tx.moves(node.workflowKey, jobKey);
-  const attempt = tx.db.run(
-    `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, num_cpus, memory_bytes,
-       gpu_thousandths, gpu_indices, num_nodes, node_indices, claimed_at, is_ahead, claim_event,
-       limits, shape_key, resources)
-     VALUES (?, ?, ?, 1 + coalesce((SELECT a.attempt_id FROM jobs j JOIN attempts a ON a.attempt_key = j.attempt_key
-       WHERE j.job_key = ? AND a.run_id = ?), 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    node.workflowKey,
-    jobKey,
-    runId,
-    jobKey,
-    runId,
-    node.computeNodeKey,
-    need.numCpus,
-    need.memoryBytes,
-    need.gpuThousandths,
-    gpuIndices.length === 0 ? null : JSON.stringify(gpuIndices),
-    need.numNodes,
-    isWide ? JSON.stringify(nodeIndices) : null,
-    tx.now,
-    isAhead ? 1 : 0,
-    moves.eventKey,
-    shape.limits === noLimits ? null : shape.limits,
-    shape.shapeKey,
-    need.resources ?? null,
-  );
-  moves.add(attempt.key, 'c');
-  // a whole node includes its GPUs
-  for (const index of isWide ? [] : gpuIndices) {
-    tx.db.run(
-      'INSERT INTO attempt_gpus (compute_node_key, gpu_index, attempt_key, gpu_thousandths) VALUES (?, ?, ?, ?)',
-      node.computeNodeKey,
-      index,
-      attempt.key,
-      Math.min(need.gpuThousandths, 1000),
-    );
-  }
-  beginLimited(tx, attempt.key, node.workflowKey, shape.limits);
-  const job = { jobKey, workflowKey: node.workflowKey, status: 'ready', failed: false } as const;
-  moveJob(tx, job, { to: 'submitted_pending', by: 'claim', attemptKey: attempt.key, isOfAttempt: true });
 }

@@ -36,51 +36,59 @@ export interface ComputeNode {
   contactLostAt: number | null;
 }
 
-interface ComputeNodeRow {
-  compute_node_key: number;
-  workflow_key: number;
-  allocation_key: number | null;
-  slurm_job_id: string | null;
-  hostname: string;
-  num_nodes: number;
-  num_cpus: number;
-  memory_bytes: number;
-  num_gpus: number;
-  resources: ResourceSet;
-  max_parallel_jobs: number | null;
-  labels: LabelSet;
-  takes_unlabelled: number;
-  walltime_ms: number | null;
-  stdio: StdioMode;
-  is_active: number;
-  last_heartbeat_at: number;
-  contact_lost_at: number | null;
-}
+type ComputeNodeRow = [
+  computeNodeKey: number,
+  workflowKey: number,
+  allocationKey: number | null,
+  slurmJobId: string | null,
+  hostname: string,
+  numNodes: number,
+  numCpus: number,
+  memoryBytes: number,
+  numGpus: number,
+  resources: ResourceSet,
+  maxParallelJobs: number | null,
+  labels: LabelSet,
+  takesUnlabelled: number,
+  walltimeMs: number | null,
+  stdio: StdioMode,
+  isActive: number,
+  lastHeartbeatAt: number,
+  contactLostAt: number | null,
+];
 
 /** The worker with this id, or null. */
 export function findComputeNode(tx: Transaction, workerId: string): ComputeNode | null {
-  const row = tx.db.get<ComputeNodeRow>('SELECT * FROM compute_nodes WHERE worker_id = ?', workerId);
-  if (row === undefined) return null;
-  return {
-    computeNodeKey: row.compute_node_key,
+  const row = tx.db.row<ComputeNodeRow>(
+    `SELECT compute_node_key, workflow_key, allocation_key, slurm_job_id, hostname, num_nodes, num_cpus, memory_bytes,
+       num_gpus, resources, max_parallel_jobs, labels, takes_unlabelled, walltime_ms, stdio, is_active, last_heartbeat_at,
+       contact_lost_at FROM compute_nodes WHERE worker_id = ?`,
     workerId,
-    workflowKey: row.workflow_key,
-    allocationKey: row.allocation_key,
-    slurmJobId: row.slurm_job_id,
-    hostname: row.hostname,
-    numNodes: row.num_nodes,
-    numCpus: row.num_cpus,
-    memoryBytes: row.memory_bytes,
-    numGpus: row.num_gpus,
-    resources: row.resources,
-    maxParallelJobs: row.max_parallel_jobs,
-    labels: row.labels,
-    takesUnlabelled: row.takes_unlabelled === 1,
-    walltimeMs: row.walltime_ms,
-    stdio: row.stdio,
-    isActive: row.is_active === 1,
-    lastHeartbeatAt: row.last_heartbeat_at,
-    contactLostAt: row.contact_lost_at,
+  );
+  if (row === undefined) return null;
+  const [computeNodeKey, workflowKey, allocationKey, slurmJobId, hostname, numNodes, numCpus, memoryBytes] = row;
+  const [, , , , , , , , numGpus, resources, maxParallelJobs, labels, takesUnlabelled, walltimeMs] = row;
+  const [, , , , , , , , , , , , , , stdio, isActive, lastHeartbeatAt, contactLostAt] = row;
+  return {
+    computeNodeKey,
+    workerId,
+    workflowKey,
+    allocationKey,
+    slurmJobId,
+    hostname,
+    numNodes,
+    numCpus,
+    memoryBytes,
+    numGpus,
+    resources,
+    maxParallelJobs,
+    labels,
+    takesUnlabelled: takesUnlabelled === 1,
+    walltimeMs,
+    stdio,
+    isActive: isActive === 1,
+    lastHeartbeatAt,
+    contactLostAt,
   };
 }
 

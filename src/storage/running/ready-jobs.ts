@@ -58,6 +58,14 @@ export function followReady(tx: Transaction, { workflowKey, shapeKey, ...job }: 
   else queues.remove(shapeKey, job);
 }
 
+/** A job that is claimed. */
+export type ClaimedJob = Pick<MovedJob, 'jobKey' | 'shapeKey'>;
+
+/** Follows claimed jobs, the first ones of their shapes in claim order. */
+export function followClaims(tx: Transaction, workflowKey: number, jobs: readonly ClaimedJob[]): void {
+  tx.db.mirrors.change(readyQueues, workflowKey)?.removeFirst(jobs);
+}
+
 /** Many ready jobs of a workflow changed at once, or their place in claim order did. */
 export function forgetReadyJobs(tx: Transaction, workflowKey: number): void {
   tx.db.mirrors.forget(readyQueues, workflowKey);

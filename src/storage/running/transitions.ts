@@ -6,7 +6,7 @@ import { countActionJob } from './action-triggers.ts';
 import { dropOwnHolds, removeHold } from './holds.ts';
 import { waitsForNeed } from './needs-from-data.ts';
 import { isAnyoneTold } from './notifications.ts';
-import { followReady } from './ready-jobs.ts';
+import { type ClaimedJob, followClaims, followReady } from './ready-jobs.ts';
 import { noteFailure } from './run-limits.ts';
 
 export interface JobState {
@@ -70,6 +70,28 @@ export function moveJob(tx: Transaction, job: JobState, move: Move): JobStatus {
   return move.to;
 }
 
+/**
+ * As `moveJob` for ready jobs of one workflow that are claimed, the first ones of their shapes in claim order: each with
+ * the next attempt, from `firstAttempt` on.
+ */
+export function moveClaimed(
+  tx: Transaction,
+  workflowKey: number,
+  jobs: readonly ClaimedJob[],
+  firstAttempt: number,
+): void {
+  const [from, to] = ['ready', 'submitted_pending'] as const;
+  const keys = JSON.stringify(jobs.map(({ jobKey }) => jobKey));
+  const { changes } = tx.db.run(setClaimed, to, firstAttempt, keys, from);
+  if (!isAllowed(from, to, 'claim') || changes !== jobs.length) {
+    throw new TorcError('bug', `jobs ${keys} cannot go from ${from} to ${to} by claim`);
+  }
+  followClaims(tx, workflowKey, jobs);
+  tx.count(workflowKey, from, false, -jobs.length);
+  tx.count(workflowKey, to, false, jobs.length);
+  for (const { jobKey } of jobs) countActionJob(tx, { jobKey, workflowKey, status: from }, to);
+}
+
 /** One that was claimed keeps what it asks for; nothing of an import runs before a restart. */
 function isFirstReady({ status }: JobState, { by }: Move): boolean {
   return by !== 'import' && status !== 'submitted' && status !== 'submitted_pending';
@@ -84,13 +106,11 @@ function setStatus(tx: Transaction, { jobKey, workflowKey, status }: JobState, m
     return;
   }
   const moved =
-    by === 'claim'
-      ? tx.db.row<PlaceRow>(setClaimed + returningPlace, to, move.attemptKey, jobKey)
-      : by === 'reset' || by === 'mark'
-        ? tx.db.row<PlaceRow>(setAnew + returningPlace, to, failed, jobKey)
-        : to === 'ready'
-          ? tx.db.row<PlaceRow>(setReady + returningPlace, tx.now, jobKey)
-          : tx.db.row<PlaceRow>(setPlain + returningPlace, to, failed, jobKey);
+    by === 'reset' || by === 'mark'
+      ? tx.db.row<PlaceRow>(setAnew + returningPlace, to, failed, jobKey)
+      : to === 'ready'
+        ? tx.db.row<PlaceRow>(setReady + returningPlace, tx.now, jobKey)
+        : tx.db.row<PlaceRow>(setPlain + returningPlace, to, failed, jobKey);
   if (moved === undefined) throw new TorcError('bug', `job ${jobKey} is gone`);
   const [shapeKey, priority] = moved;
   followReady(tx, { workflowKey, jobKey, shapeKey, priority }, to === 'ready');
@@ -100,7 +120,8 @@ type PlaceRow = [shapeKey: number, priority: number];
 const returningPlace = ' RETURNING shape_key, priority';
 const setPlain = 'UPDATE jobs SET status = ?, failed = ? WHERE job_key = ?';
 const setReady = `UPDATE jobs SET status = 'ready', failed = 0, expires_at = ? + max_wait_ms WHERE job_key = ?`;
-const setClaimed = 'UPDATE jobs SET status = ?, failed = 0, attempt_key = ?, is_command_changed = 0 WHERE job_key = ?';
+const setClaimed = `UPDATE jobs SET status = ?, failed = 0, attempt_key = ? + k.key, is_command_changed = 0
+  FROM json_each(?) k WHERE job_key = k.value AND status = ?`;
 /** The attempt that failed is stored by now. */
 const setFailure = `UPDATE jobs SET failure = (SELECT a.cause || ' ' || coalesce(a.return_code, '') FROM attempts a
   WHERE a.attempt_key = jobs.attempt_key) WHERE job_key = ?`;
