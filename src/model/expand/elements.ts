@@ -70,16 +70,12 @@ export function jobElement(
   const requirements = optional('resource_requirements', spec.resource_requirements);
   const failureHandler = optional('failure_handler', spec.failure_handler);
   const scheduler = optional('scheduler', spec.scheduler);
-  const attributes = Object.entries(spec.attributes ?? {}).map(([name, value]) => {
-    return { name, template: of('attributes', String(value)) };
-  });
+  const attributes = attributesOf(spec, of);
   const launch = launchElement(spec, of);
-  const labels = (spec.labels ?? []).map((label) => of('labels', label));
-  const limits = [
-    ...(spec.limit == null ? [] : [of('limit', spec.limit)]),
-    ...(spec.limits ?? []).map((name) => of('limits', name)),
-  ];
-  const identity = {
+  const labels = spec.labels == null ? none : spec.labels.map((label) => of('labels', label));
+  const limits = limitsOf(spec, of);
+  // only instances of a sweep can share a name
+  const identity = () => ({
     command,
     invocation_script: script,
     resource_requirements: requirements,
@@ -89,7 +85,7 @@ export function jobElement(
     ...launchIdentity(launch),
     ...Object.fromEntries(labels.map((label, k) => [`labels[${k}]`, label])),
     ...Object.fromEntries(limits.map((limit, k) => [`limits[${k}]`, limit])),
-  };
+  });
   const references = referencesOf(spec, sweep, isFactory, path, findings);
   return {
     path,
@@ -98,7 +94,7 @@ export function jobElement(
     writtenName: spec.name,
     name: nameTemplate(spec.name, sweep, isFactory, path, findings),
     sweep,
-    identity: sweep === null ? [] : changing(identity),
+    identity: sweep === null ? none : changing(identity()),
     command,
     open: open ?? optional('identity', spec.identity),
     script,
@@ -111,6 +107,21 @@ export function jobElement(
     limits,
     references,
   };
+}
+
+/** Most jobs list nothing of a kind; a million of them share one empty list. */
+const none: readonly never[] = [];
+
+type TemplateOf = (key: string, text: string) => Template;
+
+function attributesOf({ attributes }: JobSpec, of: TemplateOf): JobElement['attributes'] {
+  if (attributes == null) return none;
+  return Object.entries(attributes).map(([name, value]) => ({ name, template: of('attributes', String(value)) }));
+}
+
+function limitsOf({ limit, limits }: JobSpec, of: TemplateOf): readonly Template[] {
+  if (limit == null && limits == null) return none;
+  return [...(limit == null ? [] : [of('limit', limit)]), ...(limits ?? []).map((name) => of('limits', name))];
 }
 
 /** The key that says what a job runs. */
@@ -131,8 +142,9 @@ function commandOf({ command, steps }: JobSpec): string {
 function charactersOf(spec: JobSpec, command: string, references: readonly ReferenceList[]): number {
   let characters = spec.name.length + command.length + (spec.invocation_script?.length ?? 0);
   for (const { templates } of references) for (const { written } of templates) characters += written.length;
-  for (const [name, value] of Object.entries({ ...spec.attributes, ...spec.env })) {
-    characters += name.length + String(value).length;
+  for (const texts of [spec.attributes, spec.env]) {
+    if (texts == null) continue;
+    for (const [name, value] of Object.entries(texts)) characters += name.length + String(value).length;
   }
   return characters;
 }
@@ -163,7 +175,8 @@ function referencesOf(
   isFactory: boolean,
   path: SpecPath,
   findings: Findings,
-): ReferenceList[] {
+): readonly ReferenceList[] {
+  if (referenceKeys.every(({ key }) => spec[key] == null)) return none;
   const references: ReferenceList[] = [];
   for (const { key, isPattern, to, direction } of referenceKeys) {
     const texts = spec[key];

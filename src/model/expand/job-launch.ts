@@ -14,7 +14,12 @@ export interface LaunchElement {
   fixed: Pick<Launch, 'pin' | 'cpu_placement' | 'execution'> | null;
 }
 
+const launchKeys = ['env', 'stdio', 'cwd', 'stdin', 'container', 'pin', 'cpu_placement', 'execution'] as const;
+
+const nothingStated: LaunchElement = { env: [], stdio: null, cwd: null, stdin: null, container: null, fixed: null };
+
 export function launchElement(spec: JobSpec, of: (key: string, text: string) => Template): LaunchElement {
+  if (launchKeys.every((key) => spec[key] == null)) return nothingStated;
   const optional = (key: 'cwd' | 'stdin' | 'container') => {
     const text = spec[key];
     return text == null ? null : of(key, text);

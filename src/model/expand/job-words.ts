@@ -7,12 +7,13 @@ import type { Template } from './template.ts';
 
 /** Of one job of an element, sorted and each once; what is wrong with them goes into `findings`. */
 export function wordsOf(
-  { path, spec, ...element }: JobElement,
+  element: JobElement,
   kind: 'labels' | 'limits',
   instance: Parameters<Template['at']>[0],
   findings: Findings | null,
 ): string[] {
   if (element[kind].length === 0) return [];
+  const { path, spec } = element;
   const words = element[kind].map((word) => word.at(instance));
   // `limit` comes before `limits`
   const numSingle = kind === 'limits' && spec.limit != null ? 1 : 0;

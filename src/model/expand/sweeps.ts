@@ -25,6 +25,8 @@ const mostValues = 5 * mostInstances;
 
 const parameterName = /^[A-Za-z_][A-Za-z0-9_-]*$/;
 
+const sweepKeys = ['parameter_mode', 'parameters', 'parameters_file', 'use_parameters', 'use_parameters_file'] as const;
+
 /** Makes sweeps from parts of a specification, and adds problems to the findings. */
 export class SweepReader {
   readonly #findings: Findings;
@@ -91,6 +93,7 @@ export class SweepReader {
   }
 
   #ofParameters(element: JobSpec | FileSpec | UserDataSpec, path: SpecPath): Sweep | null {
+    if (sweepKeys.every((key) => element[key] == null)) return null;
     const values = this.#values(element.parameters ?? {}, [...path, 'parameters']);
     for (const [k, name] of (element.use_parameters ?? []).entries()) {
       const shared = this.#shared.get(name);
@@ -111,8 +114,7 @@ export class SweepReader {
       this.#findings.addOnce([...path, 'parameters_file'], name, () => `${quoted(name)} is given twice`);
       return null;
     }
-    const keys = ['parameter_mode', 'parameters', 'parameters_file', 'use_parameters', 'use_parameters_file'] as const;
-    const place = keys.find((key) => element[key] != null) ?? 'parameters';
+    const place = sweepKeys.find((key) => element[key] != null) ?? 'parameters';
     return this.#guarded([...path, place], () => {
       if (element.parameter_mode === 'zip') return zipOf(new Map([...tables, known].flatMap((group) => [...group])));
       return productOfRows([...tables, ...[...known].map((parameter) => new Map([parameter]))]);

@@ -31,6 +31,8 @@ interface Part {
   format: (value: Value) => string;
 }
 
+const noParts: readonly Part[] = [];
+
 export class Template {
   readonly written: string;
   readonly #parts: readonly Part[];
@@ -42,7 +44,7 @@ export class Template {
 
   /** The template of a text; throws ParameterProblem for a format that does not fit the values. */
   static of(written: string, sweep: Sweep | null, isFactory = false): Template {
-    if (sweep === null || !/[{$]/.test(written)) return new Template(written, []);
+    if (sweep === null || !/[{$]/.test(written)) return new Template(written, noParts);
     const parts: Part[] = [];
     let end = 0;
     for (const match of written.matchAll(isFactory ? factoryPlaceholder : placeholder)) {
@@ -54,7 +56,7 @@ export class Template {
       parts.push({ raw, parameter, format: checkedFormat(format ?? '', raw, parameter) });
       end = match.index + raw.length;
     }
-    if (end === 0) return new Template(written, []);
+    if (end === 0) return new Template(written, noParts);
     if (end < written.length) parts.push(constant(written.slice(end)));
     return new Template(written, parts);
   }
@@ -95,6 +97,7 @@ export function textsAt(
   named: readonly { name: string; template: Template }[],
   instance: number,
 ): Record<string, string> {
+  if (named.length === 0) return {};
   return Object.fromEntries(named.map(({ name, template }) => [name, template.at(instance)]));
 }
 
