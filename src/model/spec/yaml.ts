@@ -1,7 +1,7 @@
 /**
  * YAML 1.2 (core schema) through the yaml library, with limits that the library does not have: nesting and size are
- * bounded, duplicate keys are found in linear time, custom tags are refused, aliases cannot multiply. A separate reader
- * for plain YAML would be faster, but hundreds of lines to keep correct.
+ * bounded, duplicate keys are found in linear time, custom tags are refused, aliases cannot multiply. Of a document with
+ * many jobs, the library reads only what is not plain.
  */
 
 import { Composer, type CST, type Document, isAlias, isMap, isScalar, isSeq, Lexer, type Node, Parser } from 'yaml';
@@ -10,6 +10,7 @@ import { quoted } from './names.ts';
 import { positionsOf } from './places.ts';
 import { type Place, shownProblems } from './problems.ts';
 import { type Fault, type ReadDocument, throwFaults, withinDepth } from './source.ts';
+import { YamlJobs } from './yaml-jobs.ts';
 
 /** The most tokens that the library is given, because it keeps all of them in memory. */
 const mostTokens = 4_000_000;
@@ -17,29 +18,65 @@ const mostTokens = 4_000_000;
 /** The most values that aliases may multiply a document to. */
 const mostValues = 5_000_000;
 
+/** The fewest jobs that are worth reading a few at a time. */
+const manyJobs = 1000;
+
 /** The value of a YAML text; throws SpecError with its faults. */
-export function readYaml(text: string, file: string): ReadDocument {
+export function readYaml(text: string, file: string, fewestInPieces = manyJobs): ReadDocument {
+  const jobs = YamlJobs.of(text, fewestInPieces);
+  const inPieces = jobs?.value(pieceOf) ?? null;
   return {
-    value: read(text, file).value,
+    value: (inPieces ?? whole(text, file)).value,
     where(places) {
       // parsed once more: a large document's nodes are not worth keeping for rare errors
-      const { top, targets } = read(text, file);
-      return positionsOf(
-        text,
-        places.map((place) => offsetOf(place, top, targets)),
-      );
+      const parsed = lastParsed();
+      const offset = (part: string, place: Place) => {
+        const { top, targets } = parsed(part);
+        return offsetOf(place, top, targets);
+      };
+      const offsets = places.map((place) => {
+        return jobs === null || inPieces === null ? offset(text, place) : jobs.offset(place, offset);
+      });
+      return positionsOf(text, offsets);
     },
   };
 }
 
-function read(text: string, file: string): { value: unknown; top: Node | null; targets: ReadonlyMap<Node, Node> } {
+interface Parsed {
+  value: unknown;
+  top: Node | null;
+  targets: ReadonlyMap<Node, Node>;
+  faults: readonly Fault[];
+}
+
+function parse(text: string, depth = withinDepth): Parsed {
   const faults: Fault[] = [];
-  const top = (compose(text, faults)?.contents ?? null) as Node | null;
-  throwFaults(faults, text, file);
+  const top = (compose(text, faults, depth)?.contents ?? null) as Node | null;
+  if (faults.length > 0) return { value: null, top, targets: new Map(), faults };
   const conversion = new Conversion();
   const value = conversion.value(top);
-  throwFaults(conversion.faults, text, file);
-  return { value, top, targets: conversion.targets };
+  return { value, top, targets: conversion.targets, faults: conversion.faults };
+}
+
+function whole(text: string, file: string): { value: unknown } {
+  const { value, faults } = parse(text);
+  throwFaults(faults, text, file);
+  return { value };
+}
+
+/** A part of a document, which is one level deeper in it. */
+function pieceOf(text: string): { value: unknown } | null {
+  const { value, targets, faults } = parse(text, withinDepth - 1);
+  return faults.length > 0 || targets.size > 0 ? null : { value };
+}
+
+/** Parses a text unless it was the last one. */
+function lastParsed(): (text: string) => Parsed {
+  let last: { text: string; parsed: Parsed } | null = null;
+  return (text) => {
+    if (last?.text !== text) last = { text, parsed: parse(text) };
+    return last.parsed;
+  };
 }
 
 class Refused {
@@ -49,7 +86,7 @@ class Refused {
   }
 }
 
-function compose(text: string, faults: Fault[]): Document.Parsed | null {
+function compose(text: string, faults: Fault[], depth: number): Document.Parsed | null {
   const composer = new Composer({
     version: '1.2',
     schema: 'core',
@@ -60,7 +97,7 @@ function compose(text: string, faults: Fault[]): Document.Parsed | null {
     keepSourceTokens: false,
   });
   try {
-    const documents = composer.compose(tokensOf(text, faults));
+    const documents = composer.compose(tokensOf(text, faults, depth));
     const document = documents.next().value ?? null;
     const second = documents.next().value;
     if (document === null) return null;
@@ -79,13 +116,13 @@ function compose(text: string, faults: Fault[]): Document.Parsed | null {
 }
 
 /** Tokens without the errors, which become faults here, because the composer is slow with them. */
-function* tokensOf(text: string, faults: Fault[]): Generator<CST.Token> {
+function* tokensOf(text: string, faults: Fault[], depth: number): Generator<CST.Token> {
   const parser = new Parser();
   let count = 0;
   for (const lexeme of new Lexer().lex(text)) {
     count += 1;
     // One entry of the stack for each open list or mapping, and at most three for the document and a value.
-    if (parser.stack.length > withinDepth + 3)
+    if (parser.stack.length > depth + 3)
       throw new Refused(parser.offset, `is nested deeper than ${withinDepth} levels`);
     if (count > mostTokens) throw new Refused(parser.offset, 'this YAML is too large: write the workflow as JSON');
     for (const token of parser.next(lexeme)) if (!isFault(token, faults)) yield token;
