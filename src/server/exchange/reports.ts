@@ -17,6 +17,7 @@ import {
   findComputeNode,
   recordHeartbeat,
 } from '../../storage/running/compute-nodes.ts';
+import { EndsTogether } from '../../storage/running/ends-together.ts';
 import { occupyingAttempts } from '../../storage/running/stops.ts';
 import { alone, type ExchangeMember } from './members.ts';
 
@@ -28,25 +29,28 @@ const heartbeatEveryMs = 10_000;
  * share one savepoint, and only if one of them fails is each applied again in a savepoint of its own, which is slower.
  */
 export function applyReports(tx: Transaction, member: ExchangeMember): void {
-  alone(tx, member, () => applyAll(tx, member, (_node, _report, apply) => apply()));
+  alone(tx, member, () => applyAll(tx, member, false));
   if (member.failure === null) return;
   member.failure = null;
   member.answers = [];
-  alone(tx, member, () => applyAll(tx, member, (node, report, apply) => applyAlone(tx, node, report, apply)));
+  alone(tx, member, () => applyAll(tx, member, true));
 }
 
-function applyAll(tx: Transaction, member: ExchangeMember, applyReport: ApplyReport): void {
+function applyAll(tx: Transaction, member: ExchangeMember, isEachAlone: boolean): void {
   const { request } = member;
   const node = findComputeNode(tx, request.worker_id);
   member.node = node;
   if (node === null) return;
   const report = (kind: ReportAnswer['report'], attempt: number, apply: () => ReportAnswer['answer']): void => {
     const report = { attempt, report: kind };
-    member.answers.push({ ...report, answer: applyReport(node, report, apply) });
+    member.answers.push({ ...report, answer: isEachAlone ? applyAlone(tx, node, report, apply) : apply() });
   };
+  const ended = request.finished.map(({ attempt }) => attempt);
+  const ends = isEachAlone ? null : EndsTogether.of(tx, node, ended);
   for (const finished of request.finished) {
-    report('finished', finished.attempt, () => recordFinish(tx, node, finished));
+    report('finished', finished.attempt, () => recordFinish(tx, node, finished, ends));
   }
+  ends?.settle();
   for (const attempt of request.returned) report('returned', attempt, () => recordReturn(tx, node, attempt));
   for (const started of request.started) report('started', started.attempt, () => recordStart(tx, node, started));
   const known = new Set([...request.held, ...member.answers.map((answer) => answer.attempt)]);
@@ -74,7 +78,6 @@ function leave(tx: Transaction, node: ComputeNode, ack: number): void {
 }
 
 type Report = Pick<ReportAnswer, 'attempt' | 'report'>;
-type ApplyReport = (node: ComputeNode, report: Report, apply: () => ReportAnswer['answer']) => ReportAnswer['answer'];
 
 function applyAlone(
   tx: Transaction,

@@ -4,103 +4,25 @@
  */
 import type { ReportAnswer, Request } from '../../api/contract.ts';
 import { isForgivable } from '../../model/decide/outcome.ts';
-import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { propagateEnd } from './completion.ts';
 import type { ComputeNode } from './compute-nodes.ts';
+import type { EndsTogether } from './ends-together.ts';
 import { recordFileStates } from './input-versions.ts';
 import { endLimited } from './limits.ts';
 import { placeValues } from './log-place.ts';
 import { forgetOrphan } from './losses.ts';
+import { type Attempt, findAttempt } from './reported-attempts.ts';
 import { storeResult, withSoundResult } from './result-values.ts';
 import { forgetRecovery, retryFailed } from './retries.ts';
 import { recordTerminated } from './terminations.ts';
-import { giveBack, type JobState, moveJob } from './transitions.ts';
+import { giveBack, moveJob } from './transitions.ts';
 import { noteUse } from './usage.ts';
 import { withStoredOutputs } from './user-data.ts';
 
 type Answer = ReportAnswer['answer'];
 type Finished = Request<'exchange'>['finished'][number];
 type Started = Request<'exchange'>['started'][number];
-
-interface Attempt {
-  attemptKey: number;
-  computeNodeKey: number;
-  isLive: boolean;
-  isOccupying: boolean;
-  hasGpus: boolean;
-  stopReason: string | null;
-  claimedAt: number;
-  startedAt: number | null;
-  endStatus: string | null;
-  returnCode: number | null;
-  cause: string | null;
-  job: JobState;
-  shapeKey: number;
-  name: string;
-  hasFailureHandler: boolean;
-  hasRecovery: boolean;
-  supportsTermination: boolean;
-  taskFailureIsSuccess: boolean;
-}
-
-type AttemptRow = [
-  isLive: number,
-  isOccupying: number,
-  gpuThousandths: number,
-  stopReason: string | null,
-  claimedAt: number,
-  startedAt: number | null,
-  endStatus: string | null,
-  returnCode: number | null,
-  cause: string | null,
-  jobKey: number,
-  workflowKey: number,
-  status: JobStatus,
-  failed: number,
-  shapeKey: number,
-  failureHandlerKey: number | null,
-  recoveryAttemptKey: number | null,
-  name: string,
-  supportsTermination: number,
-  taskFailureIsSuccess: number,
-];
-
-function findAttempt(tx: Transaction, node: ComputeNode, attemptKey: number): Attempt | null {
-  const row = tx.db.row<AttemptRow>(
-    `SELECT a.is_live, a.is_occupying, a.gpu_thousandths, a.stop_reason, a.claimed_at, a.started_at, a.end_status,
-       a.return_code, a.cause, a.job_key, a.workflow_key, j.status, j.failed, j.shape_key, j.failure_handler_key,
-       j.recovery_attempt_key, j.name, j.supports_termination, j.task_failure_is_success
-     FROM attempts a JOIN jobs j ON j.job_key = a.job_key WHERE a.attempt_key = ? AND a.compute_node_key = ?`,
-    attemptKey,
-    node.computeNodeKey,
-  );
-  if (row === undefined) return null;
-  const [isLive, isOccupying, gpuThousandths, stopReason, claimedAt, startedAt, endStatus, returnCode, cause] = row;
-  const [, , , , , , , , , jobKey, workflowKey, status, failed, shapeKey, failureHandlerKey, recoveryAttemptKey, name] =
-    row;
-  const [supportsTermination, taskFailureIsSuccess] = row.slice(-2);
-  return {
-    attemptKey,
-    computeNodeKey: node.computeNodeKey,
-    isLive: isLive === 1,
-    isOccupying: isOccupying === 1,
-    hasGpus: gpuThousandths > 0,
-    stopReason,
-    claimedAt,
-    startedAt,
-    endStatus,
-    returnCode,
-    cause,
-    job: { jobKey, workflowKey, status, failed: failed === 1 },
-    shapeKey,
-    name,
-    hasFailureHandler: failureHandlerKey !== null,
-    hasRecovery: recoveryAttemptKey !== null,
-    supportsTermination: supportsTermination === 1,
-    taskFailureIsSuccess: taskFailureIsSuccess === 1,
-  };
-}
 
 /** The process of an attempt runs. A repeated report, or one after the end, changes nothing. */
 export function recordStart(tx: Transaction, node: ComputeNode, report: Started): Answer {
@@ -117,9 +39,17 @@ export function recordStart(tx: Transaction, node: ComputeNode, report: Started)
   return 'accepted';
 }
 
-/** An attempt ended: stores the result, moves the job, unblocks or cancels what depends on it. */
-export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finished): Answer {
-  const attempt = findAttempt(tx, node, reported.attempt);
+/**
+ * An attempt ended: stores the result, moves the job, unblocks or cancels what depends on it; a success is left to `ends`
+ * where there are others.
+ */
+export function recordFinish(
+  tx: Transaction,
+  node: ComputeNode,
+  reported: Finished,
+  ends: EndsTogether | null = null,
+): Answer {
+  const attempt = ends?.take(reported.attempt) ?? findAttempt(tx, node, reported.attempt);
   if (attempt === null) return 'rejected';
   if (!attempt.isLive) return recordLateFinish(tx, attempt, reported);
   const report = withStoredOutputs(tx, attempt.job, withSoundResult(reported));
@@ -133,6 +63,8 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
   const end = { status, returnCode: report.return_code, cause: report.cause };
   const isForgiven = attempt.taskFailureIsSuccess && isForgivable(end);
   const failed = status === 'done' && report.return_code !== 0 && !isForgiven;
+  const isSuccess = status === 'done' && !failed;
+  if (!isSuccess) ends?.settle();
   // a job that a person wants to end is not retried
   const isOutOfTime = status === 'terminated' && report.cause === 'walltime' && !attempt.supportsTermination;
   const mayRetry =
@@ -180,6 +112,10 @@ export function recordFinish(tx: Transaction, node: ComputeNode, reported: Finis
     return 'accepted';
   }
   if (attempt.hasRecovery) forgetRecovery(tx, attempt.job.jobKey);
+  if (isSuccess && ends !== null) {
+    ends.add(attempt.job);
+    return 'accepted';
+  }
   const data = { return_code: report.return_code, cause: report.cause };
   const move = { to: status, by: 'report', failed, attemptKey: attempt.attemptKey } as const;
   moveJob(tx, attempt.job, { ...move, ...(moves === null ? { data } : { isOfAttempt: true }) });

@@ -50,6 +50,19 @@ export function propagateEnd(tx: Transaction, jobKey: number, failed: boolean): 
   }
 }
 
+/** The same for jobs that ended with success; most jobs have no downstream ones. */
+export function propagateSuccesses(tx: Transaction, jobKeys: readonly number[]): void {
+  for (const jobKey of withDownstream(tx, jobKeys)) propagateEnd(tx, jobKey, false);
+}
+
+/** Those of the nodes that others wait for, in the same order. */
+function withDownstream(tx: Transaction, nodes: readonly number[]): number[] {
+  return tx.db.column<number>(
+    'SELECT k.value FROM json_each(?) k WHERE EXISTS (SELECT 1 FROM edges e WHERE e.upstream = k.value) ORDER BY k.key',
+    JSON.stringify(nodes),
+  );
+}
+
 /** From this many downstream nodes on, jobs move together, which takes a few statements instead of some for each. */
 const many = 32;
 /** How many jobs one statement takes. */
@@ -82,11 +95,7 @@ function signalJobs(tx: Transaction, jobKeys: readonly number[], { end, fail, fa
     moveIdleJobs(tx, workflowKey, canceled, { to: 'canceled', by: 'cancel', data });
   }
   moveIdleJobs(tx, workflowKey, blocked('j.num_blockers = 0'), { to: 'ready', by: 'unblock' });
-  const withDownstream = tx.db.column<number>(
-    'SELECT k.value FROM json_each(?) k WHERE EXISTS (SELECT 1 FROM edges e WHERE e.upstream = k.value) ORDER BY k.key',
-    JSON.stringify(canceled),
-  );
-  return withDownstream.map((node) => ({ node, end: true, fail: true, failedJobKey }));
+  return withDownstream(tx, canceled).map((node) => ({ node, end: true, fail: true, failedJobKey }));
 }
 
 function signalJob(tx: Transaction, jobKey: number, signal: Signal): Signal | null {

@@ -82,7 +82,7 @@ export function moveClaimed(
 ): void {
   const [from, to] = ['ready', 'submitted_pending'] as const;
   const keys = JSON.stringify(jobs.map(({ jobKey }) => jobKey));
-  const { changes } = tx.db.run(setClaimed, to, firstAttempt, keys, from);
+  const { changes } = tx.db.run(setClaimed, firstAttempt, keys);
   if (!isAllowed(from, to, 'claim') || changes !== jobs.length) {
     throw new TorcError('bug', `jobs ${keys} cannot go from ${from} to ${to} by claim`);
   }
@@ -90,6 +90,20 @@ export function moveClaimed(
   tx.count(workflowKey, from, false, -jobs.length);
   tx.count(workflowKey, to, false, jobs.length);
   for (const { jobKey } of jobs) countActionJob(tx, { jobKey, workflowKey, status: from }, to);
+}
+
+/** As `moveJob` for jobs of one workflow whose attempts ended with success. */
+export function moveSuccesses(tx: Transaction, jobs: readonly JobState[]): void {
+  for (const { jobKey, workflowKey, status, failed } of jobs) {
+    if (!isAllowed(status, 'done', 'report')) {
+      throw new TorcError('bug', `job ${jobKey} cannot go from ${status} to done by report`);
+    }
+    tx.count(workflowKey, status, failed, -1);
+    tx.count(workflowKey, 'done', false, 1);
+    countActionJob(tx, { jobKey, workflowKey, status }, 'done');
+  }
+  tx.db.run(setDone, JSON.stringify(jobs.map(({ jobKey }) => jobKey)));
+  for (const { workflowKey } of jobs.slice(0, 1)) tx.tell({ kind: 'jobs_settled', workflowKey });
 }
 
 /** One that was claimed keeps what it asks for; nothing of an import runs before a restart. */
@@ -120,8 +134,10 @@ type PlaceRow = [shapeKey: number, priority: number];
 const returningPlace = ' RETURNING shape_key, priority';
 const setPlain = 'UPDATE jobs SET status = ?, failed = ? WHERE job_key = ?';
 const setReady = `UPDATE jobs SET status = 'ready', failed = 0, expires_at = ? + max_wait_ms WHERE job_key = ?`;
-const setClaimed = `UPDATE jobs SET status = ?, failed = 0, attempt_key = ? + k.key, is_command_changed = 0
-  FROM json_each(?) k WHERE job_key = k.value AND status = ?`;
+/** With a status as a parameter SQLite would prepare it again each time, to see whether the index of ready jobs fits. */
+const setClaimed = `UPDATE jobs SET status = 'submitted_pending', failed = 0, attempt_key = ? + k.key, is_command_changed = 0
+  FROM json_each(?) k WHERE job_key = k.value AND status = 'ready'`;
+const setDone = `UPDATE jobs SET status = 'done', failed = 0 WHERE job_key IN (SELECT value FROM json_each(?))`;
 /** The attempt that failed is stored by now. */
 const setFailure = `UPDATE jobs SET failure = (SELECT a.cause || ' ' || coalesce(a.return_code, '') FROM attempts a
   WHERE a.attempt_key = jobs.attempt_key) WHERE job_key = ?`;
