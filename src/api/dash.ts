@@ -6,6 +6,7 @@ import type { UsageRow } from './usage.ts';
 
 /** Calls of the page that no endpoint of the server has. */
 export interface DashAnswers {
+  program: { request: Record<string, never>; reply: Program };
   workflow_page: { request: { workflow_key: string }; reply: WorkflowPage };
   job_page: { request: { job_key: string }; reply: JobPage };
   log: { request: LogRequest; reply: LogPiece };
@@ -17,6 +18,11 @@ export interface DashAnswers {
   apply: { request: DashRequest & { state: string }; reply: DashResult };
 }
 export type DashAnswerName = keyof DashAnswers;
+
+/** How commands are typed here: `torc`, with the server directory where that is another one than usual. */
+export interface Program {
+  torc: string;
+}
 
 /** A failed or lost job with its last lines; null where they cannot be read here, or were not kept. */
 export interface ShownFailure {
@@ -74,7 +80,7 @@ export interface ResourcesPage {
 /** What the nodes of a workflow follow from, besides lists. */
 export interface NodesPage {
   /** In the words of `torc status`, with what it would do now; null for a workflow that asks for no nodes by itself. */
-  autoscaler: { settings: string; state: string; wants: AutoscalerChanges } | null;
+  autoscaler: { settings: string; state: string; wants: AutoscalerChanges; max_nodes: number } | null;
   /** What to type to turn it on, or to see what it does. */
   typed: { autoscale: string };
 }

@@ -5,8 +5,9 @@ import { exitCodes, TorcError } from '../base/errors.ts';
 import { version } from '../base/version.ts';
 import { type Act, type Declare, examples, forEachCommand } from './commands/declare.ts';
 import { groupCommands } from './commands/help-groups.ts';
-import { type Context, type ContextParts, createContext, isJsonAsked, note } from './context/context.ts';
+import { type ContextParts, createContext, isJsonAsked, note } from './context/context.ts';
 import { type FoundSettings, foundSettings } from './context/found-settings.ts';
+import { pasteable } from './context/pasteable.ts';
 import { refusedAutoSize } from './input/auto-size-options.ts';
 import { namedCommand } from './input/command-words.ts';
 import { withoutOlderLetters } from './input/older-letters.ts';
@@ -112,15 +113,6 @@ async function settingsFor(command: Command, env: Environment): Promise<FoundSet
     if (withoutSettings.includes(at.name())) return { settings: {}, warnings: [] };
   }
   return foundSettings(env);
-}
-
-/** The error with a hint that works for this server directory: the server does not know the option `--dir`. */
-function pasteable(error: unknown, { torc }: Context): unknown {
-  if (!(error instanceof TorcError) || torc === 'torc') return error;
-  const { code, message, hint } = error;
-  if (hint === null || hint.includes(`${torc} `)) return error;
-  const named = hint.replace(/(^|: )torc (?=[a-z]|-k )/g, (_, before) => `${before}${torc} `);
-  return named === hint ? error : new TorcError(code, message, named, { cause: error });
 }
 
 /** `--version` counts wherever no command runs, such as `torc --version` and `torc jobs --version`. */

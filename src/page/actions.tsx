@@ -5,28 +5,41 @@ import { type DashCommand, type DashPlan, type DashResult, dashCommands } from '
 import { CallError, call } from './call.ts';
 import { Command, Trouble } from './parts.tsx';
 
-/** What makes sense for a workflow as it is; the command itself decides whether it does. */
-export function commandsFor(line: StatusLine, isAutoscaled: boolean): DashCommand[] {
+/** A button: a command, or one under another word with the number that it has now. */
+export type Offer = DashCommand | { command: DashCommand; title: string; number: number };
+
+export function commandOf(offer: Offer): DashCommand {
+  return typeof offer === 'string' ? offer : offer.command;
+}
+
+/** What makes sense for a workflow as it is; the command itself decides whether it does. `maxNodes`: of its autoscaler, or null. */
+export function commandsFor(line: StatusLine, maxNodes: number | null): Offer[] {
   const { status, has_ended, is_paused, num_failed, num_lost, num_ready, num_blocked } = line;
   const pause = is_paused ? 'resume' : 'pause';
   if (status === 'uninitialized') return ['start', pause];
-  const nodes: DashCommand[] = ['schedule-nodes', isAutoscaled ? 'autoscale-off' : 'autoscale'];
-  if (!has_ended) return [pause, 'cancel', ...(num_ready + num_blocked > 0 ? nodes : [])];
+  const scale: Offer[] =
+    maxNodes === null ? ['autoscale'] : [{ command: 'autoscale', title: 'Scale', number: maxNodes }, 'autoscale-off'];
+  const nodes: Offer[] = ['schedule-nodes', ...scale];
+  if (!has_ended) return [pause, 'cancel', ...(num_ready + num_blocked > 0 ? nodes : maxNodes === null ? [] : scale)];
   return [...(num_failed + num_lost > 0 ? (['rerun-failed', 'recover'] as const) : []), 'restart'];
 }
 
-export function Actions({ commands, of }: { commands: readonly DashCommand[]; of: string }) {
-  const [open, setOpen] = useState<DashCommand | null>(null);
+export function Actions({ commands, of }: { commands: readonly Offer[]; of: string }) {
+  const [open, setOpen] = useState<Offer | null>(null);
   return (
     <div class="actions">
-      {commands.map((command) => (
-        <button key={command} type="button" onClick={() => setOpen(command)}>
-          {dashCommands[command].title} ..
+      {commands.map((offer) => (
+        <button key={commandOf(offer)} type="button" onClick={() => setOpen(offer)}>
+          {titleOf(offer)} ..
         </button>
       ))}
-      {open === null ? null : <PlanDialog command={open} of={of} close={() => setOpen(null)} />}
+      {open === null ? null : <PlanDialog offer={open} of={of} close={() => setOpen(null)} />}
     </div>
   );
+}
+
+function titleOf(offer: Offer): string {
+  return typeof offer === 'string' ? dashCommands[offer].title : offer.title;
 }
 
 interface Seen {
@@ -40,9 +53,11 @@ interface Seen {
 
 const nothing: Seen = { plan: null, result: null, error: null, hasChanged: false, isApplying: false };
 
-function PlanDialog({ command, of, close }: { command: DashCommand; of: string; close: () => void }) {
-  const { title, counts, number: usual } = dashCommands[command];
-  const [number, setNumber] = useState<number | null>(usual);
+function PlanDialog({ offer, of, close }: { offer: Offer; of: string; close: () => void }) {
+  const command = commandOf(offer);
+  const title = titleOf(offer);
+  const { counts, number: usual } = dashCommands[command];
+  const [number, setNumber] = useState<number | null>(typeof offer === 'string' ? usual : offer.number);
   const [seen, setSeen] = useState(nothing);
   const dialog = useRef<HTMLDialogElement>(null);
   const request = { command, key: of, number };

@@ -103,7 +103,7 @@ export const columnsOf: Readonly<Partial<Record<ListName, readonly ShownColumn[]
   user_data: [
     column('name', 'name', 'text', 160),
     column('data', 'data', 'json', 240, true),
-    column('is_ephemeral', 'ephemeral', 'flag', 84),
+    column('is_ephemeral', 'ephemeral', 'flag', 96),
     column('version', 'version', 'count', 70),
   ],
   runs: [

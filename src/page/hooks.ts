@@ -219,6 +219,20 @@ export function useNow(everyMs = 1000): number {
   return now;
 }
 
+let program: Promise<string> | null = null;
+
+/** How torc is typed here, with the server directory where it is another one than usual. */
+export function useTorc(): string {
+  const [torc, setTorc] = useState('torc');
+  useEffect(() => {
+    program ??= call('program', {}).then((reply) => reply.torc);
+    program.then(setTorc, () => {
+      program = null;
+    });
+  }, []);
+  return torc;
+}
+
 /** The value once it has stayed the same for this long; the first one at once. */
 export function useSettled<T>(value: T, forMs: number): T {
   const [settled, setSettled] = useState(value);
@@ -236,6 +250,11 @@ export function useLast<T>(reply: T | null, of: string): T | null {
   if (last.current.of !== of) last.current = { reply: null, of };
   if (reply !== null) last.current = { reply, of };
   return last.current.reply;
+}
+
+/** Why there is no workflow to follow; null where there is one, or nobody knows yet. */
+export function missingOf({ reply, trouble }: Live): CallError | null {
+  return reply === null && trouble?.code === 'not_found' ? trouble : null;
 }
 
 /** The line of the only workflow that is followed. */

@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import type { StatusLine } from '../api/contract.ts';
 import type { CallError } from './call.ts';
 import { absoluteTime, formatCount, relativeTime } from './format.ts';
-import { useNow } from './hooks.ts';
+import { useNow, useTorc } from './hooks.ts';
 
 /** A sign for each status, so that color is never all that tells them apart; its color by class; its word, where it is another. */
 const signs: Readonly<Record<string, readonly [sign: string, tone: string, word?: string]>> = {
@@ -116,6 +116,11 @@ export function Command({ text }: { text: string }) {
       </button>
     </span>
   );
+}
+
+/** The same for the words after `torc`. */
+export function TypedCommand({ words }: { words: string }) {
+  return <Command text={`${useTorc()} ${words}`} />;
 }
 
 /** `isAskedAgain`: whether what failed is repeated without anybody's doing. */

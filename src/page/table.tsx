@@ -1,6 +1,7 @@
 // biome-ignore-all lint/a11y/useSemanticElements: rows that are placed by hand cannot be rows of a table element
 // biome-ignore-all lint/a11y/useFocusableInteractive: the table has the focus, and says which row is the active one
 /** A long table: only the rows in view are drawn, and walked through with the keyboard. */
+import type { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { cellOf, columnsOf, fitting, hrefOf, isNumber, template } from './columns.tsx';
 import { formatCount } from './format.ts';
@@ -18,7 +19,7 @@ export interface TableProps {
   expected: number | null;
   sort: (query: ListQuery) => void;
   /** What is said where there are no rows. */
-  empty: string;
+  empty: ComponentChildren;
 }
 
 export function Table({ source, version, expected, sort, empty }: TableProps) {
@@ -101,6 +102,7 @@ export function Table({ source, version, expected, sort, empty }: TableProps) {
 
   const indices = Array.from({ length: shown.count }, (_, at) => shown.first + at);
   const isCounted = rows.isWhole || expected !== null;
+  const numShown = isCounted ? numRows : Math.max(0, numRows - 1);
   return (
     <div
       class="table"
@@ -169,7 +171,7 @@ export function Table({ source, version, expected, sort, empty }: TableProps) {
       </div>
       <div class="foot faint" aria-live="polite">
         {rows.hasLoaded
-          ? `${formatCount(isCounted ? numRows : Math.max(0, numRows - 1))}${isCounted ? '' : '+'} rows`
+          ? `${formatCount(numShown)}${isCounted ? '' : '+'} ${isCounted && numShown === 1 ? 'row' : 'rows'}`
           : 'loading ..'}
         {columns.length < (columnsOf[source.list]?.length ?? 0) ? ' · a wider window shows more columns' : ''}
       </div>

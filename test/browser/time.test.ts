@@ -265,6 +265,19 @@ describe.skipIf(!hasBrowser)('charts of the dashboard in a browser', () => {
       await page.getByRole('button', { name: 'plan again' }).click();
       await expect.poll(() => numAsked).toBe(1);
       await expect.poll(() => answer.textContent()).toBe(stdout.trim());
+      // scaled from the number that it has, with the plan first
+      await page.getByRole('button', { name: 'Scale ..' }).click();
+      const plan = page.getByRole('dialog', { name: 'Scale' });
+      await expect.poll(() => plan.getByLabel('nodes at most').inputValue()).toBe('2');
+      await plan.getByLabel('nodes at most').fill('3');
+      await plan.getByText(/workflows autoscale 1 --max 3$/).waitFor();
+      await plan.getByLabel('plan').getByText('dry run: ', { exact: false }).getByText('at most 3 nodes').waitFor();
+      expect(slurm.jobs()).toHaveLength(2);
+      await plan.locator('button.main').click();
+      await plan.getByLabel('result').getByText('workflow 1 asks for nodes by itself').waitFor();
+      await expect.poll(() => slurm.jobs().length).toBe(3);
+      await plan.getByRole('button', { name: 'close' }).click();
+      await page.getByText('3 of at most 3 nodes').waitFor();
       expect(wrong).toEqual([]);
     } finally {
       await cluster.remove();

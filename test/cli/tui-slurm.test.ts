@@ -45,6 +45,16 @@ describe.skipIf(!hasTmux)('torc tui with Slurm', () => {
       await tui.shows('workflow 1 would ask for nodes by itself');
       tui.paste('y');
       await tui.shows('workflow 1 asks for nodes by itself');
+      // scaled from the number that it has
+      tui.paste('\x1bm');
+      await tui.shows('nodes of workflow 1 at a time, at most: 3_');
+      tui.paste('\x7f4\n');
+      await tui.shows('$ torc workflows autoscale 1 --max 4');
+      await tui.shows('at most 4 nodes');
+      await tui.shows('Do it?');
+      tui.paste('y');
+      await tui.shows('workflow 1 asks for nodes by itself');
+      expect(await place.json(['workflows', 'show', '1'])).toMatchObject({ autoscaler: { max_nodes: 4 } });
       // the page is read again before the key says what it does
       tui.paste('\x1ba');
       await tui.shows('workflow 1 would ask for no more nodes');
@@ -56,7 +66,7 @@ describe.skipIf(!hasTmux)('torc tui with Slurm', () => {
       await tui.shows('workflow 1 asks for no more nodes');
       tui.press('Escape');
       await tui.shows('torc workflow 1');
-      await expect.poll(() => tui.screen()).not.toContain('of at most 3 nodes');
+      await expect.poll(() => tui.screen()).not.toContain('of at most 4 nodes');
       expect(await place.json(['workflows', 'show', '1'])).toMatchObject({ autoscaler: null });
       tui.paste('q');
       expect(await tui.ended()).toBe(0);

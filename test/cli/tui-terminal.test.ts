@@ -110,6 +110,32 @@ describe.skipIf(!hasTmux)('torc tui on a terminal', () => {
     expect(await tui.ended()).toBe(0);
   });
 
+  it('applies a plan only while it is the one that was shown, and shows the new one otherwise', async () => {
+    await place.create('exit 1', 'exit 1', 'exit 1');
+    await place.torc('start', '1');
+    expect(await place.torc('jobs', 'run', '1')).toMatchObject({ code: 1 });
+    const runId = async (): Promise<number> =>
+      (await place.json<{ run_id: number }>(['workflows', 'show', '1'])).run_id;
+    const tui = await opened('torc tui 1');
+    await tui.shows('r rerun failed');
+    tui.paste('r');
+    await tui.shows('3 jobs');
+    await tui.shows('Do it?');
+    expect(await place.torc('jobs', 'mark-done', '2', '-n')).toMatchObject({ code: 0 });
+    tui.paste('y');
+    await tui.shows('Something has changed since. Nothing was done; this is the plan now:');
+    await tui.shows('2 jobs');
+    await tui.shows('Do it?');
+    expect(await runId()).toBe(1);
+    tui.paste('y');
+    await tui.shows('started run 2 of workflow 1');
+    expect(await runId()).toBe(2);
+    tui.press('Escape');
+    await tui.shows('torc workflow 1');
+    tui.paste('q');
+    expect(await tui.ended()).toBe(0);
+  });
+
   it('draws itself anew on a terminal of another size, and after it was suspended', async () => {
     await createMany();
     const tui = await opened('torc tui 1');

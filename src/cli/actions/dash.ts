@@ -7,6 +7,7 @@ import { createPrivateFile } from '../../base/trusted/private.ts';
 import { type Asked, answerTo, isAnswer } from '../answers/answers.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
+import { pasteable } from '../context/pasteable.ts';
 import { isForwarded } from '../dash/forwarded.ts';
 import { type Listener, listen } from '../dash/listener.ts';
 import { pageFiles } from '../dash/page-files.ts';
@@ -53,10 +54,17 @@ export async function showDashboard(context: Context, key: string | null, option
   );
 }
 
-function answered(asked: Asked, name: string, request: unknown, signal: AbortSignal) {
+function answered(asked: Asked, name: string, request: unknown, signal: AbortSignal): Promise<object> | null {
   // the server checks the request
-  if (isForwarded(name)) return asked.api.call(name, request as never, { signal }) as Promise<object>;
-  return isAnswer(name) ? answerTo(asked, name, request, signal) : null;
+  const answer = isForwarded(name)
+    ? (asked.api.call(name, request as never, { signal }) as Promise<object>)
+    : isAnswer(name)
+      ? answerTo(asked, name, request, signal)
+      : null;
+  if (answer === null) return null;
+  return answer.catch((error) => {
+    throw pasteable(error, asked.context);
+  });
 }
 
 async function print(context: Context, listener: Listener): Promise<void> {

@@ -37,6 +37,7 @@ const command = {
 const attempt = { job_key: key, run_id: count, attempt_id: count };
 
 const requests = {
+  program: z.strictObject({}),
   workflow_page: z.strictObject({ workflow_key: key }),
   job_page: z.strictObject({ job_key: key }),
   log: z.strictObject({ ...attempt, stream: z.enum(['stdout', 'stderr']), offset: count.nullable() }),
@@ -67,6 +68,9 @@ export async function answerTo(
   signal: AbortSignal,
 ): Promise<object> {
   switch (name) {
+    case 'program':
+      checked(requests[name], request);
+      return { torc: context.torc };
     case 'workflow_page':
       return await workflowPage({ context, api, failed }, checked(requests[name], request).workflow_key);
     case 'job_page':
@@ -132,5 +136,5 @@ async function nodesPage({ torc }: Context, api: Api, workflow_key: string): Pro
   const { allocations } = await api.call('workflow_autoscale', { workflow_key, dry_run: true, settings: {} });
   const texts = { settings: settingsText(autoscaler), state: scalingStateText(autoscaler) };
   const typed = { autoscale: `${torc} workflows autoscale ${workflow_key} --dry-run` };
-  return { autoscaler: { ...texts, wants: allocations }, typed };
+  return { autoscaler: { ...texts, wants: allocations, max_nodes: autoscaler.max_nodes }, typed };
 }

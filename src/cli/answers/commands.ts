@@ -3,10 +3,10 @@
  * page plans, asks and reports as the command line does, and shows what to type for the same.
  */
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { type DashPlan, type DashRequest, type DashResult, dashCommands, type NodePlanText } from '../../api/dash.ts';
 import { programEnvironment, programPath } from '../../base/program.ts';
 import type { Context } from '../context/context.ts';
+import { stateOfText } from '../plans/shown-plan.ts';
 
 const mostBytes = 16 * 1024 * 1024;
 const withinMs = 600_000;
@@ -44,9 +44,9 @@ export function wordsOf({ command, key, number }: DashRequest): string[] {
 export async function planCommand(context: Context, request: DashRequest, signal?: AbortSignal): Promise<DashPlan> {
   const typed = `${context.torc} ${wordsOf(request).join(' ')}`;
   const { planned } = dashCommands[request.command];
-  if (planned !== null) return { typed, text: planned, is_possible: true, state: stateOf(planned) };
+  if (planned !== null) return { typed, text: planned, is_possible: true, state: stateOfText(planned) };
   const { code, text } = await run(context, [...wordsOf(request), '--dry-run'], signal);
-  return { typed, text, is_possible: code === 0, state: stateOf(text) };
+  return { typed, text, is_possible: code === 0, state: stateOfText(text) };
 }
 
 /** Runs the command, unless its plan is no longer the one that was seen: then returns the new one. */
@@ -67,12 +67,6 @@ export async function planNodes(context: Context, key: string, signal: AbortSign
   const words = ['hpc', 'slurm', 'plan', key];
   const { code, text } = await run(context, words, signal);
   return { typed: `${context.torc} ${words.join(' ')}`, text, is_possible: code === 0 };
-}
-
-/** What a plan says, without how long ago things happened. */
-function stateOf(text: string): string {
-  const lasting = text.replace(/\d+(\.\d+)? ?(s|m|h|d)\b/g, '#');
-  return createHash('sha256').update(lasting).digest('hex');
 }
 
 function run(

@@ -54,6 +54,8 @@ export interface Context {
   isNoPrompts: boolean;
   /** Whether the command only shows what it would change. */
   isDryRun: boolean;
+  /** Of the plan that a person looks at: a dry run leaves its state here, and what is applied after it must be that plan. */
+  seenPlan?: { state: string | null };
   /** Whether stdout has colour. */
   hasColor: boolean;
   /** Whether progress is shown. */

@@ -57,8 +57,14 @@ export async function planAndApply<N extends PlanEndpoint>(
   dryRun: boolean,
 ): Promise<Reply<N>> {
   const ask: Ask = (options) => api.call(endpoint, { ...request, ...options } as Request<N>) as Promise<Plan>;
-  const work = context.format === 'text' ? ask({ dry_run: dryRun, expected_state: null, skip: 0 }) : whole(ask, dryRun);
-  return (await shown(context, `planning for workflow ${request.workflow_key}`, work)) as Reply<N>;
+  const { seenPlan } = context;
+  const expected_state = dryRun ? null : (seenPlan?.state ?? null);
+  // what follows in the same command is about what this one has changed
+  if (!dryRun && seenPlan !== undefined) seenPlan.state = null;
+  const work = context.format === 'text' ? ask({ dry_run: dryRun, expected_state, skip: 0 }) : whole(ask, dryRun);
+  const plan = await shown(context, `planning for workflow ${request.workflow_key}`, work);
+  if (dryRun && seenPlan !== undefined) seenPlan.state ??= plan.state;
+  return plan as Reply<N>;
 }
 
 async function whole(ask: Ask, dryRun: boolean): Promise<Plan> {

@@ -1,6 +1,7 @@
 /** What lies over a view for a while: a line that is typed, and the plan of an action with its question. */
 import type { Context } from '../context/context.ts';
 import { displayWidth, fitWidth, wrapped } from '../output/width.ts';
+import { changedSince, stateOfText } from '../plans/shown-plan.ts';
 import { type PlannedAction, type Printed, printed } from './planned-action.ts';
 import { Scroll, type Size, type Step } from './view.ts';
 
@@ -46,25 +47,41 @@ export class QuestionOverlay {
 }
 
 export class PlanOverlay {
-  readonly #context: Context;
+  #context: Context;
   readonly #action: PlannedAction;
   readonly #changed: () => void;
   readonly #scroll = new Scroll();
   #state: 'planning' | 'asking' | 'doing' | 'done' = 'planning';
   #printed: Printed = { text: '', isError: false };
+  #hasChanged = false;
 
   constructor(context: Context, action: PlannedAction, changed: () => void) {
     this.#context = context;
     this.#action = action;
     this.#changed = changed;
-    void this.#run(true);
+    void this.#plan().then((plan) => this.#show(plan, 'asking'));
   }
 
-  async #run(dryRun: boolean): Promise<void> {
-    this.#printed = await printed(this.#context, this.#action, dryRun);
-    this.#state = dryRun && !this.#printed.isError ? 'asking' : 'done';
+  #plan(): Promise<Printed> {
+    if (this.#action.isExact === true) this.#context = { ...this.#context, seenPlan: { state: null } };
+    return printed(this.#context, this.#action, true);
+  }
+
+  #show(text: Printed, state: 'asking' | 'done'): void {
+    this.#printed = text;
+    this.#state = text.isError ? 'done' : state;
     this.#scroll.top = 0;
     this.#changed();
+  }
+
+  /** Applies what was shown, or shows the plan of now where that is another one. */
+  async #apply(): Promise<void> {
+    if (this.#action.isExact === true) {
+      const plan = await this.#plan();
+      this.#hasChanged = stateOfText(plan.text) !== stateOfText(this.#printed.text);
+      if (this.#hasChanged) return this.#show(plan, 'asking');
+    }
+    this.#show(await printed(this.#context, this.#action, false), 'done');
   }
 
   body({ columns, rows }: Size): { title: string; lines: string[] } {
@@ -72,7 +89,8 @@ export class PlanOverlay {
     if (this.#state === 'planning') return { title, lines: ['planning ..'] };
     if (this.#state === 'doing') return { title, lines: ['working ..'] };
     const text = this.#printed.text.trimEnd().split('\n');
-    const lines = [`$ ${this.#context.torc} ${this.#action.typed}`, '', ...text].flatMap((line) =>
+    const above = this.#hasChanged ? [changedSince, ''] : [];
+    const lines = [`$ ${this.#context.torc} ${this.#action.typed}`, '', ...above, ...text].flatMap((line) =>
       wrapped(line, columns),
     );
     return { title, lines: this.#scroll.shown(lines, rows).map((line) => fitWidth(line, columns)) };
@@ -98,7 +116,7 @@ export class PlanOverlay {
     if (key === 'n' || key === 'N' || key === 'escape' || key === 'q') return null;
     if (key !== 'y' && key !== 'Y') return this;
     this.#state = 'doing';
-    void this.#run(false);
+    void this.#apply();
     return this;
   }
 }

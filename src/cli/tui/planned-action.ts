@@ -16,6 +16,8 @@ export interface PlannedAction {
   title: string;
   /** What to type for the same, after `torc`. */
   typed: string;
+  /** Applied only while its plan is the one that was shown. Others change with everything that runs. */
+  isExact?: true;
   /** With `dryRun` it only prints its plan. */
   run(context: Context, dryRun: boolean): Promise<unknown>;
 }
@@ -26,7 +28,11 @@ export interface Printed {
 }
 
 /** Runs an action; never throws: an error is what it prints, with its hint. */
-export async function printed(context: Context, { run }: PlannedAction, dryRun: boolean): Promise<Printed> {
+export async function printed(
+  context: Context,
+  { run }: Pick<PlannedAction, 'run'>,
+  dryRun: boolean,
+): Promise<Printed> {
   const said: string[] = [];
   const terminal = {
     ...context.terminal,
@@ -50,6 +56,7 @@ const none = (context: Context): Context => ({ ...context, workflowKey: null });
 export const rerunning = (key: string): PlannedAction => ({
   title: `run the failed jobs of workflow ${key} again`,
   typed: `rerun-failed ${key}`,
+  isExact: true,
   run: (context, dryRun) => rerunFailed(none(context), [key], { dryRun }),
 });
 
@@ -57,12 +64,14 @@ export const rerunning = (key: string): PlannedAction => ({
 export const recovering = (key: string): PlannedAction => ({
   title: `recover workflow ${key}`,
   typed: `recover ${key}`,
+  isExact: true,
   run: (context, dryRun) => recoverWorkflow(none(context), key, { dryRun, yes: true }),
 });
 
 export const restarting = (key: string): PlannedAction => ({
   title: `restart workflow ${key}`,
   typed: `restart ${key}`,
+  isExact: true,
   run: (context, dryRun) => restartWorkflow(none(context), key, { dryRun, timeout: 300 }),
 });
 
@@ -70,6 +79,7 @@ export const restarting = (key: string): PlannedAction => ({
 export const starting = (key: string): PlannedAction => ({
   title: `start workflow ${key}`,
   typed: `start ${key}`,
+  isExact: true,
   run: (context, dryRun) => startWorkflow(none(context), key, { dryRun }),
 });
 

@@ -18,12 +18,15 @@ import type { KeyHelp, Step } from './view.ts';
 const usualNodes = 10;
 const mostAllocations = 9999;
 
+/** Of its autoscaler; null for a workflow without one, undefined where that is not known. */
+type MaxNodes = number | null | undefined;
+
 interface WorkflowAction extends KeyHelp {
   step: Step;
 }
 
-/** The most important first; `isAutoscaled` null where that is not known. */
-function workflowActions(line: StatusLine, isAutoscaled: boolean | null): WorkflowAction[] {
+/** The most important first. */
+function workflowActions(line: StatusLine, maxNodes: MaxNodes): WorkflowAction[] {
   const { workflow_key: key, status, run_id, is_paused, has_ended, num_failed, num_lost } = line;
   const planned = (pressed: string, word: string, action: PlannedAction): WorkflowAction => {
     return { key: pressed, word, help: `torc ${action.typed}`, step: { kind: 'plan', action } };
@@ -39,24 +42,28 @@ function workflowActions(line: StatusLine, isAutoscaled: boolean | null): Workfl
     return [...rerun, ...recover, restart];
   }
   const nodes = { key: 's', word: 'nodes', help: 'torc hpc slurm schedule-nodes', step: askAllocations(key) };
-  return [...rerun, pause, nodes, ...autoscaleActions(key, isAutoscaled), restart, cancel];
+  return [...rerun, pause, nodes, ...autoscaleActions(key, maxNodes), restart, cancel];
 }
 
-function autoscaleActions(key: string, isAutoscaled: boolean | null): WorkflowAction[] {
-  if (isAutoscaled === null) return [];
-  const step: Step = isAutoscaled ? { kind: 'plan', action: endingAutoscaling(key) } : askNodes(key);
-  const help = `torc workflows autoscale ${key}${isAutoscaled ? ' --off' : ''}`;
-  return [{ key: 'a', word: isAutoscaled ? 'autoscale off' : 'autoscale', help, step }];
+function autoscaleActions(key: string, maxNodes: MaxNodes): WorkflowAction[] {
+  if (maxNodes === undefined) return [];
+  const help = `torc workflows autoscale ${key}`;
+  if (maxNodes === null) return [{ key: 'a', word: 'autoscale', help, step: askNodes(key, usualNodes) }];
+  const end: Step = { kind: 'plan', action: endingAutoscaling(key) };
+  return [
+    { key: 'm', word: 'scale', help: `${help} --max N`, step: askNodes(key, maxNodes) },
+    { key: 'a', word: 'autoscale off', help: `${help} --off`, step: end },
+  ];
 }
 
 /** None while it is not known how the workflow is. */
-export function workflowKeys(line: StatusLine | undefined, isAutoscaled: boolean | null = null): KeyHelp[] {
-  return line === undefined ? [] : workflowActions(line, isAutoscaled);
+export function workflowKeys(line: StatusLine | undefined, maxNodes?: MaxNodes): KeyHelp[] {
+  return line === undefined ? [] : workflowActions(line, maxNodes);
 }
 
 /** What a key does to a workflow. */
-export function workflowStep(line: StatusLine, pressed: string, isAutoscaled: boolean | null = null): Step | null {
-  return workflowActions(line, isAutoscaled).find(({ key }) => key === pressed)?.step ?? null;
+export function workflowStep(line: StatusLine, pressed: string, maxNodes?: MaxNodes): Step | null {
+  return workflowActions(line, maxNodes).find(({ key }) => key === pressed)?.step ?? null;
 }
 
 function askAllocations(key: string): Step {
@@ -64,9 +71,9 @@ function askAllocations(key: string): Step {
   return askCount(question, 1, mostAllocations, (count) => scheduling(key, count));
 }
 
-function askNodes(key: string): Step {
+function askNodes(key: string, usual: number): Step {
   const question = `nodes of workflow ${key} at a time, at most: `;
-  return askCount(question, usualNodes, mostOfAutoscaler, (max) => autoscaling(key, max));
+  return askCount(question, usual, mostOfAutoscaler, (max) => autoscaling(key, max));
 }
 
 /** Asks again until the answer is a number from 1 to `most`. */

@@ -44,7 +44,7 @@ export class WorkflowView implements View {
       { key: 'Enter', word: 'jobs', help: 'all jobs' },
       ...(line !== undefined && line.num_failed > 0 ? [failed] : []),
       { key: 't', word: 'stages', help: 'all stages, to open the jobs of one' },
-      ...workflowKeys(line, this.#isAutoscaled),
+      ...workflowKeys(line, this.#maxNodes),
       backKey,
     ];
   }
@@ -119,15 +119,15 @@ export class WorkflowView implements View {
     }
     const line = this.#line;
     if (this.#scroll.key(key) || line === undefined) return null;
-    return workflowStep(line, key, this.#isAutoscaled);
+    return workflowStep(line, key, this.#maxNodes);
   }
 
   get #line(): StatusLine | undefined {
     return this.#page?.page.workflow;
   }
 
-  get #isAutoscaled(): boolean {
-    return (this.#page?.page.autoscaler ?? null) !== null;
+  get #maxNodes(): number | null {
+    return this.#page?.page.autoscaler?.max_nodes ?? null;
   }
 
   #jobs(filter: string): Step {

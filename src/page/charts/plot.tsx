@@ -131,7 +131,7 @@ function optionsOf(
   return {
     ...size,
     ms: 1,
-    padding: [isTimeOnTop ? 0 : 8, 8, 0, 0],
+    padding: [isTimeOnTop ? 0 : 8, isSinceStart ? 28 : 8, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,

@@ -5,10 +5,10 @@ import { formatCount } from '../format.ts';
 import { Drawing } from '../graph/drawing.tsx';
 import { countsOf, type Group, groupHref, shareOf } from '../graph/groups.ts';
 import { withoutImplied } from '../graph/reduction.ts';
-import { type Asked, onlyLine, useLive, useReply } from '../hooks.ts';
+import { type Asked, missingOf, onlyLine, useLive, useReply } from '../hooks.ts';
 import { Empty, JobStatus, Progress, Status, Trouble } from '../parts.tsx';
 import { graphHref, jobHref, parseRoute } from '../route.ts';
-import { WorkflowHead } from './head.tsx';
+import { NoWorkflow, WorkflowHead } from './head.tsx';
 import { graphEveryMs, StageTable } from './stages.tsx';
 
 /** Jobs of a group that are shown, at most. */
@@ -18,6 +18,7 @@ const mostLines = 1500;
 
 export function GraphPage({ workflowKey, open }: { workflowKey: string; open: string | null }) {
   const live = useLive([workflowKey], 1);
+  const missing = missingOf(live);
   const line = onlyLine(live);
   const graph = useReply('workflow_graph', line && { workflow_key: workflowKey }, live.version, graphEveryMs);
   const request = open === null || line === null ? null : { workflow_key: workflowKey, job_key: open, limit: mostJobs };
@@ -37,6 +38,7 @@ export function GraphPage({ workflowKey, open }: { workflowKey: string; open: st
   }, [open]);
   const lines = useLines(reply);
   const isTangled = lines.length > mostLines;
+  if (missing !== null) return <NoWorkflow error={missing} />;
   return (
     <main class="list graph">
       <WorkflowHead workflowKey={workflowKey} line={line} at="graph" />

@@ -1,7 +1,8 @@
 /** What stands above every page of a workflow: its name, how it is, and its lists. */
 import type { ListName, StatusLine } from '../../api/contract.ts';
+import type { CallError } from '../call.ts';
 import { formatCount } from '../format.ts';
-import { Progress, partsOf, Status } from '../parts.tsx';
+import { Progress, partsOf, Status, Trouble } from '../parts.tsx';
 import { graphHref, listHref, type TimeView, timeHref, workflowHref } from '../route.ts';
 
 const titles: readonly (readonly [list: ListName, title: string])[] = [
@@ -54,6 +55,16 @@ export function WorkflowHead({ workflowKey, line, at }: { workflowKey: string; l
         ))}
       </nav>
     </header>
+  );
+}
+
+/** Instead of the page of a workflow that is not there. */
+export function NoWorkflow({ error }: { error: CallError }) {
+  return (
+    <main>
+      <Trouble error={error} isAskedAgain={false} />
+      <a href="#/">All workflows</a>
+    </main>
   );
 }
 

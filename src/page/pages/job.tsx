@@ -40,7 +40,7 @@ function Followed({ jobKey, workflowKey, attempt }: { jobKey: string; workflowKe
     <main>
       <header class="workflow">
         <div class="path">
-          <a href={workflowHref(workflowKey)}>{name}</a> <span class="faint">/ job {jobKey}</span>{' '}
+          <a href={workflowHref(workflowKey)}>{name}</a> <span class="faint">/ job {jobKey}</span> ·{' '}
           <a href={graphHref(workflowKey, jobKey)}>graph</a>
         </div>
         <div class="title">

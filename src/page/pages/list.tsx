@@ -3,26 +3,27 @@ import { useEffect, useState } from 'preact/hooks';
 import type { ListName, StatusLine } from '../../api/contract.ts';
 import { filtersText, type ListFilter, parseFilters, withFilter } from '../filters.ts';
 import { formatCount } from '../format.ts';
-import { onlyLine, useLive } from '../hooks.ts';
-import { Status, Trouble } from '../parts.tsx';
+import { missingOf, onlyLine, useLive } from '../hooks.ts';
+import { Status, Trouble, TypedCommand } from '../parts.tsx';
 import { type ListQuery, listHref } from '../route.ts';
 import { Table } from '../table.tsx';
-import { WorkflowHead } from './head.tsx';
+import { NoWorkflow, WorkflowHead } from './head.tsx';
 
-const emptyTexts: Partial<Record<ListName, string>> = {
-  jobs: 'No job matches.',
-  results: 'No result yet, or none that matches.',
-  events: 'Nothing has happened yet, or nothing that matches.',
-  compute_nodes:
-    'No worker has come yet. On this machine: torc jobs run KEY. On Slurm: torc hpc slurm schedule-nodes -n 1.',
-  allocations: 'No allocation was submitted: torc hpc slurm schedule-nodes -n 1.',
-  files: 'The workflow declares no files.',
-  user_data: 'The workflow has no user data.',
-  runs: 'The workflow has not started: torc workflows start KEY.',
+/** What is said where there is nothing, and what to type for something. */
+const emptyTexts: Partial<Record<ListName, readonly [text: string, ...words: string[]]>> = {
+  jobs: ['No job matches.'],
+  results: ['No result yet, or none that matches.'],
+  events: ['Nothing has happened yet, or nothing that matches.'],
+  compute_nodes: ['No worker yet, or none that matches.', 'jobs run KEY', '-k KEY hpc slurm schedule-nodes -n 1'],
+  allocations: ['No allocation yet, or none that matches.', '-k KEY hpc slurm schedule-nodes -n 1'],
+  files: ['The workflow declares no files, or none that matches.'],
+  user_data: ['The workflow has no user data, or none that matches.'],
+  runs: ['The workflow has not started.', 'workflows start KEY'],
 };
 
 export function ListPage({ workflowKey, list, query }: { workflowKey: string; list: ListName; query: ListQuery }) {
   const live = useLive([workflowKey], 1);
+  const missing = missingOf(live);
   const line = onlyLine(live);
   const go = (next: ListQuery): void => {
     location.hash = listHref(workflowKey, list, next);
@@ -30,6 +31,7 @@ export function ListPage({ workflowKey, list, query }: { workflowKey: string; li
   // the newest events first, unless somebody sorts them
   const isNewestFirst = list === 'events' && query.sortBy === null && !query.isReversed;
   const shown = isNewestFirst ? { ...query, isReversed: true } : query;
+  if (missing !== null) return <NoWorkflow error={missing} />;
   return (
     <main class="list">
       <WorkflowHead workflowKey={workflowKey} line={line} at={list} />
@@ -43,9 +45,21 @@ export function ListPage({ workflowKey, list, query }: { workflowKey: string; li
         version={live.version}
         expected={list === 'jobs' ? expectedJobs(line, query.filters) : null}
         sort={go}
-        empty={(emptyTexts[list] ?? 'Nothing.').replace('KEY', workflowKey)}
+        empty={<NothingOf list={list} workflowKey={workflowKey} />}
       />
     </main>
+  );
+}
+
+function NothingOf({ list, workflowKey }: { list: ListName; workflowKey: string }) {
+  const [text, ...commands] = emptyTexts[list] ?? ['Nothing.'];
+  return (
+    <>
+      {text}
+      {commands.map((words) => (
+        <TypedCommand key={words} words={words.replace('KEY', workflowKey)} />
+      ))}
+    </>
   );
 }
 

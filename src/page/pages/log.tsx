@@ -5,7 +5,7 @@ import type { LogPiece } from '../../api/dash.ts';
 import { CallError, call } from '../call.ts';
 import { plainOutput } from '../format.ts';
 import { pause } from '../hooks.ts';
-import { Empty, Section, Trouble } from '../parts.tsx';
+import { Empty, Section, Trouble, TypedCommand } from '../parts.tsx';
 
 type Stream = 'stdout' | 'stderr';
 type Attempt = JobShown['attempts'][number];
@@ -57,7 +57,7 @@ export function JobLog({ attempt, isNewest, status }: LogProps) {
     <Section title="Output" aside={streams}>
       {shown.begins > 0 ? (
         <p class="faint">
-          The last lines; all of it: {path ?? ''} or torc jobs logs {job_key}
+          The last lines; all of it: {path ?? ''} <TypedCommand words={`jobs logs ${job_key}`} />
         </p>
       ) : null}
       {shown.error === null ? null : <Trouble error={shown.error} />}

@@ -2,28 +2,30 @@
 import { useState } from 'preact/hooks';
 import type { RecordOf } from '../../api/contract.ts';
 import type { NodesPage as NodesReply } from '../../api/dash.ts';
-import { Actions, commandsFor } from '../actions.tsx';
+import { Actions, commandOf, commandsFor } from '../actions.tsx';
 import { formatCount, formatDuration, formatMemory } from '../format.ts';
-import { onlyLine, useLive, useReply } from '../hooks.ts';
+import { missingOf, onlyLine, useLive, useReply } from '../hooks.ts';
 import { AllocationStatus, Command, Empty, Section, Status, Time, Trouble } from '../parts.tsx';
 import { listHref, timeHref, wholeTime } from '../route.ts';
-import { WorkflowHead } from './head.tsx';
+import { NoWorkflow, WorkflowHead } from './head.tsx';
 
 const mostRows = 50;
 const everyMs = 3000;
 
 export function NodesPage({ workflowKey }: { workflowKey: string }) {
   const live = useLive([workflowKey], 1);
+  const missing = missingOf(live);
   const line = onlyLine(live);
   const { reply, error } = useReply('nodes_page', { workflow_key: workflowKey }, live.version, everyMs);
   const trouble = live.trouble ?? error;
-  const commands = line === null ? [] : commandsFor(line, reply?.autoscaler != null);
+  const commands = line === null ? [] : commandsFor(line, reply?.autoscaler?.max_nodes ?? null);
+  if (missing !== null) return <NoWorkflow error={missing} />;
   return (
     <main>
       <WorkflowHead workflowKey={workflowKey} line={line} at="nodes" />
       {trouble === null ? null : <Trouble error={trouble} />}
       <Actions
-        commands={commands.filter((each) => each === 'schedule-nodes' || each.startsWith('autoscale'))}
+        commands={commands.filter((each) => ['schedule-nodes', 'autoscale', 'autoscale-off'].includes(commandOf(each)))}
         of={workflowKey}
       />
       <div class="columns">

@@ -2,10 +2,10 @@
 import type { UsageRow } from '../../api/contract.ts';
 import { Actions } from '../actions.tsx';
 import { formatCount, formatDuration, formatMemory } from '../format.ts';
-import { onlyLine, useLive, useReply } from '../hooks.ts';
-import { Command, Empty, Section, Trouble } from '../parts.tsx';
+import { missingOf, onlyLine, useLive, useReply } from '../hooks.ts';
+import { Command, Empty, Section, Trouble, TypedCommand } from '../parts.tsx';
 import { listHref } from '../route.ts';
-import { WorkflowHead } from './head.tsx';
+import { NoWorkflow, WorkflowHead } from './head.tsx';
 
 const mostStems = 100;
 type Measure = UsageRow['memory_bytes'];
@@ -20,10 +20,12 @@ const findings = { under_half: ['warn', 'less than half used'], exceeded: ['bad'
 
 export function ResourcesPage({ workflowKey }: { workflowKey: string }) {
   const live = useLive([workflowKey], 1);
+  const missing = missingOf(live);
   const line = onlyLine(live);
   const { reply, error } = useReply('resources_page', { workflow_key: workflowKey }, live.version, 3000);
   const trouble = live.trouble ?? error;
   const usage = reply?.usage ?? [];
+  if (missing !== null) return <NoWorkflow error={missing} />;
   return (
     <main>
       <WorkflowHead workflowKey={workflowKey} line={line} at="resources" />
@@ -82,7 +84,7 @@ export function ResourcesPage({ workflowKey }: { workflowKey: string }) {
           {usage.length > mostStems ? (
             <p class="faint">
               .. and {formatCount(usage.length - mostStems)} more kinds of jobs:{' '}
-              <Command text={`torc reports resources ${workflowKey}`} />
+              <TypedCommand words={`reports resources ${workflowKey}`} />
             </p>
           ) : null}
         </>

@@ -32,10 +32,10 @@ export function StageTable({ workflowKey, groups, most = Number.POSITIVE_INFINIT
       <table class="plain">
         <thead>
           <tr>
-            <th class="number">stage</th>
+            <th class="number narrowest">stage</th>
             <th>jobs named</th>
             <th class="grow">progress</th>
-            <th class="number">done</th>
+            <th class="number narrowest">done</th>
           </tr>
         </thead>
         <tbody>

@@ -9,10 +9,10 @@ import { chosenWithin, replaceQuery, TimeBar, windowOf, withWindow } from '../ch
 import { useTime } from '../charts/time-replies.ts';
 import type { TimeWindow } from '../charts/window.ts';
 import { formatCount, formatDuration } from '../format.ts';
-import { useLast, useReply, useSettled } from '../hooks.ts';
+import { missingOf, useLast, useReply, useSettled } from '../hooks.ts';
 import { Empty, JobStatus, Trouble } from '../parts.tsx';
 import { type TimeQuery, timeHref } from '../route.ts';
-import { WorkflowHead } from './head.tsx';
+import { NoWorkflow, WorkflowHead } from './head.tsx';
 
 /** More are counted by time instead: they would be narrower than a pixel, and the reply would be large. */
 const mostSpans = 3000;
@@ -22,6 +22,7 @@ const mostRows = 200;
 
 export function TimelinePage({ workflowKey, query }: { workflowKey: string; query: TimeQuery }) {
   const { live, line, whole, overview, paced } = useTime(workflowKey, query);
+  const missing = missingOf(live);
   const asked = useSettled({ from: query.from, to: query.to }, 150);
   const request = {
     ...{ workflow_key: workflowKey, run_id: query.run, ...asked },
@@ -36,6 +37,7 @@ export function TimelinePage({ workflowKey, query }: { workflowKey: string; quer
   const choose = (chosen: TimeWindow | null): void => {
     if (whole !== null) go(withWindow(query, chosenWithin(chosen, whole)));
   };
+  if (missing !== null) return <NoWorkflow error={missing} />;
   return (
     <main>
       <WorkflowHead workflowKey={workflowKey} line={line} at="timeline" />

@@ -8,16 +8,17 @@ import { useTime } from '../charts/time-replies.ts';
 import { axisMost, lineData, type Panel, panelsOf } from '../charts/utilization-panels.ts';
 import type { TimeWindow } from '../charts/window.ts';
 import { formatCount, formatDuration } from '../format.ts';
-import { useLast, useReply, useSettled } from '../hooks.ts';
+import { missingOf, useLast, useReply, useSettled } from '../hooks.ts';
 import { Empty, Trouble } from '../parts.tsx';
 import type { TimeQuery } from '../route.ts';
-import { WorkflowHead } from './head.tsx';
+import { NoWorkflow, WorkflowHead } from './head.tsx';
 
 const numBins = 300;
 const tableRows = 24;
 
 export function UtilizationPage({ workflowKey, query }: { workflowKey: string; query: TimeQuery }) {
   const { live, line, whole, overview, paced } = useTime(workflowKey, query);
+  const missing = missingOf(live);
   const part = useSettled({ from: query.from, to: query.to }, 150);
   const isPart = part.from !== null;
   const request = { workflow_key: workflowKey, run_id: query.run, ...part, num_bins: numBins };
@@ -31,6 +32,7 @@ export function UtilizationPage({ workflowKey, query }: { workflowKey: string; q
   const choose = (chosen: TimeWindow): void => {
     if (whole !== null) go(withWindow(query, chosenWithin(chosen, whole)));
   };
+  if (missing !== null) return <NoWorkflow error={missing} />;
   return (
     <main>
       <WorkflowHead workflowKey={workflowKey} line={line} at="utilization" />

@@ -3,11 +3,22 @@ import type { RecordOf, StatusLine } from '../../api/contract.ts';
 import type { WorkflowPage as PageReply } from '../../api/dash.ts';
 import { Actions, commandsFor } from '../actions.tsx';
 import { formatCount, formatDuration, formatPace } from '../format.ts';
-import { onlyLine, useLive, useNow, useReply } from '../hooks.ts';
-import { AllocationStatus, Command, Empty, type Fact, Facts, Section, Status, Time, Trouble } from '../parts.tsx';
+import { missingOf, onlyLine, useLive, useNow, useReply } from '../hooks.ts';
+import {
+  AllocationStatus,
+  Command,
+  Empty,
+  type Fact,
+  Facts,
+  Section,
+  Status,
+  Time,
+  Trouble,
+  TypedCommand,
+} from '../parts.tsx';
 import { jobHref, listHref } from '../route.ts';
 import { FailureList } from './failures.tsx';
-import { WorkflowHead } from './head.tsx';
+import { NoWorkflow, WorkflowHead } from './head.tsx';
 import { Stages } from './stages.tsx';
 
 const mostWorkers = 12;
@@ -15,17 +26,19 @@ const numEvents = 12;
 
 export function WorkflowPage({ workflowKey }: { workflowKey: string }) {
   const live = useLive([workflowKey], 1);
+  const missing = missingOf(live);
   const line = onlyLine(live);
   const request = { workflow_key: workflowKey };
   const { reply, error } = useReply('workflow_page', request, live.version);
   const trouble = live.trouble ?? error;
+  if (missing !== null) return <NoWorkflow error={missing} />;
   return (
     <main>
       <WorkflowHead workflowKey={workflowKey} line={line} at="overview" />
       {trouble === null ? null : <Trouble error={trouble} />}
       {line === null ? null : <Counts line={line} />}
       {line === null || reply === null ? null : (
-        <Actions commands={commandsFor(line, reply.page.autoscaler !== null)} of={workflowKey} />
+        <Actions commands={commandsFor(line, reply.page.autoscaler?.max_nodes ?? null)} of={workflowKey} />
       )}
       {reply === null ? null : (
         <>
@@ -121,7 +134,11 @@ function Workers({ workflowKey, page: { page } }: { workflowKey: string; page: P
   const aside = <a href={listHref(workflowKey, 'compute_nodes')}>all</a>;
   return (
     <Section title="Workers" aside={aside}>
-      {is_served ? null : <p class="warn">No server answers the workers: torc server start --daemon</p>}
+      {is_served ? null : (
+        <p class="warn">
+          No server answers the workers. <TypedCommand words="server start --daemon" />
+        </p>
+      )}
       {workers.length === 0 ? (
         <Empty>{workflow.has_ended ? 'None is left.' : 'None.'}</Empty>
       ) : (

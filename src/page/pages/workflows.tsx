@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { StatusLine } from '../../api/contract.ts';
 import { formatCount, formatDuration } from '../format.ts';
 import { useLive } from '../hooks.ts';
-import { Command, Empty, Progress, partsOf, Status, Time, Trouble } from '../parts.tsx';
+import { Empty, Progress, partsOf, Status, Time, Trouble, TypedCommand } from '../parts.tsx';
 import { listHref, workflowHref } from '../route.ts';
 
 const firstLines = 50;
@@ -48,7 +48,7 @@ export function WorkflowsPage() {
       {trouble === null ? null : <Trouble error={trouble} />}
       {reply === null || reply.workflows.length > 0 ? null : (
         <Empty>
-          There are no workflows yet. Run one: <Command text="torc run workflow.yaml" />
+          There are no workflows yet. Run one: <TypedCommand words="run workflow.yaml" />
         </Empty>
       )}
       {lines.length === 0 ? null : (
@@ -81,7 +81,7 @@ export function WorkflowsPage() {
             </button>
           ) : (
             <>
-              Only the newest {mostLines} are shown. All of them: <Command text="torc list" />
+              Only the newest {mostLines} are shown. All of them: <TypedCommand words="list" />
             </>
           )}
         </p>
