@@ -16,8 +16,8 @@ const allowed = [
 /** (MIT OR X) and similar: one of the alternatives is enough. */
 const alternatives = (licence) => licence.replace(/[()]/g, '').split(' OR ');
 const withInstallScript = ['better-sqlite3'];
-/** Not installed with torc, but in the page of `torc dash`. */
-const inPage = ['preact', '@dagrejs/dagre', '@dagrejs/graphlib', 'uplot'];
+/** Not installed with torc, but in the page of `torc dash` or in the documentation. */
+const inPage = ['preact', '@dagrejs/dagre', '@dagrejs/graphlib', 'uplot', 'minisearch'];
 
 const read = (name) => JSON.parse(readFileSync(new URL(`../${name}`, import.meta.url), 'utf8'));
 const { dependencies, devDependencies } = read('package.json');

@@ -34,6 +34,7 @@ try {
 
 async function makePackage(arch) {
   native.run(process.execPath, [join(root, 'scripts', 'build.mjs')], { stdio: 'inherit' });
+  native.run(process.execPath, [join(root, 'scripts', 'site.mjs')], { stdio: 'inherit' });
   const name = `torc-${version}-linux-${arch}`;
   const tree = join(root, '.package', name);
   rmSync(tree, { recursive: true, force: true });
@@ -49,7 +50,7 @@ async function makePackage(arch) {
   const { files, packages } = readJson(join(dist, 'bundle.json'));
   addProgram(tree, files);
   addShellFiles(tree);
-  const contained = [...packages, 'node_modules/better-sqlite3'].sort();
+  const contained = [...packages, 'node_modules/better-sqlite3', 'node_modules/minisearch'].sort();
   const date = dateOfSources();
   const bill = billOfMaterials(root, contained, arch, date);
   write(join(tree, 'bill-of-materials.cdx.json'), bill);
@@ -89,7 +90,7 @@ async function addModule(tree, compiled) {
 /** The bundled command line and what it reads. */
 function addProgram(tree, files) {
   for (const file of files) copyFile(join(dist, 'cli', file), join(tree, 'dist', 'cli', file), 0o644);
-  for (const name of ['storage/schema', 'workflow.schema.json', 'openapi.json', 'page'])
+  for (const name of ['storage/schema', 'workflow.schema.json', 'openapi.json', 'page', 'site'])
     cpSync(join(dist, name), join(tree, 'dist', name), { recursive: true });
   for (const name of ['slurm', 'examples', 'docs', 'README.md', 'CHANGELOG.md', 'THIRD_PARTY.md', 'LICENSE'])
     cpSync(join(root, name), join(tree, name), { recursive: true });

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { slugOf } from '../../site/slug.mjs';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -72,11 +73,6 @@ export function headingsOf(text: string): string[] {
     seen.set(slug, count + 1);
     return count === 0 ? slug : `${slug}-${count}`;
   });
-}
-
-function slugOf(heading: string): string {
-  const text = heading.toLowerCase().replaceAll(/[^\p{L}\p{N}_ -]/gu, '');
-  return text.replaceAll(' ', '-');
 }
 
 /** The lines of a block that begin with `$ `, with lines that a backslash continues, and the output that follows each. */

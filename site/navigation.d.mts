@@ -1,0 +1,1 @@
+export const sections: readonly { title: string; pages: readonly string[] }[];

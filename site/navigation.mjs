@@ -1,0 +1,70 @@
+/** The pages of the site in the order of its menu. Each document in docs/ is in exactly one section. */
+export const sections = [
+  { title: 'Start', pages: ['README.md', 'docs/installation.md'] },
+  {
+    title: 'How-to',
+    pages: [
+      'docs/exec.md',
+      'docs/configuration.md',
+      'docs/planning.md',
+      'docs/autoscaling.md',
+      'docs/multi-node.md',
+      'docs/data.md',
+      'docs/children.md',
+      'docs/failure-handlers.md',
+      'docs/recovery.md',
+      'docs/resume.md',
+      'docs/limits.md',
+      'docs/pools.md',
+      'docs/actions.md',
+      'docs/notifications.md',
+      'docs/schedules.md',
+      'docs/reports.md',
+      'docs/status.md',
+      'docs/terminal-view.md',
+      'docs/dashboard.md',
+      'docs/assistants.md',
+      'docs/networks.md',
+    ],
+  },
+  {
+    title: 'Reference',
+    pages: [
+      'docs/specification.md',
+      'commands',
+      'docs/python.md',
+      'docs/library.md',
+      'docs/http.md',
+      'endpoints',
+      'docs/monitoring.md',
+      'CHANGELOG.md',
+    ],
+  },
+  { title: 'Concepts', pages: ['docs/node.md', 'docs/reliability.md', 'docs/security.md', 'bench/RESULTS.md'] },
+  {
+    title: 'Coming from',
+    pages: [
+      'docs/coming-from-torc.md',
+      'docs/coming-from-jobmon.md',
+      'docs/coming-from-prominence.md',
+      'docs/coming-from-colonies.md',
+    ],
+  },
+];
+
+/** Documents on the site that are in no section. */
+export const others = ['CONTRIBUTING.md', 'THIRD_PARTY.md', 'python/README.md', 'bench/COSTS.md', 'docker/README.md'];
+
+/** What the menu calls pages whose title says less there. */
+export const shortTitles = {
+  'README.md': 'What torc is',
+  'CHANGELOG.md': 'Changes',
+  'bench/RESULTS.md': 'Measurements',
+};
+
+/** The file of a page on the site; all are in one folder. */
+export function fileOf(page) {
+  if (page === 'README.md') return 'index.html';
+  const name = page.replace(/^docs\//, '').replace(/\.md$/, '');
+  return `${name.toLowerCase().replaceAll('/', '-')}.html`;
+}

@@ -1,0 +1,69 @@
+/** The documentation site, built into a folder and opened from there, without a server and without network. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { sections } from '../../site/navigation.mjs';
+import { documents, root } from '../support/documents.ts';
+import { hasBrowser, patienceMs, startBrowser } from './browser.ts';
+
+let site: string;
+let pages: Map<string, string>;
+beforeAll(() => {
+  site = mkdtempSync(join(tmpdir(), 'torc site '));
+  execFileSync(process.execPath, [join(root, 'scripts', 'site.mjs'), site], { stdio: 'pipe' });
+  const names = readdirSync(site).filter((name) => name.endsWith('.html'));
+  pages = new Map(names.map((name) => [name, readFileSync(join(site, name), 'utf8')]));
+});
+afterAll(() => rmSync(site, { recursive: true, force: true }));
+
+it('has each document once in the menu', () => {
+  const listed = sections.flatMap((section) => section.pages).filter((page) => page.startsWith('docs/'));
+  expect(listed.sort()).toEqual(documents.filter((path) => path.startsWith('docs/')).sort());
+});
+
+it('has a page for each command, and every link leads to a file and an anchor of the site', () => {
+  expect(pages.get('command-jobs.html')).toContain('<h2 id="torc-jobs-add-children"');
+  expect(pages.get('endpoints.html')).toContain('POST /v1/');
+  const broken: string[] = [];
+  for (const [name, html] of pages) {
+    for (const [, link = ''] of html.matchAll(/(?:href|src)="([^"]*)"/g)) {
+      if (/^(https?|mailto):/.test(link)) continue;
+      const [file = '', anchor] = link.split('#');
+      const target = file === '' ? name : decodeURIComponent(file);
+      const isThere =
+        anchor === undefined || pages.get(target)?.includes(`id="${decodeURIComponent(anchor)}"`) === true;
+      if (!existsSync(join(site, target)) || !isThere) broken.push(`${name}: ${link}`);
+    }
+    expect(html, name).not.toMatch(/<(?:link|script|img)[^>]*(?:href|src)="https?:/);
+  }
+  expect(broken).toEqual([]);
+});
+
+it.skipIf(!hasBrowser)('finds a page by its words, on a small screen too', async () => {
+  const browser = await startBrowser();
+  const wrong: string[] = [];
+  try {
+    for (const width of [1280, 400]) {
+      const page = await browser.newPage({ viewport: { width, height: 800 } });
+      page.setDefaultTimeout(patienceMs);
+      page.on('pageerror', ({ message }) => wrong.push(message));
+      page.on('request', (request) => {
+        if (!request.url().startsWith('file:')) wrong.push(request.url());
+      });
+      for (const name of width === 400 ? pages.keys() : ['index.html']) {
+        await page.goto(`file://${encodeURI(join(site, name))}`);
+        const spare = await page.evaluate<number>('innerWidth - document.documentElement.scrollWidth');
+        if (spare < 0) wrong.push(`${name} is wider than ${width} pixels`);
+      }
+      await page.fill('.search input', 'add-children');
+      await page.getByRole('link', { name: 'torc jobs add-children' }).first().click();
+      await page.waitForURL(/command-jobs\.html#torc-jobs-add-children$/);
+      await page.close();
+    }
+  } finally {
+    await browser.close();
+  }
+  expect(wrong).toEqual([]);
+});
