@@ -78,6 +78,8 @@ export const launch = {
   cpu_placement: z.enum(cpuPlacements).optional(),
   /** What starts it in an allocation of Slurm. */
   execution: z.enum(executions).optional(),
+  /** The command of a fork server that may start it. */
+  warm: path.optional(),
 };
 /** Null removes one; the others stay. */
 export const changedAttributes = z.record(attributeKey, attributeValue.nullable()).refine(few, tooMany);

@@ -141,6 +141,7 @@ export const jobShown = () =>
       pin: z.boolean().optional(),
       cpu_placement: z.enum(cpuPlacements).optional(),
       execution: z.enum(executions).optional(),
+      warm: z.string().optional(),
     }),
   });
 export type JobShown = z.infer<ReturnType<typeof jobShown>>;

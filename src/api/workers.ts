@@ -251,14 +251,14 @@ const assignment = () =>
     env: z.record(z.string(), z.string()).exactOptional(),
     /** Instead of the worker's setting. */
     stdio: z.enum(stdioModes).exactOptional(),
-    /** Where it starts, what it reads, and the image in which its command runs; missing for what all others have. */
+    /** As its specification states it; missing for what all others have, and for what the worker does. */
     cwd: z.string().exactOptional(),
     stdin: z.string().exactOptional(),
     container: z.string().exactOptional(),
-    /** Whether it is bound to the CPUs that it is given, and what starts it; missing for what the worker does. */
     pin: z.boolean().exactOptional(),
     cpu_placement: z.enum(cpuPlacements).exactOptional(),
     execution: z.enum(executions).exactOptional(),
+    warm: z.string().exactOptional(),
     /** Why it cannot be run: it fails without being started. */
     refusal: z.string().exactOptional(),
   });

@@ -80,6 +80,8 @@ export interface Launch {
   pin?: boolean | undefined;
   cpu_placement?: CpuPlacement | undefined;
   execution?: Execution | undefined;
+  /** What starts its process by forking itself, where that is possible: a command, of which a worker runs one for all. */
+  warm?: string | undefined;
 }
 
 /** The image of a container as apptainer names it: a name that is neither a file nor a URL is one of a registry. */

@@ -33,6 +33,7 @@ import { ProcessTable } from './processes/process-table.ts';
 import { bootId } from './processes/resources.ts';
 import type { Spawner } from './processes/spawner.ts';
 import { openStepSpawner } from './processes/step-spawner.ts';
+import { openWarmSpawner } from './processes/warm-spawner.ts';
 
 export interface SystemDependencies {
   clock: Clock;
@@ -97,9 +98,10 @@ export function systemEffects(options: WorkerOptions, dependencies: SystemDepend
       const inherited = { ...jobEnvironment(environment()), ...workerVariables(launch) };
       const openFiles = openFilesOfCaller();
       const fallback = openNodeSpawner(units.ticksPerSecond, inherited, openFiles, outputDirectory);
-      const spawner =
-        dependencies.spawner ??
-        openHelperSpawner({ clock, log, environment: inherited, openFiles, outputDirectory, fallback });
+      const environmentOfAll = { clock, log, environment: inherited, openFiles };
+      const cold = dependencies.spawner ?? openHelperSpawner({ ...environmentOfAll, outputDirectory, fallback });
+      // a fork server opens files as any program does: not where others could lead it elsewhere
+      const spawner = isShared ? cold : openWarmSpawner({ ...environmentOfAll, spawner: cold });
       return new ProcessRunner(withFullOutput(withCredentials(events, credentials), clock, outputDirectory), {
         clock,
         log,

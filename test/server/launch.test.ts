@@ -174,7 +174,7 @@ describe('pin and execution of a workflow', () => {
 describe('stdio of a job', () => {
   it('says where its output is: as stated while it runs, as reported when it has ended', async () => {
     const modes = ['per-job', 'no-stdout', 'no-stderr', 'none', 'files', 'on-failure'] as const;
-    const cpus = { pin: true, cpu_placement: 'spread' } as const;
+    const cpus = { pin: true, cpu_placement: 'spread', warm: 'w' } as const;
     const jobs = modes.map((stdio) => ({
       ...{ name: stdio, command: 'x', stdio, cwd: 'd', stdin: 'f', container: 'i', ...cpus },
     }));
@@ -226,6 +226,7 @@ describe('stdio of a job', () => {
       pin: false,
       cpu_placement: 'compact',
       execution: 'slurm',
+      warm: './serve',
     };
     const key = await create({
       execution_config: { limit_resources: false, stdio: { mode: 'combined', delete_on_success: true } },

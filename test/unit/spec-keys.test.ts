@@ -68,6 +68,7 @@ describe('a key that has an effect', () => {
         pin: true,
         cpu_placement: 'spread',
         execution: 'direct',
+        warm: './serve',
         parameters: { i: [1] },
       },
       { name: 'c', command: 'x' },
@@ -81,6 +82,7 @@ describe('a key that has an effect', () => {
       pin: true,
       cpu_placement: 'spread',
       execution: 'direct',
+      warm: './serve',
     });
     expect(c).not.toHaveProperty('launch');
     expect(() => load({ jobs: [{ name: 'a', command: 'x', stdio: { mod: 'none' } }] })).toThrow(

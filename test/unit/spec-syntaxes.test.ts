@@ -68,6 +68,7 @@ const everything = {
       pin: false,
       cpu_placement: 'compact',
       execution: 'direct',
+      warm: './serve',
       parameters: { i: '1:1' },
       parameter_mode: 'zip',
       use_parameters: ['i'],
@@ -192,7 +193,7 @@ job "a_{i}" priority=-1 {
   attributes { site "site {i}"; draft #true }
   env SEED="{i}"
   stdio mode="combined" { delete_on_success #true }
-  cwd "d{i}"; stdin "in"; container "tool.sif"; pin #false; cpu_placement "compact"; execution "direct"
+  cwd "d{i}"; stdin "in"; container "tool.sif"; pin #false; cpu_placement "compact"; execution "direct"; warm "./serve"
   command "x \\"{i}\\"\\ny"
   invocation_script "bash"
   cancel_on_blocking_job_failure #false

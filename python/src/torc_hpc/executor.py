@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from torc_hpc.exchange import Calls, read_result
+from torc_hpc.exchange import Calls, import_path, read_result
 from torc_hpc.program import Torc, TorcError, rows_of
 from torc_hpc.progress import Progress
 
@@ -136,6 +136,8 @@ class Executor(concurrent.futures.Executor):
         output: where logs go; by default below the server directory.
         python: the interpreter of the jobs; by default this one.
         keep: whether the files of the exchange stay; by default they are removed by ``shutdown`` if nothing failed.
+        warm: whether each worker starts one Python that forks itself for each call, which is faster; or the names of
+            modules that it imports once. What they draw or open as they are imported is then the same for all calls.
         keys: further keys of each job.
     """
 
@@ -154,6 +156,7 @@ class Executor(concurrent.futures.Executor):
         output: str | None = None,
         python: str | None = None,
         keep: bool = False,
+        warm: bool | Sequence[str] = True,
         **keys: Any,
     ) -> None:
         self.torc = torc if torc is not None else Torc()
@@ -167,6 +170,7 @@ class Executor(concurrent.futures.Executor):
         self._output = output or os.path.join(self.torc.directory, "python", "output")
         self._python = python or sys.executable
         self._keep = keep
+        self._warm = None if warm is False else _fork_server(self._python, () if warm is True else warm)
         self._lock = threading.Lock()
         self._waiting: list[_Call] = []
         self._timer: threading.Timer | None = None
@@ -275,6 +279,8 @@ class Executor(concurrent.futures.Executor):
             job.update(own.keys if own is not None else {})
             if requirements != "{}":
                 job["resource_requirements"] = names.setdefault(requirements, f"calls_{len(names) + 1}")
+            if self._warm is not None:
+                job.setdefault("warm", self._warm)
             if self._slurm is not None:
                 job["scheduler"] = "calls"
             jobs.append(job)
@@ -425,13 +431,17 @@ class _Batch:
     def _settle_rest(self, folder: str) -> None:
         """Ends the futures of which no event was seen, as the jobs stand now."""
         assert self.key is not None
-        for job in self._pool.torc.records("jobs", "list", "-k", self.key):
+        jobs = self._pool.torc.records("jobs", "list", "-k", self.key)
+        # all at once, and after the jobs: of each that is done, its newest
+        results = self._pool.torc.records("results", "list", "-k", self.key, "--latest-only")
+        ends = {row["job_key"]: row for row in results}
+        for job in jobs:
             number, call = self._by_key.get(job["job_key"], (0, None))
             if call is None or call.future.done():
                 continue
-            if job["status"] == "done":
-                call.num_starts = 0
-                self._ended(folder, number, call, {**job, "data": job})
+            end = ends.get(job["job_key"])
+            if job["status"] == "done" and end is not None:
+                self._ended(folder, number, call, {**job, "data": end}, f"{end['run_id']}.{end['attempt_id']}")
             elif job["status"] in _CANCELED:
                 call.settle(concurrent.futures.CancelledError())
             else:
@@ -449,14 +459,21 @@ class _Batch:
         elif status == "done":
             self._ended(folder, number, call, event)
         elif status in _CANCELED:
-            call.settle(concurrent.futures.CancelledError())
+            lost = (event["data"] or {}).get("cause") == "worker_lost"
+            call.settle(
+                JobFailed(event["job_key"], "worker_lost", None) if lost else concurrent.futures.CancelledError()
+            )
 
-    def _ended(self, folder: str, number: int, call: _Call, event: Mapping[str, Any]) -> None:
+    def _ended(
+        self, folder: str, number: int, call: _Call, event: Mapping[str, Any], attempt: str | None = None
+    ) -> None:
+        """``attempt`` ended it; None for one that is asked for, unless it is the only one."""
         if not call.begin():
             return
         job_key, data = event["job_key"], event["data"] or {}
-        attempt = "1.1"
-        if call.num_starts != 1:
+        if attempt is None and call.num_starts == 1:
+            attempt = "1.1"
+        if attempt is None:
             job = self._pool.torc.call("jobs", "show", job_key)["job"]
             attempt = f"{job['run_id']}.{job['attempt_id']}"
         try:
@@ -520,6 +537,13 @@ def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
 def _name_of(function: Callable[..., Any] | Task[Any]) -> str:
     name = getattr(function, "__name__", type(function).__name__)
     return "call" if name == "<lambda>" else str(name)
+
+
+def _fork_server(python: str, modules: Sequence[str]) -> str:
+    """The command of a fork server for calls; modules are found where this program finds them."""
+    named = [modules] if isinstance(modules, str) else modules
+    path = ["--path", os.pathsep.join(import_path()), *named] if named else []
+    return shlex.join([python, "-m", "torc_hpc.warm", *path])
 
 
 def _nothing() -> None:

@@ -67,7 +67,7 @@ export function jobSpec(
     ...(job.supports_termination ? { supports_termination: true } : {}),
     ...(job.task_failure_is_success === true ? { task_failure_is_success: true } : {}),
     ...(job.attributes === undefined ? {} : { attributes: job.attributes }),
-    ...statedOf(job, ['env', 'stdio', 'cwd', 'stdin', 'container', 'pin', 'cpu_placement', 'execution']),
+    ...statedOf(job, ['env', 'stdio', 'cwd', 'stdin', 'container', 'pin', 'cpu_placement', 'execution', 'warm']),
     ...(job.hold === true ? { hold: true } : {}),
     ...(job.max_wait_ms === undefined ? {} : { max_wait: `PT${job.max_wait_ms / 1000}S` }),
   };

@@ -11,7 +11,7 @@ export interface LaunchElement {
   stdin: Template | null;
   container: Template | null;
   /** What is the same for all instances. */
-  fixed: Pick<Launch, 'pin' | 'cpu_placement' | 'execution'> | null;
+  fixed: Pick<Launch, 'pin' | 'cpu_placement' | 'execution' | 'warm'> | null;
 }
 
 const launchKeys = ['env', 'stdio', 'cwd', 'stdin', 'container', 'pin', 'cpu_placement', 'execution'] as const;
@@ -24,11 +24,12 @@ export function launchElement(spec: JobSpec, of: (key: string, text: string) => 
     const text = spec[key];
     return text == null ? null : of(key, text);
   };
-  const { pin, cpu_placement, execution } = spec;
+  const { pin, cpu_placement, execution, warm } = spec;
   const fixed = {
     ...(pin == null ? {} : { pin }),
     ...(cpu_placement == null ? {} : { cpu_placement }),
     ...(execution == null ? {} : { execution }),
+    ...(warm == null ? {} : { warm }),
   };
   return {
     fixed: Object.keys(fixed).length === 0 ? null : fixed,

@@ -154,6 +154,8 @@ const job = z.strictObject({
   cpu_placement: z.enum(cpuPlacements).nullish(),
   /** Whether it is a step of its own in an allocation of Slurm. */
   execution: z.enum(executions).nullish(),
+  /** The command of a fork server that may start it. */
+  warm: path.nullish(),
   ...swept,
   factory: factory.nullish(),
 });

@@ -13,15 +13,25 @@ export function readEnvironment(stored: string | null | undefined): Environment 
 }
 
 /** What requests state about a job's launch, under the names of the contract. */
-export function statedLaunch({ env, stdio, cwd, stdin, container, pin, cpu_placement, execution }: Launch): Launch {
+export function statedLaunch({
+  env,
+  stdio,
+  cwd,
+  stdin,
+  container,
+  pin,
+  cpu_placement,
+  execution,
+  warm,
+}: Launch): Launch {
   const hasOwn = env !== undefined && Object.keys(env).length > 0;
-  return { ...(hasOwn ? { env } : {}), stdio, cwd, stdin, container, pin, cpu_placement, execution };
+  return { ...(hasOwn ? { env } : {}), stdio, cwd, stdin, container, pin, cpu_placement, execution, warm };
 }
 
 /** What a job states; a job that is already stored keeps its own. */
 export function addJobLaunch(tx: Transaction, workflowKey: number, jobKey: number, stated: Launch): void {
-  const { env, stdio, cwd, stdin, container, pin, cpu_placement, execution } = stated;
-  if ((env ?? stdio ?? cwd ?? stdin ?? container ?? pin ?? cpu_placement ?? execution) === undefined) return;
+  const { env, stdio, cwd, stdin, container, pin, cpu_placement, execution, warm } = stated;
+  if ((env ?? stdio ?? cwd ?? stdin ?? container ?? pin ?? cpu_placement ?? execution ?? warm) === undefined) return;
   const launch = JSON.stringify(statedLaunch(stated));
   if (launch === '{}') return;
   tx.db.run('INSERT OR IGNORE INTO job_launch (job_key, launch) VALUES (?, ?)', jobKey, launch);

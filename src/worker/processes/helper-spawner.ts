@@ -5,6 +5,7 @@ import { getSystemErrorName } from 'node:util';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { jobStarterPath } from '../../base/program.ts';
+import { sendSignal } from './process-table.ts';
 import {
   jobOomScore,
   type ProcessEnd,
@@ -16,8 +17,11 @@ import {
   unknownEnd,
 } from './spawner.ts';
 
-/** How long a helper may take to get ready. */
+/** How long a helper may take to get ready; a fork server imports what its jobs need. */
 const longestStartMs = 5_000;
+const longestServerStartMs = 60_000;
+/** So much of what a fork server says is in the log when it ends. */
+const mostSaid = 1_000;
 
 interface Entry {
   request: SpawnRequest;
@@ -41,30 +45,52 @@ export interface HelperOptions {
   file?: string;
 }
 
-class HelperSpawner implements Spawner {
-  readonly #options: HelperOptions;
-  readonly #helper: ChildProcessByStdio<Writable, Readable, null>;
+export interface ForkServerOptions extends Omit<HelperOptions, 'outputDirectory' | 'file'> {
+  /** What bash runs. */
+  command: string;
+  /** It has ended by itself; whether it had been ready. */
+  lost(wasReady: boolean): void;
+}
+
+/** A fork server: it can be ended before the worker does. */
+export interface ServedSpawner extends Spawner {
+  /** No job of it runs or waits. */
+  readonly isIdle: boolean;
+  /** Ends it; its jobs are left running. */
+  end(): void;
+}
+
+interface Program {
+  file: string;
+  args: readonly string[];
+  environment: HelperOptions['environment'];
+  longestStartMs: number;
+  /** What is logged when it is missing. */
+  missing: string;
+  lost(wasReady: boolean): void;
+}
+
+class HelperSpawner implements ServedSpawner {
+  readonly #options: Pick<HelperOptions, 'clock' | 'log' | 'fallback'>;
+  readonly #program: Program;
+  readonly #helper: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #entries = new Map<number, Entry>();
   readonly #cancelTimer: () => void;
   #state: 'starting' | 'ready' | 'over' = 'starting';
   #nextId = 1;
   #isCorked = false;
   #text = '';
+  /** The last that it said on its standard error. */
+  #said = '';
 
-  constructor(options: HelperOptions) {
+  constructor(options: Pick<HelperOptions, 'clock' | 'log' | 'fallback'>, program: Program) {
     this.#options = options;
-    const args = [
-      String(jobOomScore),
-      String(options.openFiles ?? 0),
-      options.outputDirectory,
-      shell.file,
-      ...shell.options,
-    ];
+    this.#program = program;
     // in its own session the terminal's signals do not reach it
-    const helper = spawn(options.file ?? jobStarterPath(), args, {
+    const helper = spawn(program.file, program.args, {
       detached: true,
-      stdio: ['pipe', 'pipe', 'ignore'],
-      env: options.environment,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: program.environment,
     });
     this.#helper = helper;
     helper.on('error', (error) => this.#lose(error.message));
@@ -73,8 +99,12 @@ class HelperSpawner implements Spawner {
     helper.stdin.on('error', () => {});
     helper.stdout.setEncoding('utf8');
     helper.stdout.on('data', (piece: string) => this.#read(piece));
-    this.#cancelTimer = options.clock.after(longestStartMs, () => {
-      if (this.#state === 'starting') helper.kill('SIGKILL');
+    helper.stderr.setEncoding('utf8');
+    helper.stderr.on('data', (piece: string) => {
+      this.#said = (this.#said + piece).slice(-mostSaid);
+    });
+    this.#cancelTimer = options.clock.after(program.longestStartMs, () => {
+      if (this.#state === 'starting' && helper.pid !== undefined) sendSignal(-helper.pid, 'SIGKILL');
     });
   }
 
@@ -166,10 +196,8 @@ class HelperSpawner implements Spawner {
     const wasReady = this.#state === 'ready';
     this.#state = 'over';
     this.#cancelTimer();
-    this.#options.log.warn(
-      { reason },
-      'the helper that starts jobs is missing: the worker starts them itself, which is slower',
-    );
+    this.#options.log.warn({ reason, said: this.#said }, this.#program.missing);
+    this.#program.lost(wasReady);
     const entries = [...this.#entries.values()];
     this.#entries.clear();
     for (const { request, listener, isQueued } of entries) {
@@ -179,19 +207,46 @@ class HelperSpawner implements Spawner {
     }
   }
 
-  close(): void {
+  get isIdle(): boolean {
+    return this.#entries.size === 0;
+  }
+
+  end(): void {
+    if (this.#state === 'over') return;
     this.#state = 'over';
     this.#cancelTimer();
     this.#helper.stdin.end();
     this.#helper.stdout.destroy();
+    this.#helper.stderr.destroy();
     this.#helper.unref();
+  }
+
+  close(): void {
+    this.end();
     this.#options.fallback.close();
   }
 }
 
 /** Starts the helper. Requests wait until it is ready. */
 export function openHelperSpawner(options: HelperOptions): Spawner {
-  return new HelperSpawner(options);
+  const { openFiles, outputDirectory, environment, file = jobStarterPath() } = options;
+  const args = [String(jobOomScore), String(openFiles ?? 0), outputDirectory, shell.file, ...shell.options];
+  const missing = 'the helper that starts jobs is missing: the worker starts them itself, which is slower';
+  return new HelperSpawner(options, { file, args, environment, longestStartMs, missing, lost: () => {} });
+}
+
+/** Starts a fork server, which speaks as the helper does (docs/warm.md). It learns from variables what the helper does from words. */
+export function openForkServer(options: ForkServerOptions): ServedSpawner {
+  const { openFiles, command, lost } = options;
+  const limits = { TORC_WARM_SCORE: String(jobOomScore), TORC_WARM_FILES: String(openFiles ?? 0) };
+  return new HelperSpawner(options, {
+    file: shell.file,
+    args: [...shell.options, command],
+    environment: { ...options.environment, ...limits },
+    longestStartMs: longestServerStartMs,
+    missing: 'a fork server has ended; its next jobs start another one, or without one if it was not ready',
+    lost,
+  });
 }
 
 function tellFailure(listener: SpawnListener, errno: number, what: string): void {

@@ -62,7 +62,10 @@ export function spawnRequest(job: GivenJob, context: LaunchContext, output: JobS
     isBound: job.pin ?? context.pins,
   };
   const step = stepOf(job, context);
-  return step === null ? request : asStep(request, step);
+  if (step !== null) return asStep(request, step);
+  const { warm } = job;
+  const isPlain = request.text === job.command && job.node_indices === undefined;
+  return warm === undefined || !isPlain ? request : { ...request, warm };
 }
 
 /** Null for a job that is none. One of several nodes starts steps itself. */
@@ -91,13 +94,13 @@ function asStep(request: SpawnRequest, step: Step): SpawnRequest {
 
 /** What a job occupies on its node, as a name. Empty when that is more than CPUs and memory, or when its start depends on the time. */
 export function placeOf(job: Assignment): string {
-  const { num_cpus, memory_bytes, cpu_placement = 'compact' } = job;
+  const { num_cpus, memory_bytes, cpu_placement = 'compact', warm = '' } = job;
   // srun starts a step only when it is asked to
   const isStep = job.execution === 'slurm';
   const isWhole = isStep || job.node_indices !== undefined || job.supports_termination;
   const isSpecial = isWhole || job.gpu_indices.length > 0 || job.resources !== undefined;
   // one that states the variable itself cannot get that of another
-  return isSpecial || job.env?.TORC_CPUS !== undefined ? '' : `${num_cpus}/${memory_bytes}/${cpu_placement}`;
+  return isSpecial || job.env?.TORC_CPUS !== undefined ? '' : `${num_cpus}/${memory_bytes}/${cpu_placement}/${warm}`;
 }
 
 /** What a job says about where it starts; without that directory it cannot be run, as a shell says with 126. */

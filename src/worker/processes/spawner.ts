@@ -18,6 +18,8 @@ export interface SpawnRequest {
   isBound: boolean;
   /** It runs as a step of the allocation; missing for a process of this worker's own. */
   step?: Step;
+  /** The command of a fork server that may start it; missing for a process that needs more than its text. */
+  warm?: string;
 }
 
 /** How a reaped process ended. */
