@@ -6,7 +6,8 @@
  *
  * Workers of each run jobs of a server of this checkout, which is killed and started again in the middle: every job must end
  * once, as it did. And a directory that the older program has made is upgraded, which the older one must then refuse and leave
- * as it is; after the copy has been restored, it must work with it as before. Without commits: the last one before each change
+ * as it is; after the copy has been restored, it must work with it as before. And every command that reads asks the older server:
+ * it must answer as a whole, or say that the server is older. Without commits: the last one before each change
  * of the schema of which a directory is kept for the tests of upgrades.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -16,6 +17,8 @@ import { root, until, withOlderProgram } from './older-program.mjs';
 
 /** The first schema whose workers are supported. */
 const oldestOfWorkers = 8;
+/** The first schema whose servers answer all that the commands of `always` ask. */
+const oldestOfServers = 44;
 /** Made between two migrations that came out of order: this torc does not upgrade its directories. */
 const betweenReleases = '00ff535';
 const kept = readdirSync(join(root, 'test', 'fixtures', 'old-directories')).map(
@@ -50,6 +53,74 @@ const expected = {
   write: ['done', 0],
 };
 
+/** Commands that read, with the workflow that has run; of the plans, those that every server can make. */
+const readings = [
+  'status',
+  'status 1',
+  'why 1',
+  '-k 1 why 3',
+  'workflows list',
+  'workflows show 1',
+  'workflows status 1',
+  'workflows runs 1',
+  'workflows is-complete 1',
+  'workflows show-status 1',
+  'workflows export 1',
+  'workflows restart 1 --dry-run',
+  'workflows start 2 --dry-run',
+  'workflows cancel 2 --dry-run',
+  'recover 1 --dry-run',
+  'workflows reset-status 1 --failed-only --dry-run',
+  'workflows delete 2 --dry-run',
+  'workflows correct-resources 1 --dry-run',
+  '-k 1 jobs list',
+  'jobs show 3',
+  '-k 1 jobs diagnose',
+  'jobs logs 1',
+  '-k 1 results list',
+  '-k 1 files list',
+  '-k 1 events list',
+  '-k 1 actions list',
+  '-k 1 user-data list',
+  '-k 1 resource-requirements list',
+  '-k 1 compute-nodes list',
+  '-k 1 limits list',
+  'schedules list',
+  'generators list',
+  '-k 1 notifications list',
+  'reports summary 1',
+  'reports resources 1',
+  'reports usage 1',
+  'reports results 1',
+  'reports timeline 1',
+  'reports utilization 1',
+  'reports failures 1',
+  'reports html 1 -o report.html',
+  'graphs plot 1',
+  '-k 1 hpc slurm plan',
+  '-k 1 hpc slurm recommend-nodes',
+  '-k 1 hpc slurm allocations',
+  '-k 1 hpc slurm list-configs',
+  'hpc slurm site show',
+  'logs analyze 1',
+  'server info',
+  'server check',
+  'server prune --older-than 1d --logs --dry-run',
+  'watch 1',
+  'doctor',
+];
+/** Those that answer whatever the server is: they need nothing that came later. */
+const always = [
+  'status',
+  'status 1',
+  'why 1',
+  'workflows list',
+  'workflows show 1',
+  '-k 1 jobs list',
+  '-k 1 results list',
+  'watch 1',
+];
+
 if (given.length === 0 && !isComplete()) {
   console.error(
     '!! This clone does not have the whole history (git fetch --unshallow): no older programs were tested.',
@@ -61,6 +132,7 @@ for (const commit of given.length > 0 ? given : kept) {
     if (schemaVersion(older.tree) >= oldestOfWorkers) await testWorker(older);
     const isOlder = schemaVersion(older.tree) < schemaVersion(root);
     if (isOlder && older.short !== betweenReleases) testGoingBack(older);
+    if (isOlder && schemaVersion(older.tree) >= oldestOfServers) testReading(older);
   });
 }
 
@@ -136,6 +208,41 @@ function testGoingBack({ tree, program, place: parent, short }) {
   newer.torc([0], 'workflows', 'list');
   if (newer.torc([0], 'server', 'check').sound !== true) fail(`${database} is not sound after the second upgrade`);
   console.log(`torc ${short}: refuses schema version ${is}, and works with the restored copy of version ${was}`);
+}
+
+/** A server of the older program: what reads answers as a whole, or says that the server is older. */
+function testReading({ program, place: parent, short }) {
+  const place = join(parent, 'reading');
+  mkdirSync(place);
+  const older = programIn(place, program);
+  writeFileSync(join(place, 'spec.json'), JSON.stringify({ ...spec, jobs: spec.jobs.slice(0, 5) }));
+  older.torc([1], 'run', 'spec.json');
+  older.torc([0], 'workflows', 'create', 'spec.json');
+  const { pid } = older.torc([0], 'server', 'start', '--daemon');
+  let numRefused = 0;
+  try {
+    for (const line of readings) {
+      for (const format of ['json', 'text']) {
+        const { status, stdout, stderr } = spawnSync(
+          process.execPath,
+          [main, '-n', '-F', format, ...line.split(' ')],
+          older.options,
+        );
+        const isRefused = status === 5 && stderr.includes(`(pid ${pid}) is of an older torc`);
+        numRefused += isRefused ? 1 : 0;
+        // 1 is what failed jobs give, 3 that there is no Slurm, 7 that nothing is left to do
+        const isKnown = isRefused ? !always.includes(line) : [0, 1, 3, 7].includes(status);
+        if (!isKnown || /undefined|\bNaN|TypeError/.test(stdout + stderr)) {
+          throw new Error(`'${line}' with a server of ${short} ended with ${status}: ${stdout}${stderr}`);
+        }
+      }
+    }
+  } finally {
+    spawnSync('kill', ['-KILL', String(pid)]);
+  }
+  console.log(
+    `a server of ${short}: ${2 * readings.length - numRefused} commands read, ${numRefused} say that it is older`,
+  );
 }
 
 async function testWorker({ program, place, short }) {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { diagnosis } from '../model/decide/diagnosis-fields.ts';
 import { causes, endStatuses, outcomes } from '../model/status.ts';
-import { age, count, instant, json, key } from './fields.ts';
+import { age, count, instant, json, key, valuesBefore } from './fields.ts';
 
 const integer = z.number().int();
 
@@ -33,7 +33,7 @@ const attempt = () => ({
   requested_memory_bytes: count.nullable(),
   requested_runtime_seconds: age.nullable(),
   /** By how much the job's request grew after this attempt, or why it did not; null for nothing of that. */
-  scaled: json(),
+  scaled: json().register(valuesBefore, { value: null }),
   gpu_indices: z.array(count).nullable(),
   exit_code: integer.nullable(),
   signal: integer.nullable(),

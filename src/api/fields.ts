@@ -89,3 +89,6 @@ export const instant = z.iso.datetime();
 /** One field that a change gives another value; null where there is none. */
 export const changedField = () => z.strictObject({ field: z.string(), old_value: z.unknown(), new_value: z.unknown() });
 export type ChangedField = z.infer<ReturnType<typeof changedField>>;
+
+/** What replies of servers that do not have a field mean by that, where it is not null, an empty list or false. */
+export const valuesBefore = z.registry<{ value: unknown }>();

@@ -20,6 +20,8 @@ export const serverInfo = () =>
     num_active_workers: count,
     /** Allocations of any workflow that may still wait or run. */
     num_open_allocations: count,
+    /** Of its database; null from a server of an older torc. */
+    schema_version: count.nullable(),
     /** The schema version of the database that this server found and upgraded; null for one of its own version. */
     upgraded_from: count.nullable(),
     /** The copy that shows how it was before. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { stdioModes, terminationSignals } from '../model/expanded.ts';
 import { executions } from '../model/launch.ts';
 import { cutOffs, workflowStatuses } from '../model/status.ts';
-import { age, count, instant, json, key } from './fields.ts';
+import { age, count, instant, json, key, valuesBefore } from './fields.ts';
 
 export const workflow = () =>
   z.strictObject({
@@ -34,7 +34,7 @@ export const workflow = () =>
     stdio: z.enum(stdioModes),
     /** For jobs that do not state these themselves: bound to their CPUs, and what starts them. */
     pin: z.boolean(),
-    execution: z.enum(executions),
+    execution: z.enum(executions).register(valuesBefore, { value: 'direct' }),
     /** How often in a run a job comes back whose attempt was lost by infrastructure. */
     max_losses: count,
     /** At most this many jobs may be added by its running jobs. */

@@ -1,4 +1,5 @@
 /** This same program as a child process, and in scripts that run on other nodes. */
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Environment, environment } from './config.ts';
@@ -25,6 +26,11 @@ export function programEnvironment(env: Environment = environment()): Environmen
 /** The numbered schema files. Both the sources and the bundled program are one directory below their root, like this file. */
 export function schemaDirectory(): string {
   return fileURLToPath(new URL('../storage/schema', import.meta.url));
+}
+
+/** The newest version of the schema: that of every database which this program has opened. */
+export function schemaVersion(): number {
+  return Math.max(...readdirSync(schemaDirectory()).map((name) => Number.parseInt(name, 10)));
 }
 
 /** The compiled program of `src/worker/processes/start-jobs.c`; the build leaves it out where there is no C compiler. */

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { shownAddress } from '../../api/addresses.ts';
 import { readServerFile } from '../../api/server-file.ts';
+import { schemaVersion } from '../../base/program.ts';
 import { counted } from '../../base/text.ts';
 import { version } from '../../base/version.ts';
 import { systemSlurm } from '../../slurm/commands.ts';
@@ -29,7 +30,7 @@ export async function checkServer({ directory, torc }: Context): Promise<Finding
   }
   const now = Date.parse(info.now ?? '');
   const apart = Math.max(sentAt - now, now - endedAt, 0) / 1000;
-  if (info.version !== version()) {
+  if (info.version !== version() || info.schema_version !== schemaVersion()) {
     return warning(
       `${place} is not the version of this command`,
       `${torc} server stop && ${torc} server start --daemon`,

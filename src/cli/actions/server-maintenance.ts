@@ -64,8 +64,10 @@ function refuseTarget(context: Context, path: string, isForced: boolean): void {
 
 function targetStats(path: string): Stats | undefined {
   try {
-    return statSync(path, { throwIfNoEntry: false });
+    // with throwIfNoEntry Node 26 would not tell a path below a file from a missing one
+    return statSync(path);
   } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
     throw new TorcError('usage', `cannot write ${path} (${systemCode(error)})`, 'Choose another name for the backup.', {
       cause: error,
     });

@@ -8,6 +8,7 @@ import { readServerFile, type ServerFile } from '../../api/server-file.ts';
 import { delay, systemClock } from '../../base/clock.ts';
 import { systemCode, TorcError } from '../../base/errors.ts';
 import type { ServeOptions } from '../../server/serve.ts';
+import { olderApi, olderServer } from './older-server.ts';
 import { upgradeWords } from './upgrade-words.ts';
 
 export interface ConnectOptions {
@@ -85,7 +86,7 @@ export async function connectOnwards(options: ConnectOptions): Promise<Connectio
 export async function connect(options: ConnectOptions): Promise<Connection> {
   const giveUpAt = systemClock.monotonic() + waitForHolderMs;
   for (;;) {
-    const remote = await connectRemote(options.directory);
+    const remote = await connectRemote(options.directory, options.warn);
     if (remote !== null) return remote;
     if (!options.creates) requireDatabase(options.directory);
     try {
@@ -111,19 +112,24 @@ function requireDatabase(directory: string): void {
   }
 }
 
-/** The server of the directory if one is published and answers, else null. */
-export async function connectRemote(directory: string): Promise<Connection | null> {
+/** The server of the directory if one is published and answers, else null. `warn` tells when it is of an older torc. */
+export async function connectRemote(
+  directory: string,
+  warn: (text: string) => void = () => {},
+): Promise<Connection | null> {
   const file: ServerFile | null = readServerFile(directory);
   if (file === null) return null;
   const { openClient } = await import('../../api/client.ts');
-  const api = openClient(directory);
+  const client = openClient(directory);
+  let older: string | null;
   try {
-    await api.call('server_info', {}, { timeoutMs: probeTimeoutMs });
+    older = olderServer(await client.call('server_info', {}, { timeoutMs: probeTimeoutMs }));
   } catch (error) {
-    await api.close();
+    await client.close();
     if (error instanceof TorcError && error.code === 'unreachable') return null;
     throw error;
   }
+  const api = older === null ? client : olderApi(client, older, warn);
   return {
     api,
     kind: 'remote',

@@ -1,6 +1,7 @@
 /** A command's connection to the server, or to the database in this process, while the command runs. */
 import { exitCodes } from '../../base/errors.ts';
 import { type Context, note } from '../context/context.ts';
+import { pasteableWords } from '../context/pasteable.ts';
 import { findAwaited, settleAwaited } from './awaited-server.ts';
 import type { Connection } from './connection.ts';
 import { cannotActAs, otherUser, readingApi } from './other-user.ts';
@@ -66,7 +67,7 @@ async function connectFor(context: Context, options: SessionOptions): Promise<Co
     directory: context.directory,
     command: context.commandLine,
     creates: options.creates ?? false,
-    warn: (text: string) => note(context, text, 'warning'),
+    warn: (text: string) => note(context, pasteableWords(text, context), 'warning'),
   };
   if (options.serves === true) return await (await import('./lasting-connection.ts')).connectToStay(place);
   return await (await import('./connection.ts')).connectOnwards(place);

@@ -3,6 +3,7 @@ import type { Reply, Request } from '../../api/contract.ts';
 import { protocolVersion } from '../../api/limits.ts';
 import { isoInstant } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
+import { schemaVersion } from '../../base/program.ts';
 import { countOpenAllocations } from '../../storage/authoring/allocations.ts';
 import { countActiveSchedules } from '../../storage/authoring/schedules.ts';
 import { forgetLastingServer, lastingServer } from '../../storage/database/lasting-server.ts';
@@ -28,6 +29,7 @@ export function describeServer({ info, epoch, startedAt, clock, view, db }: Serv
     now: isoInstant(clock.now()),
     num_active_workers: countActiveComputeNodes(view, null),
     num_open_allocations: countOpenAllocations(view),
+    schema_version: schemaVersion(),
     upgraded_from: db.upgrade?.from ?? null,
     upgrade_copy: db.upgrade?.copyPath ?? null,
   };

@@ -1,11 +1,10 @@
 /** A look at a server directory that leaves everything in it as it was. */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { schemaDirectory } from '../../base/program.ts';
+import { schemaVersion } from '../../base/program.ts';
 import { copyToScratch, makeScratchFolder, removeScratchFolder } from '../../base/trusted/scratch.ts';
 import { quickCheck, readHeader } from '../../storage/database/backup-copy.ts';
 import { holdLock, isLocked, sqliteVersion } from '../../storage/database/lock-probe.ts';
-import { newestVersion } from '../../storage/database/migrations.ts';
 import { presentHolder } from './ownership.ts';
 
 export { isLocked, presentHolder, sqliteVersion };
@@ -51,7 +50,7 @@ export function olderDatabaseBytes(directory: string): number | null {
   const path = join(directory, 'torc.db');
   const found = stateOf(path);
   const version = found === null ? null : (readHeader(path)?.schemaVersion ?? null);
-  return found === null || version === null || version >= newestVersion(schemaDirectory()) ? null : found.sizeBytes;
+  return found === null || version === null || version >= schemaVersion() ? null : found.sizeBytes;
 }
 
 function lookAtHeader(path: string): Pick<DatabaseLook, 'schemaVersion' | 'problem'> {

@@ -8,7 +8,7 @@ import { basename, dirname, join } from 'node:path';
 import { type Clock, isoInstant } from '../../base/clock.ts';
 import { asTorcError, systemCode, TorcError } from '../../base/errors.ts';
 import { backupFolder, replacedName, serverDirectoryNames } from '../../base/paths.ts';
-import { schemaDirectory } from '../../base/program.ts';
+import { schemaVersion } from '../../base/program.ts';
 import { shellWord } from '../../base/text.ts';
 import { syncFolder } from '../../base/trusted/folders.ts';
 import { refuseForeign } from '../../base/trusted/owners.ts';
@@ -23,7 +23,6 @@ import {
 import { copyToScratch, makeScratchFolder, removeScratchFolder } from '../../base/trusted/scratch.ts';
 import { formatMemory } from '../../base/units.ts';
 import { type CopyContent, markAsCopy, originOf, readCopy, takeInLog } from '../../storage/database/backup-copy.ts';
-import { newestVersion } from '../../storage/database/migrations.ts';
 import { heldBy, Ownership, takenBy } from './ownership.ts';
 
 export interface RestoreOptions {
@@ -111,7 +110,7 @@ function plan({ directory, backup, dryRun, clock }: RestoreOptions, copy: string
       path: backup,
       ...content,
       copied_at: isoInstant(copiedAt),
-      is_older: content.schema_version < newestVersion(schemaDirectory()),
+      is_older: content.schema_version < schemaVersion(),
     },
     replaced:
       present === null
@@ -144,7 +143,7 @@ function checked(
     const words = error instanceof TorcError ? 'it is damaged' : asTorcError(error).message;
     throw new TorcError('unusable', `${backup} is not a sound copy of a torc database: ${words}`, otherBackup);
   }
-  const newest = newestVersion(schemaDirectory());
+  const newest = schemaVersion();
   if (content.schema_version > newest) {
     throw new TorcError(
       'unusable',

@@ -70,11 +70,6 @@ function partsOf(sqlite: Sqlite.Database): Set<string> {
   return new Set(sqlite.prepare(sql).pluck().all() as string[]);
 }
 
-/** The version up to which this torc can use a database. */
-export function newestVersion(schema: string): number {
-  return migrations(schema).at(-1)?.version ?? 0;
-}
-
 function versionOf(sqlite: Sqlite.Database): number {
   return Number(sqlite.pragma('user_version', { simple: true }));
 }
