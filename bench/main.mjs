@@ -25,7 +25,7 @@ import { slurmCalls } from './cases/slurm-calls.mjs';
 import { startup } from './cases/startup.mjs';
 import { terminalView } from './cases/terminal-view.mjs';
 import { viewers } from './cases/viewers.mjs';
-import { header, save, table } from './report.mjs';
+import { comparison, header, lastSaved, save, table } from './report.mjs';
 
 const cases = {
   noop,
@@ -108,6 +108,8 @@ for (const [index, name] of only.entries()) {
 }
 
 const measured = { ...header(size), seconds: secondsSince(begin), rows, failures };
-if (isSaved) save(table(measured));
+const saved = lastSaved(size);
+if (isSaved) save(measured);
 process.stdout.write(json ? `${JSON.stringify(measured)}\n` : table(measured));
+if (!json && saved !== null) process.stdout.write(`\n${comparison(measured, saved)}`);
 process.exitCode = failures.length > 0 ? 1 : 0;

@@ -1,4 +1,4 @@
-// Where the time of a server goes, from the profile that node writes of it with `--cpu-prof`.
+// Where the processor time of a server goes, from the profile that node writes of it with `--cpu-prof`.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,17 +17,23 @@ export function profileClock() {
 /** Shown by themselves from this share on. */
 const leastShare = 0.005;
 
-/** The profile in the folder as Markdown: from `begin` to `end`, for each of `numJobs` jobs. */
-export function profileTable(folder, { begin, end }, numJobs) {
+/**
+ * The profile in the folder as Markdown: from `begin` to `end`, in which the server needed `cpuMicroseconds` for each job.
+ * Each sample counts the same, however late it is on a busy machine.
+ */
+export function profileTable(folder, { begin, end }, cpuMicroseconds) {
   const name = readdirSync(folder).find((file) => file.endsWith('.cpuprofile'));
   if (name === undefined) throw new Error(`the server has written no profile into ${folder}`);
   const parts = partsOf(JSON.parse(readFileSync(join(folder, name), 'utf8')), begin, end);
-  const total = [...parts.values()].reduce((sum, { us }) => sum + us, 0);
+  const total = [...parts.values()].reduce((sum, { count }) => sum + count, 0);
   const lines = ['| part | us/job | % |', '|---|---|---|'];
-  const line = (words, us) => lines.push(`| ${words} | ${figure(us / numJobs)} | ${((100 * us) / total).toFixed(1)} |`);
+  const line = (words, count) => {
+    const share = count / total;
+    lines.push(`| ${words} | ${figure(share * cpuMicroseconds)} | ${(100 * share).toFixed(1)} |`);
+  };
   line('everything', total);
-  for (const [part, { us, by }] of largestFirst(parts, ([, of]) => of.us)) {
-    line(part, us);
+  for (const [part, { count, by }] of largestFirst(parts, ([, of]) => of.count)) {
+    line(part, count);
     const details = largestFirst(by, ([, of]) => of).filter(([, of]) => of >= total * leastShare);
     if (by.size > 1) for (const [detail, of] of details) line(`.. ${detail}`, of);
   }
@@ -54,12 +60,10 @@ function partsOf({ nodes, samples, timeDeltas, startTime }, begin, end) {
     }
     const [part, detail] = place;
     if (part === 'idle') continue;
-    const known = parts.get(part) ?? { us: 0, by: new Map() };
+    const known = parts.get(part) ?? { count: 0, by: new Map() };
     parts.set(part, known);
-    // the time up to the next sample belongs to this one
-    const us = timeDeltas[index + 1] ?? 0;
-    known.us += us;
-    known.by.set(detail, (known.by.get(detail) ?? 0) + us);
+    known.count += 1;
+    known.by.set(detail, (known.by.get(detail) ?? 0) + 1);
   }
   return parts;
 }

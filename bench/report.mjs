@@ -1,6 +1,6 @@
 // The format of a measurement, and how it is printed and saved.
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 
 /**
@@ -108,11 +108,50 @@ export function figure(value) {
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
+/** Saved runs, oldest first: a line of JSON each, with the medians by row. */
+const historyFile = new URL('history.jsonl', import.meta.url);
+
+/** The last saved run of this size, or null. */
+export function lastSaved(size) {
+  const lines = existsSync(historyFile) ? readFileSync(historyFile, 'utf8').trim().split('\n') : [];
+  return lines.map((line) => JSON.parse(line)).findLast((run) => run.size === size) ?? null;
+}
+
+/** The medians of this run beside those of a saved one, as Markdown: rows that both have. */
+export function comparison({ rows }, saved) {
+  const lines = [
+    `Against the saved run of ${saved.date}, commit ${saved.commit}, ${saved.machine}: medians`,
+    '',
+    '| what | saved | now | unit | ratio |',
+    '|---|---|---|---|---|',
+  ];
+  for (const [what, { median, unit }] of Object.entries(mediansOf(rows))) {
+    const before = saved.medians[what]?.median;
+    if (before === undefined) continue;
+    const ratio = before === 0 ? '' : (median / before).toFixed(2);
+    lines.push(`| ${what} | ${figure(before)} | ${figure(median)} | ${unit} | ${ratio} |`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** By the words of the row; a row that belongs to another one has its words before its own. */
+function mediansOf(rows) {
+  const medians = {};
+  let whole = '';
+  for (const { what, median, unit } of rows) {
+    const isPart = what.startsWith('..');
+    if (!isPart) whole = what;
+    if (median !== undefined) medians[isPart ? `${whole} ${what}` : what] = { median, unit };
+  }
+  return medians;
+}
+
 const resultsFile = new URL('RESULTS.md', import.meta.url);
 const mark = '<!-- the table: written by `npm run bench -- --save` -->';
 
-/** Writes the table into RESULTS.md below the explanations, which stay. */
-export function save(text) {
+/** Writes the table into RESULTS.md below the explanations, which stay, and adds the medians to the history. */
+export function save({ rows, failures, ...head }) {
   const [explanations] = readFileSync(resultsFile, 'utf8').split(mark);
-  writeFileSync(resultsFile, `${explanations}${mark}\n\n${text}`);
+  writeFileSync(resultsFile, `${explanations}${mark}\n\n${table({ rows, failures, ...head })}`);
+  appendFileSync(historyFile, `${JSON.stringify({ ...head, medians: mediansOf(rows) })}\n`);
 }

@@ -33,8 +33,8 @@ async function profile({ numWorkers, slots, execMs }, numJobs) {
   await inDirectory(async (directory) => {
     const work = async (server) =>
       await runSimulated(server, await createNoops(server.api, numJobs), numWorkers, slots, execMs);
-    const { span } = await withServer(directory, work, { nodeOptions: profiling(directory) });
-    process.stderr.write(`\n${profileTable(directory, span, numJobs)}\n`);
+    const { span, serverCpuSeconds } = await withServer(directory, work, { nodeOptions: profiling(directory) });
+    process.stderr.write(`\n${profileTable(directory, span, (serverCpuSeconds * 1e6) / numJobs)}\n`);
   });
 }
 
