@@ -135,13 +135,17 @@ function failures({ failures: groups, numFailures }: ReportData): string {
       { head: 'Cause', cell: ({ cause }) => cause ?? 'lost' },
       { head: 'Code', cell: ({ return_codes }) => return_codes },
       { head: 'Message', cell: messageCell },
-      { head: 'For example', cell: ({ job_name, job_key }) => `${job_name} (${job_key})` },
+      { head: 'For example', cell: exampleCell },
       { head: 'Advice', cell: ({ advice }) => advice },
     ],
     groups,
     50,
   );
   return `<p>${counted(numFailures, 'failed job')} in ${counted(groups.length, 'group')}.</p>${rows}`;
+}
+
+function exampleCell({ job_name, job_key }: FailureShown): Cell {
+  return { html: `<span class="name">${escaped(job_name)} (${job_key})</span>` };
 }
 
 function messageCell({ message, lines }: FailureShown): Cell {
