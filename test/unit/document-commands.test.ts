@@ -5,13 +5,14 @@ import { TorcError } from '../../src/base/errors.ts';
 import { forEachCommand } from '../../src/cli/commands/declare.ts';
 import { namedCommand } from '../../src/cli/input/command-words.ts';
 import { withoutOlderLetters } from '../../src/cli/input/older-letters.ts';
+import { firstOperand } from '../../src/cli/input/options.ts';
 import { declareProgram } from '../../src/cli/program.ts';
 import { blocksOf, documents, readDocument, sentencesOf, shownIn } from '../support/documents.ts';
 import { commandsIn } from '../support/shell-lines.ts';
 
 /** Why the program does not take the words, or null. Help counts as taken, and a value such as SIZE as a good one. */
 async function refusal(words: readonly string[]): Promise<CommanderError | TorcError | null> {
-  const program = await declareProgram((command) => void command.action(() => {}));
+  const program = await declareProgram((command) => void command.action(() => {}), firstOperand(words));
   forEachCommand(program, (command) => {
     command.configureOutput({ writeOut: () => {}, writeErr: () => {}, outputError: () => {} });
   });
@@ -50,9 +51,9 @@ function linesInBlocks(path: string): Line[] {
 }
 
 function shellLines(language: string, text: string): string[] {
-  const lines = text.replaceAll('\\\n', '').split('\n');
-  if (['bash', 'sh'].includes(language)) return lines;
+  if (['bash', 'sh'].includes(language)) return [text];
   if (language !== 'yaml') return [];
+  const lines = text.replaceAll('\\\n', '').split('\n');
   return lines.flatMap((line) => /^[^#]*?\b(torc (?:-|[a-z]+ ).*)$/.exec(line)?.[1] ?? []);
 }
 
