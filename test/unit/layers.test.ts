@@ -159,6 +159,11 @@ describe('layers', () => {
     expect(packagesLoadedBy('server/open.ts')).toEqual(['better-sqlite3']);
   });
 
+  it('commands import only types from the contract, which loads every schema', () => {
+    const imports = /^import \{[^}]*\} from '[./]+api\/contract\.ts'/m;
+    expect(filesWith((text, path) => layerOf(path) === 'cli' && imports.test(text))).toEqual([]);
+  });
+
   it('only storage holds SQL', () => {
     expect(filesWith((text, path) => layerOf(path) !== 'storage' && holdsSql(text))).toEqual([]);
   });

@@ -1,5 +1,6 @@
 /** `torc jobs modify`: changes the command, resources, priority or pool of jobs. */
-import { type Api, type ChangedField, limits, type Reply, type Request } from '../../api/contract.ts';
+import type { Api, ChangedField, Reply, Request } from '../../api/contract.ts';
+import { limits } from '../../api/limits.ts';
 import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import type { StdioMode } from '../../model/launch.ts';

@@ -1,5 +1,6 @@
 /** `torc reports resources`: what jobs use; `torc workflows correct-resources`: requests that follow it. */
-import { type Api, type ListRecord, limits, type Reply, type Request, type UsageRow } from '../../api/contract.ts';
+import type { Api, ListRecord, Reply, Request, UsageRow } from '../../api/contract.ts';
+import { limits } from '../../api/limits.ts';
 import { TorcError } from '../../base/errors.ts';
 import { formatDuration, formatMemory } from '../../base/units.ts';
 import { stemOf } from '../../model/usage.ts';

@@ -1,5 +1,6 @@
 /** `torc workflows add-jobs-from-commands-file`: adds the commands of a file as jobs of a stored workflow. */
-import { type AddedJob, type Api, limits } from '../../api/contract.ts';
+import type { AddedJob, Api } from '../../api/contract.ts';
+import { limits } from '../../api/limits.ts';
 import { asTorcError, TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';

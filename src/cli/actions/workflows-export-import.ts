@@ -1,6 +1,7 @@
 /** `torc workflows export|import`. */
 
-import { type Api, limits, type Request } from '../../api/contract.ts';
+import type { Api, Request } from '../../api/contract.ts';
+import { limits } from '../../api/limits.ts';
 import { TorcError } from '../../base/errors.ts';
 import { jsonText, parseJson, withPlainNumbers } from '../../base/exact-json.ts';
 import { counted } from '../../base/text.ts';

@@ -1,8 +1,9 @@
 /** Compares a specification with the stored workflow of its identity: the jobs that differ, and what a resume takes over. */
 import { isDeepStrictEqual } from 'node:util';
-import { type Api, limits, type Request } from '../../api/contract.ts';
+import type { Api, Request } from '../../api/contract.ts';
 import { beginRequest } from '../../api/creation.ts';
 import { wireJob } from '../../api/creation-chunks.ts';
+import { limits } from '../../api/limits.ts';
 import {
   compareJobs,
   type JobDifferences,

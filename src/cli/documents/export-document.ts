@@ -1,15 +1,15 @@
 /** An exported workflow: a specification that `create` reads, and beside it the results of the jobs. */
 
-import {
-  type Api,
-  type ExportedRequirements,
-  type ListName,
-  type ListRecord,
-  limits,
-  type Reply,
-  type Request,
-  type WorkflowShown,
+import type {
+  Api,
+  ExportedRequirements,
+  ListName,
+  ListRecord,
+  Reply,
+  Request,
+  WorkflowShown,
 } from '../../api/contract.ts';
+import { limits } from '../../api/limits.ts';
 import { TorcError } from '../../base/errors.ts';
 import { jsonText } from '../../base/exact-json.ts';
 import { type NewFile, newFile } from '../../base/trusted/shared.ts';

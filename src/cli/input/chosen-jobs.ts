@@ -1,5 +1,6 @@
 /** The jobs of a command: keys, names and patterns, all of one workflow. */
-import { type Api, limits } from '../../api/contract.ts';
+import type { Api } from '../../api/contract.ts';
+import { limits } from '../../api/limits.ts';
 import { TorcError } from '../../base/errors.ts';
 import { isPattern } from '../../model/pattern.ts';
 import type { Context } from '../context/context.ts';

@@ -1,6 +1,7 @@
 /** What an assistant can read: the same records as the commands show, in pieces that it can take in. */
 import { z } from 'zod';
-import { type Api, limits } from '../../api/contract.ts';
+import type { Api } from '../../api/contract.ts';
+import { limits } from '../../api/limits.ts';
 import { jobPage, workflowPage } from '../answers/answers.ts';
 import { readTail } from '../answers/read-log.ts';
 import type { Context } from '../context/context.ts';

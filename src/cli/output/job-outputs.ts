@@ -1,5 +1,6 @@
 /** Jobs with the places of their output, and which of their attempts is meant. */
-import { type Api, type JobOutputs, limits } from '../../api/contract.ts';
+import type { Api, JobOutputs } from '../../api/contract.ts';
+import { limits } from '../../api/limits.ts';
 
 export interface LogsOptions {
   stdout?: boolean;

@@ -1,5 +1,5 @@
 /** The ends of the outputs of failed jobs: only the last bytes are read. */
-import { type Api, type FailedOutput, limits, type Reply } from '../../api/contract.ts';
+import type { Api, FailedOutput, Reply } from '../../api/contract.ts';
 import { systemCode, TorcError } from '../../base/errors.ts';
 import { readEnd } from '../../base/trusted/shared-async.ts';
 import { AttemptOutput, isAbsence, type Stream } from './attempt-output.ts';
@@ -14,6 +14,8 @@ const firstMs = 50;
 const concurrentReads = 16;
 /** Jobs of which the outputs are held at a time. */
 const someJobs = 1000;
+/** Each page looks at all failed jobs; the rows of a larger one live so long that the garbage collector copies them. */
+const jobsPerPage = 2500;
 
 /** The end of what the newest attempt of a job wrote. */
 export interface LogEnds {
@@ -28,7 +30,7 @@ export interface LogEnds {
 export async function* failedOutputs(api: Api, workflow_key: string, most: number): AsyncGenerator<FailedOutput[]> {
   let after: string | null = null;
   for (let left = most; left > 0; ) {
-    const limit = Math.min(left, limits.listPage);
+    const limit = Math.min(left, jobsPerPage);
     const { jobs, more }: Reply<'failed_outputs'> = await api.call('failed_outputs', { workflow_key, after, limit });
     for (let at = 0; at < jobs.length; at += someJobs) yield jobs.slice(at, at + someJobs);
     left -= jobs.length;
@@ -47,51 +49,64 @@ export async function readEnds(
   skipsStdout: (stderr: string) => boolean = () => false,
 ): Promise<LogEnds[]> {
   const found: LogEnds[] = [];
+  const places: OutputPlace[] = [];
+  for (const [at, shown] of jobs.entries()) {
+    if (shown.attempt === null) {
+      found[at] = nothingOf(shown, 'it has not started');
+      continue;
+    }
+    const output = new AttemptOutput(shown.attempt);
+    const { whyNothing } = output;
+    if (whyNothing === null) places.push({ at, shown, output });
+    else found[at] = nothingOf(shown, whyNothing);
+  }
   let next = 0;
   const readNext = async (end: ReadEnd): Promise<void> => {
-    const at = next++;
-    found[at] = await readOne(
-      jobs[at] as FailedOutput,
-      (output, stream) => end(output, stream, mostBytes),
-      skipsStdout,
-    );
+    const place = places[next++] as OutputPlace;
+    found[place.at] = await readOne(place, (output, stream) => end(output, stream, mostBytes), skipsStdout);
   };
   const begin = performance.now();
-  while (next < jobs.length && performance.now() - begin < firstMs + next * slowMs) await readNext(endNow);
+  while (next < places.length && performance.now() - begin < firstMs + next * slowMs) await readNext(endNow);
   const work = async (): Promise<void> => {
-    while (next < jobs.length) await readNext(endLater);
+    while (next < places.length) await readNext(endLater);
   };
   await Promise.all(Array.from({ length: concurrentReads }, work));
   return found;
+}
+
+/** An output that may be there; `at` numbers the job. */
+interface OutputPlace {
+  at: number;
+  shown: FailedOutput;
+  output: AttemptOutput;
 }
 
 /** The end of one stream; null when its file is not there. */
 type ReadEnd = (output: AttemptOutput, stream: Stream, mostBytes: number) => Promise<Buffer | null>;
 
 async function readOne(
-  shown: FailedOutput,
+  { shown, output }: OutputPlace,
   end: (output: AttemptOutput, stream: Stream) => Promise<Buffer | null>,
   skipsStdout: (stderr: string) => boolean,
 ): Promise<LogEnds> {
-  const nothing = { shown, stdout: empty, stderr: empty };
-  if (shown.attempt === null) return { ...nothing, unread: 'it has not started' };
-  const output = new AttemptOutput(shown.attempt);
-  const { whyNothing } = output;
-  if (whyNothing !== null) return { ...nothing, unread: whyNothing };
   try {
     const stderr = await end(output, 'stderr');
     const skips = stderr !== null && skipsStdout(stderr.toString('utf8'));
-    const stdout = skips ? nothing.stdout : await end(output, 'stdout');
+    const stdout = skips ? empty : await end(output, 'stdout');
     const unread = stdout === null && stderr === null ? output.missing('stderr').replace(/^no stderr: /, '') : null;
-    return { shown, stdout: stdout ?? nothing.stdout, stderr: stderr ?? nothing.stderr, unread };
+    return { shown, stdout: stdout ?? empty, stderr: stderr ?? empty, unread };
   } catch (error) {
     if (!(error instanceof TorcError)) throw error;
-    return { ...nothing, unread: error.message };
+    return nothingOf(shown, error.message);
   }
 }
 
 /** Each holds memory of its own outside of the heap. */
 const empty = Buffer.alloc(0);
+
+function nothingOf(shown: FailedOutput, unread: string): LogEnds {
+  return { shown, stdout: empty, stderr: empty, unread };
+}
 
 const endNow: ReadEnd = async (output, stream, mostBytes) => output.endNow(stream, mostBytes);
 

@@ -39,7 +39,7 @@ export class FailureGroups {
     const { pattern, lines } = signatureOf(failure);
     const { cause, unread, returnCode, jobKey } = failure;
     // what was written decides; only the code where nothing was
-    const id = JSON.stringify([cause, pattern, pattern === '' ? returnCode : null, unread === null]);
+    const id = `${cause} ${pattern === '' ? returnCode : ''} ${unread === null} ${pattern}`;
     const group = this.#groups.get(id);
     if (group === undefined) {
       const returnCodes = returnCode === null ? [] : [returnCode];

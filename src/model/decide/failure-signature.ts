@@ -33,8 +33,10 @@ const saysNothing =
 /** The signature of what a job wrote: of stderr, or of stdout when that says nothing. */
 export function signatureOf({ jobName, stdout, stderr }: LogEnd): Signature {
   const errors = lastLinesOf(stderr);
-  const lines = errors.length > 0 ? errors : lastLinesOf(stdout);
-  const named = errorLine(errors) ?? errorLine(lastLinesOf(stdout));
+  const error = errorLine(errors);
+  const others = error === undefined ? lastLinesOf(stdout) : [];
+  const lines = errors.length > 0 ? errors : others;
+  const named = error ?? errorLine(others);
   const chosen = named === undefined ? lines.slice(-2) : [named];
   const pattern = chosen.map((line) => normalized(line, jobName)).join(' / ');
   return { pattern, lines: lines.slice(-shownLines).map((line) => line.slice(0, longestLine)) };
@@ -54,6 +56,7 @@ const escapes = /\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07]*\x07)/g;
 
 /** The last lines that are not empty, at most `comparedLines`. */
 function lastLinesOf(text: string): string[] {
+  if (text === '') return [];
   const plain = text.includes('\x1b') ? text.replace(escapes, '') : text;
   const lines: string[] = [];
   for (let end = plain.length; end >= 0 && lines.length < comparedLines; ) {

@@ -7,7 +7,7 @@ import { jobTexts, keysFrom, readGraph } from '../running/job-graph.ts';
 import type { Workflow } from '../running/workflows.ts';
 
 /** Smaller workflows are read so fast that their creation need not take longer. */
-export const fewestDrawn = 150_000;
+export const fewestDrawn = 80_000;
 
 /** Stores them, unless all jobs are alike. The jobs, barriers and edges must be stored, without a cycle. */
 export function drawNew(
