@@ -222,3 +222,11 @@ def test_commands_run_as_they_would_without(tmp_path: Path) -> None:
 def test_large_results_arrive_whole() -> None:
     results = torc_hpc.map(lambda n: bytes([n % 256]) * 1_000_000, range(40), max_workers=2)
     assert all(result == bytes([n % 256]) * 1_000_000 for n, result in enumerate(results))
+
+
+def test_jobs_that_say_nothing_else_keep_their_fork_server(torc: Torc) -> None:
+    workflow = Workflow("kept")
+    workflow.add_job("a", "true", warm="./serve")
+    workflow.create()
+    [row] = workflow.jobs()
+    assert torc.call("jobs", "show", row["job_key"])["launch"] == {"warm": "./serve"}

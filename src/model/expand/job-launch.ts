@@ -14,7 +14,7 @@ export interface LaunchElement {
   fixed: Pick<Launch, 'pin' | 'cpu_placement' | 'execution' | 'warm'> | null;
 }
 
-const launchKeys = ['env', 'stdio', 'cwd', 'stdin', 'container', 'pin', 'cpu_placement', 'execution'] as const;
+const launchKeys = ['env', 'stdio', 'cwd', 'stdin', 'container', 'pin', 'cpu_placement', 'execution', 'warm'] as const;
 
 const nothingStated: LaunchElement = { env: [], stdio: null, cwd: null, stdin: null, container: null, fixed: null };
 
