@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { FailedOutput } from '../../src/api/contract.ts';
-import { readEnds } from '../../src/cli/output/log-ends.ts';
+import type { Api, FailedOutput, Request } from '../../src/api/contract.ts';
+import { failedOutputs, readEnds } from '../../src/cli/output/log-ends.ts';
 import { saysEnough } from '../../src/model/decide/failure-signature.ts';
 
 let folder: string;
@@ -92,4 +92,39 @@ it.each([false, true])('leaves out stdout where stderr is enough (slow: %s)', as
     ['quiet', 'out', 'hello', null],
     ['none', 'out', '', null],
   ]);
+});
+
+it.each([
+  [6000, 10_000],
+  [6000, 5500],
+  [5000, 5000],
+])('of %i failed jobs at most %i are found, each once and in order, on several pages', async (numFailed, most) => {
+  const jobs = Array.from({ length: numFailed }, (_, n) => ({ ...output('a'), job_key: `${2 * n + 1}` }));
+  const call = (_: string, { after, limit }: Request<'failed_outputs'>) => {
+    const left = jobs.filter(({ job_key }) => Number(job_key) > Number(after ?? 0));
+    return Promise.resolve({ jobs: left.slice(0, limit), more: left.length > limit });
+  };
+  const found: string[] = [];
+  for await (const some of failedOutputs({ call } as unknown as Api, '1', most)) {
+    found.push(...some.map(({ job_key }) => job_key));
+  }
+  expect(found).toEqual(jobs.slice(0, most).map(({ job_key }) => job_key));
+});
+
+it('jobs without an output keep their places among the others', async () => {
+  const pruned = output('c');
+  const jobs = [
+    { ...output('a'), attempt: null },
+    write('b', '', 'error b'),
+    { ...pruned, attempt: pruned.attempt === null ? null : { ...pruned.attempt, log_kind: 'pruned' as const } },
+    write('d', '', 'error d'),
+  ];
+  for (const isSlow of [false, true]) {
+    expect((await read(jobs, isSlow)).map(([name, , stderr]) => [name, stderr])).toEqual([
+      ['a', ''],
+      ['b', 'error b'],
+      ['c', ''],
+      ['d', 'error d'],
+    ]);
+  }
 });
