@@ -34,11 +34,13 @@ export async function timeXargs(numJobs, runs, { slots = 2, hasFiles = false } =
 export async function noop({ isFull, runs }) {
   const numJobs = isFull ? 10_000 : 1_000;
   const baseline = { what: 'xargs -P2', samples: await timeXargs(numJobs, runs) };
+  const withFiles = {
+    what: 'xargs -P2 and sh, two files',
+    samples: await timeXargs(numJobs, runs, { hasFiles: true }),
+  };
   const rows = [
     row(`${numJobs} times \`true\` by xargs -P2 -n1`, baseline.samples, 's'),
-    row(`.. by xargs -P2 and sh, each with two files`, await timeXargs(numJobs, runs, { hasFiles: true }), 's', {
-      baseline,
-    }),
+    row(`.. by xargs -P2 and sh, each with two files`, withFiles.samples, 's', { baseline }),
   ];
   const what = '.. by GNU parallel -j2';
   if (spawnSync('parallel', ['--version']).error !== undefined) rows.push(skipped(what, 'it is not installed'));
@@ -57,6 +59,7 @@ export async function noop({ isFull, runs }) {
     const budget = { ratio: 1.4 };
     rows.push(
       row(`${numJobs} no-op jobs, 2 slots, whole \`torc run\`, ${title}`, of('seconds'), 's', { baseline, budget }),
+      ...(stdio === 'files' ? [row('.. beside as many files', of('seconds'), 's', { baseline: withFiles })] : []),
       row('.. memory of the worker', of('childPeakMb'), 'MB', { budget: { atMost: 80 } }),
       row('.. memory of the server', of('peakMb'), 'MB'),
     );
