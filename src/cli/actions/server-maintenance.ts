@@ -64,7 +64,7 @@ function refuseTarget(context: Context, path: string, isForced: boolean): void {
 
 function targetStats(path: string): Stats | undefined {
   try {
-    // with throwIfNoEntry Node 26 would not tell a path below a file from a missing one
+    // with throwIfNoEntry Node 22 and 26 do not tell a path below a file from a missing one
     return statSync(path);
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
