@@ -118,7 +118,9 @@ describe('torc clone', () => {
     const key = await create({ ...spec, jobs: [{ ...spec.jobs[0], command: 'touch f.txt' }, spec.jobs[1]] });
     await place.json(['workflows', 'start', key]);
     const running = place.start('jobs', 'run', key);
-    while ((await jobs(key, '--running'))[0]?.name !== 'b') await new Promise((resolve) => setTimeout(resolve, 50));
+    // claimed is not started yet, and the list below must not change by itself
+    const hasStarted = async () => (await jobs(key, '-f', 'name=b', '-f', 'status=submitted')).length > 0;
+    while (!(await hasStarted())) await new Promise((resolve) => setTimeout(resolve, 50));
     const before = await jobs(key);
     const made = await place.json<Copied>(['clone', key]);
     expect(made).toMatchObject({ num_jobs: 2, num_inherited: 0, name: 'clone me', parent_workflow_key: null });
