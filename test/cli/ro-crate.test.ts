@@ -1,12 +1,15 @@
 /** A run as an RO-Crate: what it says, that it keeps secrets, and that it follows the published rules of its profile. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { TorcError } from '../../src/base/errors.ts';
+import type { Context } from '../../src/cli/context/context.ts';
+import { writeCrateFiles } from '../../src/cli/documents/ro-crate-files.ts';
 import { newPlace, type Place } from './place.ts';
 
 interface Entity {
@@ -96,8 +99,10 @@ it('contains no secrets', () => {
 it('does not write over anything', async () => {
   const again = await place.torc('workflows', 'export', '1', '--ro-crate', 'crate');
   expect([again.code, again.stderr]).toEqual([4, expect.stringContaining('crate already exists')]);
-  const zip = await place.torc('workflows', 'export', '1', '--ro-crate', 'crate.zip');
-  expect([zip.code, zip.stderr]).toEqual([2, expect.stringContaining('not as a zip file')]);
+  place.file('used.zip', 'mine');
+  const zip = await place.torc('workflows', 'export', '1', '--ro-crate', 'used.zip');
+  expect([zip.code, zip.stderr]).toEqual([4, expect.stringContaining('used.zip already exists')]);
+  expect(readFileSync(join(place.path, 'used.zip'), 'utf8')).toBe('mine');
   const both = await place.torc('workflows', 'export', '1', '--ro-crate', 'other', '--results');
   expect(both.code).toBe(2);
   expect(existsSync(join(place.path, 'other'))).toBe(false);
@@ -113,6 +118,34 @@ it('files need not be read', async () => {
   expect(input).not.toHaveProperty('sha256');
 });
 
+it('a zip file appears only when it is complete', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'torc-crate-'));
+  const path = join(folder, 'crate.zip');
+  const context = { clock: { now: () => 0 } } as Context;
+  async function* broken(): AsyncGenerator<string> {
+    yield '{';
+    throw new TorcError('busy', 'the server is gone');
+  }
+  async function* whole(): AsyncGenerator<string> {
+    expect(existsSync(path)).toBe(false);
+    yield '{}';
+  }
+  const write = (...pieces: (() => AsyncIterable<string>)[]) =>
+    writeCrateFiles(
+      context,
+      path,
+      pieces.map((each, index) => ({ name: `${index}.json`, pieces: each })),
+    );
+  try {
+    await expect(write(whole, broken)).rejects.toThrow('the server is gone');
+    expect(readdirSync(folder)).toEqual([]);
+    await write(whole, whole);
+    expect(readdirSync(folder)).toEqual(['crate.zip']);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 /** scripts/test-programs installs it, where it can. */
 const validator = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'torc-tests', 'ro-crate-1');
 const python = join(validator, 'bin', 'python');
@@ -123,14 +156,25 @@ it.runIf(existsSync(join(validator, 'ready')))(
     const check = join(import.meta.dirname, '..', 'support', 'check-ro-crate.py');
     // the validator does not find a crate in a folder whose name has spaces
     const plain = mkdtempSync(join(tmpdir(), 'torc-crate-'));
+    const run = promisify(execFile);
     try {
       cpSync(join(place.path, 'crate'), plain, { recursive: true });
-      const checked = async () => {
-        const { stdout } = await promisify(execFile)(python, [check, plain, 'workflow-run-crate']);
+      const checked = async (path = plain) => {
+        const { stdout } = await run(python, [check, path, 'workflow-run-crate']);
         return JSON.parse(stdout) as { passed: boolean; issues: { message: string }[] };
       };
       // the rules include those of RO-Crate, Process Run Crate and Workflow RO-Crate
       expect(await checked()).toEqual({ passed: true, issues: [] });
+      const zip = join(plain, 'crate.zip');
+      await place.json(['workflows', 'export', '1', '--ro-crate', zip]);
+      expect(await checked(zip)).toEqual({ passed: true, issues: [] });
+      const unpacked = join(plain, 'unpacked');
+      await run(python, ['-m', 'zipfile', '-e', zip, unpacked]);
+      expect(readdirSync(unpacked).sort()).toEqual(['ro-crate-metadata.json', 'workflow.json']);
+      const undated = (text: string) => text.replace(/"datePublished":"[^"]+"/, '');
+      for (const name of readdirSync(unpacked)) {
+        expect(undated(readFileSync(join(unpacked, name), 'utf8'))).toBe(undated(written(name)));
+      }
       const broken = written('ro-crate-metadata.json').replace('"programmingLanguage":', '"language":');
       writeFileSync(join(plain, 'ro-crate-metadata.json'), broken);
       const { passed, issues } = await checked();

@@ -206,7 +206,7 @@ export function openRegularFile(path: string): OpenFile {
 
 /** A file that a person named, while it is written. */
 export interface NewFile {
-  write(text: string): void;
+  write(data: string | Uint8Array): void;
   /** Puts it in the place of what has its name. */
   finish(): void;
   discard(): void;
@@ -221,7 +221,7 @@ export function newFile(path: string): NewFile {
   const written = isSpecial ? path : `${path}.${randomBytes(8).toString('hex')}`;
   const file = openSync(written, O_WRONLY | (isSpecial ? 0 : O_CREAT | O_EXCL), 0o666);
   return {
-    write: (text) => writeFileSync(file, text),
+    write: (data) => writeFileSync(file, data),
     finish() {
       closeSync(file);
       if (!isSpecial) renameSync(written, path);

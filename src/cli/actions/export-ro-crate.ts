@@ -1,23 +1,22 @@
 /** `torc workflows export --ro-crate`: a run as an RO-Crate, for archives and other tools. */
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readdirSync } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Api, ListName, ListRecord, WorkflowShown } from '../../api/contract.ts';
 import type { RecordOf } from '../../api/records.ts';
 import { isoInstant } from '../../base/clock.ts';
-import { asTorcError, TorcError } from '../../base/errors.ts';
 import { jsonText } from '../../base/exact-json.ts';
 import { withoutSecrets } from '../../base/masking.ts';
 import { counted } from '../../base/text.ts';
-import { makeFolders } from '../../base/trusted/folders.ts';
 import { formatMemory } from '../../base/units.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
-import { exportLines, writePieces } from '../documents/export-document.ts';
+import { exportLines } from '../documents/export-document.ts';
 import { knownSecrets } from '../documents/known-secrets.ts';
 import * as crate from '../documents/ro-crate.ts';
+import { refuseUsed, writeCrateFiles } from '../documents/ro-crate-files.ts';
 import { listPages } from '../input/list.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
@@ -33,59 +32,51 @@ interface Work {
   context: Context;
   api: Api;
   workflow: WorkflowShown;
-  folder: string;
   withHashes: boolean;
   clean: (text: string) => string;
 }
 
 export async function exportCrate(context: Context, key: string | null, options: CrateOptions): Promise<void> {
-  const folder = resolve(options.roCrate);
-  refuseUsed(folder);
+  const path = resolve(options.roCrate);
+  refuseUsed(path);
   const known = knownSecrets(context);
   const clean = (text: string): string => withoutSecrets(text, known);
   const made = await withConnection(context, async ({ api }) => {
     const workflow_key = await chooseWorkflow(context, api, key, 'reads');
     const workflow = await api.call('workflow_show', { workflow_key });
-    try {
-      makeFolders(folder);
-    } catch (error) {
-      throw new TorcError('usage', `cannot make ${folder}: ${asTorcError(error).message}`, null, { cause: error });
-    }
-    return await write({ context, api, workflow, folder, withHashes: options.hashes !== false, clean });
+    return await write(path, { context, api, workflow, withHashes: options.hashes !== false, clean });
   });
-  await printResult(context, { workflow_key: made.workflow_key, path: folder, ...made.counts }, () => {
+  await printResult(context, { workflow_key: made.workflow_key, path, ...made.counts }, () => {
     const { num_runs, num_attempts, num_files } = made.counts;
-    return `wrote ${folder}: ${counted(num_runs, 'run')}, ${counted(num_attempts, 'attempt')}, ${counted(num_files, 'file')}\n`;
+    return `wrote ${path}: ${counted(num_runs, 'run')}, ${counted(num_attempts, 'attempt')}, ${counted(num_files, 'file')}\n`;
   });
   note(context, 'passwords, tokens and the like are replaced by ***; look into it before you pass it on');
 }
 
-function refuseUsed(folder: string): void {
-  if (folder.endsWith('.zip')) {
-    const hint = `torc workflows export --ro-crate ${folder.slice(0, -4)}, then: cd ${folder.slice(0, -4)} && zip -r ../crate.zip .`;
-    throw new TorcError('usage', 'a crate is written as a folder, not as a zip file', hint);
+async function write(path: string, work: Work) {
+  const digest = createHash('sha256');
+  const specification = { bytes: 0, sha256: '' };
+  async function* specificationPieces(): AsyncGenerator<string> {
+    for await (const text of specificationText(work)) {
+      digest.update(text);
+      specification.bytes += Buffer.byteLength(text);
+      yield text;
+    }
+    specification.sha256 = digest.digest('hex');
   }
-  if (existsSync(folder) && !isEmptyFolder(folder)) {
-    throw new TorcError('conflict', `${folder} already exists`, 'Name a folder that does not exist, or is empty.');
-  }
-}
-
-function isEmptyFolder(path: string): boolean {
-  try {
-    return readdirSync(path).length === 0;
-  } catch {
-    return false;
-  }
-}
-
-async function write(work: Work) {
-  const { context, workflow, folder } = work;
-  const specification = await writeSpecification(work);
   const counts = { num_runs: 0, num_attempts: 0, num_files: 0 };
-  const entities = metadata(work, specification, counts);
-  // the entities are made while they are written: only their ids are kept
-  await writePieces(context, join(folder, crate.metadataFile), metadataLines(entities));
-  return { workflow_key: workflow.workflow_key, counts };
+  await writeCrateFiles(work.context, path, [
+    { name: crate.specificationFile, pieces: specificationPieces },
+    // the entities are made while they are written: only their ids are kept
+    { name: crate.metadataFile, pieces: () => metadataLines(metadata(work, specification, counts)) },
+  ]);
+  return { workflow_key: work.workflow.workflow_key, counts };
+}
+
+async function* specificationText({ api, workflow, clean }: Work): AsyncGenerator<string> {
+  for await (const piece of exportLines(api, workflow, { results: false, events: false, hidesSecrets: true })) {
+    yield clean(piece);
+  }
 }
 
 async function* metadataLines(entities: AsyncIterable<crate.Entity>): AsyncGenerator<string> {
@@ -96,21 +87,6 @@ async function* metadataLines(entities: AsyncIterable<crate.Entity>): AsyncGener
     separator = ',\n';
   }
   yield '\n]}\n';
-}
-
-async function writeSpecification({ context, api, workflow, folder, clean }: Work) {
-  const hash = createHash('sha256');
-  let bytes = 0;
-  async function* pieces(): AsyncGenerator<string> {
-    for await (const piece of exportLines(api, workflow, { results: false, events: false, hidesSecrets: true })) {
-      const text = clean(piece);
-      hash.update(text);
-      bytes += Buffer.byteLength(text);
-      yield text;
-    }
-  }
-  await writePieces(context, join(folder, crate.specificationFile), pieces());
-  return { bytes, sha256: hash.digest('hex') };
 }
 
 interface Counts {

@@ -34,11 +34,10 @@ export function declareExchange(group: Command, act: Act): void {
     .option('--results', 'include the results and statuses of its jobs')
     .option('--events', 'include its events')
     .addOption(
-      new Option('--ro-crate <folder>', 'write the run as an RO-Crate into this new folder').conflicts([
-        'output',
-        'results',
-        'events',
-      ]),
+      new Option(
+        '--ro-crate <path>',
+        'write the run as an RO-Crate into this new folder, or this new .zip file',
+      ).conflicts(['output', 'results', 'events']),
     )
     .option('--no-hashes', 'with --ro-crate: do not read files for their checksums')
     .addHelpText(
@@ -48,6 +47,7 @@ export function declareExchange(group: Command, act: Act): void {
         'torc workflows export 7 | torc workflows create -           # a copy without results',
         'torc workflows export 7 | jq .workflow > workflow.json      # only the specification',
         'torc workflows export 7 --ro-crate run-of-7                 # for an archive: who ran what, when, on which files',
+        'torc workflows export 7 --ro-crate run-of-7.zip             # the same as one file',
       ),
     );
   act(write, async ([key], self) => {

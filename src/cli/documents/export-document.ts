@@ -264,7 +264,8 @@ export async function writePieces(context: Context, path: string | null, pieces:
   }
 }
 
-async function* batched(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+/** The same text in fewer pieces. */
+export async function* batched(pieces: AsyncIterable<string>): AsyncGenerator<string> {
   let text = '';
   for await (const piece of pieces) {
     text += piece;
