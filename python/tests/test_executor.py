@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import torc_hpc
-from torc_hpc import Executor, JobFailed, Torc, task
+from torc_hpc import Executor, JobFailed, Torc, TorcError, task
 from torc_hpc.exchange import Calls, RemoteTraceback, read_result, run_call
 
 
@@ -141,13 +141,6 @@ def test_large_and_odd_values_arrive_whole() -> None:
         assert odd.value == n
 
 
-def test_what_cannot_be_pickled_is_an_error_of_its_call() -> None:
-    with Executor() as pool, pytest.raises(TypeError, match="pickle"):
-        pool.submit(threading.Lock).result()
-    with Executor() as pool, pytest.raises(TypeError, match="pickle"):
-        pool.submit(print, threading.Lock()).result()
-
-
 def test_a_specification_that_is_refused_is_an_error_of_each_call() -> None:
     with Executor(labels=[""]) as pool, pytest.raises(torc_hpc.TorcError):
         pool.submit(pow, 2, 3).result()
@@ -169,3 +162,43 @@ def test_only_the_result_of_the_attempt_that_counts_is_read(tmp_path: Path) -> N
     assert read_result(calls.folder, 0, "1.2") == (True, "1.2")
     with pytest.raises(FileNotFoundError):
         read_result(calls.folder, 0, "1.3")
+
+
+def test_calls_that_fit_no_worker_end_with_the_reason() -> None:
+    with Executor(max_workers=1) as pool:
+        fits = pool.submit(pow, 2, 3)
+        huge = pool.submit(task(cpus=100_000)(abs), -1)
+        assert fits.result() == 8
+        with pytest.raises(TorcError, match="needs 100000 CPUs; no worker so far had more than") as raised:
+            huge.result()
+    assert "abs_1" in raised.value.message
+    assert raised.value.hint is not None and "torc why" in raised.value.hint
+
+
+def test_what_cannot_be_pickled_is_named() -> None:
+    lock = threading.Lock()
+
+    def keeps() -> bool:
+        return lock.locked()
+
+    with Executor() as pool:
+        assert_named(pool.submit(keeps), "keeps cannot pass between programs")
+    with Executor() as pool:
+        assert_named(pool.submit(print, lock), "an argument of print cannot pass")
+    with Executor() as pool:
+        assert_named(pool.submit(threading.Lock), "returned, a lock, cannot pass")
+
+
+def assert_named(future: concurrent.futures.Future[object], words: str) -> None:
+    with pytest.raises(TypeError, match="(?s)" + words + ".*cannot pickle.*names of files"):
+        future.result()
+
+
+def test_a_program_that_is_not_torc_is_named(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("#!/bin/sh\necho 'unknown option -F' >&2; exit 2\n")
+    other.chmod(0o755)
+    with Executor(torc=Torc(program=[str(other)])) as pool, pytest.raises(TorcError, match=r"-F\n.*torc --version"):
+        pool.submit(abs, 1).result()
+    with pytest.raises(TorcError, match=r"nowhere/torc does not start: No such file.*\n.*TORC_PROGRAM"):
+        Torc(program=["/nowhere/torc"]).call("list")

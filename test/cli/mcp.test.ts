@@ -1,4 +1,7 @@
 /** `torc mcp`: a scripted assistant of the official client, on the real program. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -219,4 +222,59 @@ it('cuts long texts where an answer would be too long for an assistant', async (
     ...[expect.stringMatching(/x \.\. \(90002 characters\)$/), expect.stringMatching(/x \.\. \(120002 characters\)$/)],
     ...Array.from({ length: 6 }, () => expect.any(String)),
   ]);
+});
+
+/** Sends lines to `torc mcp`, closes its stdin at once, and returns its answers by id. */
+async function talk(
+  ...lines: string[]
+): Promise<{ answers: Map<unknown, Reply>; stderr: string; code: number | null }> {
+  const child = spawn(process.execPath, [mainJs, '--dir', place.dir, 'mcp'], {
+    cwd: place.path,
+    env: { PATH: process.env.PATH ?? '', HOME: place.path, XDG_CONFIG_HOME: '/nowhere' },
+  });
+  const [stdout, stderr] = [text(child.stdout), text(child.stderr)];
+  child.stdin.end(lines.map((line) => `${line}\n`).join(''));
+  const [code] = (await once(child, 'close')) as [number | null];
+  const replies = (await stdout).split('\n').slice(0, -1);
+  const answers = new Map(replies.map((line) => JSON.parse(line) as Reply).map((reply) => [reply.id, reply]));
+  return { answers, stderr: await stderr, code };
+}
+
+interface Reply {
+  id: unknown;
+  result?: { content: { text: string }[] };
+  error?: { code: number; message: string };
+}
+
+const hello = [
+  '{"jsonrpc":"2.0","id":"hello","method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}',
+  '{"jsonrpc":"2.0","method":"notifications/initialized"}',
+];
+
+it('answers what was sent before the client closed its end', async () => {
+  await createAndRun({ name: 'fine', command: 'true' });
+  const call = (id: number, name: string, given: object) =>
+    JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params: { name, arguments: given } });
+  const calls = [1, 2, 3].map((id) => call(id, 'show_workflow', { workflow: '1' }));
+  const { answers, stderr, code } = await talk(...hello, ...calls, call(4, 'list_workflows', {}));
+  expect([...answers.keys()].toSorted()).toEqual([1, 2, 3, 4, 'hello']);
+  for (const id of [1, 2, 3, 4]) expect(answers.get(id)?.result?.content[0]?.text).toContain('"status":"done"');
+  expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
+});
+
+it.each([
+  ['null', null, -32_600, 'a message is an object'],
+  ['42', null, -32_600, 'a message is an object'],
+  ['[]', null, -32_600, 'batches'],
+  ['{"jsonrpc":"2.0","id":7}', 7, -32_600, '"method"'],
+  ['{"jsonrpc":"2.0","id":null,"method":"ping"}', null, -32_600, '"id"'],
+  ['{"id":"a","method":"ping"}', 'a', -32_600, '"jsonrpc"'],
+  ['{"jsonrpc":"2.0","id":7,"method":"ping","params":[1]}', 7, -32_600, '"params"'],
+  ['{"jsonrpc":"2.0","id":7,"result":3}', 7, -32_600, '"result"'],
+  ['{"jsonrpc":"2.0",', null, -32_700, 'in JSON'],
+])('refuses %s with an error of JSON-RPC, says nothing on stderr and goes on', async (line, id, code, words) => {
+  const { answers, stderr } = await talk(line, ...hello, '{"jsonrpc":"2.0","id":"last","method":"ping"}');
+  expect(answers.get(id)?.error).toEqual({ code, message: expect.stringContaining(words) });
+  expect(answers.get('last')).toMatchObject({ result: {} });
+  expect(stderr).toBe('');
 });

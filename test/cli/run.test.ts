@@ -156,13 +156,23 @@ describe('torc run', () => {
       { name: 'small', command: 'true' },
       { name: 'big', command: 'true', resource_requirements: 'big' },
     ];
-    const spec = { name: 'x', jobs, resource_requirements: [{ name: 'big', num_cpus: 3, memory: '1m' }] };
+    const big = { name: 'big', num_cpus: 3, memory: '1m' };
+    const spec = { name: 'x', jobs, resource_requirements: [big], compute_node_wait_for_new_jobs_seconds: 86_400 };
     const ended = await place.torc('run', place.file('x.json', JSON.stringify(spec)), '--cpus', '2');
     expect(ended).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('1 job needs 3 CPUs; no worker so far had more than 2 CPUs: torc '),
     });
     expect(ended.stdout).toMatch(/^unfinished: +1$/m);
+    // jobs run says the same, and does not wait for new jobs that nobody can make
+    const again = await place.torc('jobs', 'run', '1', '--cpus', '2');
+    expect(again).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('1 job needs 3 CPUs; no worker so far had more than 2 CPUs: torc '),
+    });
+    expect(again.stdout).toMatch(/^unfinished: +1$/m);
+    // a worker that has them runs it
+    expect(await place.torc('jobs', 'run', '1', '--cpus', '3')).toMatchObject({ code: 0 });
   });
 
   it('stops its jobs on SIGTERM, ends with 130 and can be continued', async () => {

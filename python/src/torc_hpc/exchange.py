@@ -58,8 +58,8 @@ class Calls:
                 at = numbers.get(id(function))
                 if at is None:
                     at = numbers[id(function)] = len(numbers)
-                    _write(os.path.join(self.folder, _FUNCTIONS, str(at)), cloudpickle.dumps(function))
-                call = cloudpickle.dumps((words, named))
+                    _write(os.path.join(self.folder, _FUNCTIONS, str(at)), _pickled(function, _name(function)))
+                call = _pickled((words, named), f"an argument of {_name(function)}")
                 file.write(call)
                 places.write(_PLACE.pack(offset, len(call), at))
                 offset += len(call)
@@ -87,7 +87,8 @@ def run_call(folder: str, number: int, attempt: str) -> bool:
             words, named = pickle.loads(file.read(length))
         with open(os.path.join(folder, _FUNCTIONS, str(at)), "rb") as file:
             function = pickle.load(file)
-        outcome = cloudpickle.dumps((True, function(*words, **named)))
+        value = function(*words, **named)
+        outcome = _pickled((True, value), f"what {_name(function)} returned, a {type(value).__name__},")
         has_returned = True
     except BaseException as error:  # also SystemExit: the job says how it ended
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
@@ -127,6 +128,18 @@ def extend_import_path(folders: Sequence[str]) -> None:
 
 def _result_path(folder: str, number: int, attempt: str) -> str:
     return os.path.join(folder, _RESULTS, str(number // _IN_ONE_FOLDER), f"{number}.{attempt}")
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__qualname__", None) or type(function).__name__
+
+
+def _pickled(value: object, what: str) -> bytes:
+    try:
+        return bytes(cloudpickle.dumps(value))
+    except Exception as error:
+        hint = "Open files, locks, connections and generators inside the function, and pass data or the names of files."
+        raise TypeError(f"{what} cannot pass between programs: {error}\n{hint}") from error
 
 
 def _raised(error: BaseException, text: str) -> bytes:

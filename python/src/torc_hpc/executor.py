@@ -431,6 +431,7 @@ class _Batch:
     def _settle_rest(self, folder: str) -> None:
         """Ends the futures of which no event was seen, as the jobs stand now."""
         assert self.key is not None
+        reasons: dict[str, str] = {}
         jobs = self._pool.torc.records("jobs", "list", "-k", self.key)
         # all at once, and after the jobs: of each that is done, its newest
         results = self._pool.torc.records("results", "list", "-k", self.key, "--latest-only")
@@ -447,8 +448,18 @@ class _Batch:
             else:
                 # it may still run, elsewhere
                 self._has_failed = True
-                message = f"job {job['job_key']} ({job['name']}) has not run; it is {job['status']}"
-                call.settle(TorcError("conflict", message, f"torc why {job['job_key']}", 4))
+                call.settle(self._not_run(job, reasons))
+
+    def _not_run(self, job: Mapping[str, Any], reasons: dict[str, str]) -> TorcError:
+        """Why a job has not run. ``reasons``: those that are known, for jobs that need the same."""
+        job_key, needs = job["job_key"], str(job["resource_requirements"])
+        if needs not in reasons:
+            why = self._pool.torc.call("why", job_key)["reasons"]
+            # its own worker has just ended
+            texts = [each["text"] for each in why if each["reason"]["code"] != "no_worker"]
+            reasons[needs] = "".join(f"\n{text}" for text in texts)
+        message = f"job {job_key} ({job['name']}) has not run; it is {job['status']}{reasons[needs]}"
+        return TorcError("conflict", message, f"To see what it waits for: torc why {job_key}", 4)
 
     def _moved(self, folder: str, event: Mapping[str, Any]) -> None:
         number, call = self._by_key[event["job_key"]]

@@ -80,23 +80,37 @@ class Torc:
         Raises:
             TorcError: it ended with another exit code.
         """
-        done = subprocess.run(
-            self.words(*words), input=given if given is not None else "", capture_output=True, text=True, check=False
-        )
+        try:
+            done = subprocess.run(
+                self.words(*words),
+                input=given if given is not None else "",
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except OSError as error:
+            raise self._unusable(error) from error
         if done.returncode not in expected:
             raise error_of(done.stderr, done.returncode)
         return json.loads(done.stdout) if done.stdout.strip() else None
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Starts ``torc WORDS`` and does not wait. It gets no Ctrl-C of this terminal."""
-        return subprocess.Popen(
-            self.words(*words),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        try:
+            return subprocess.Popen(
+                self.words(*words),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> TorcError:
+        hint = "Install torc, or name it in the environment variable TORC_PROGRAM."
+        return TorcError("not_found", f"the program {shlex.join(self.program)} does not start: {error.strerror}", hint)
 
     def records(self, *words: str) -> list[dict[str, Any]]:
         """The rows of a command that lists something."""
@@ -115,7 +129,9 @@ def error_of(stderr: str, exit_code: int) -> TorcError:
         except (ValueError, KeyError, TypeError):
             continue
     said = "\n".join(lines[-5:]) or f"torc ended with {exit_code}"
-    return TorcError("failed", said, None, exit_code)
+    # every torc that knows the options of this package says what is wrong as JSON
+    hint = "This is no error that torc states. See whether torc --version is that of the package torc-hpc."
+    return TorcError("failed", said, hint if exit_code > 0 else None, exit_code)
 
 
 def rows_of(file: IO[str]) -> Iterator[dict[str, Any]]:

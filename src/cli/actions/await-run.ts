@@ -63,12 +63,7 @@ async function isForsaken(context: Context, api: Api, workflow: WorkflowShown): 
   const { workflow_key: key, status, num_active_workers, num_open_actions, num_ready, autoscaler } = workflow;
   if (autoscaler !== null || num_active_workers > 0 || num_open_actions > 0 || !['ready', 'waiting'].includes(status))
     return false;
-  for (const state of ['recorded', 'submitted', 'running']) {
-    const filters = [{ column: 'status', value: state }];
-    const page = { filters, sort_by: null, reverse: false, limit: 1, skip: 0 };
-    const { records } = await api.call('list', { list: 'allocations', workflow_key: key, ...page });
-    if (records.length > 0) return false;
-  }
+  if (await hasAllocation(api, key)) return false;
   const more = `${context.torc} -k ${key} hpc slurm schedule-nodes -n 1`;
   note(
     context,
@@ -76,6 +71,17 @@ async function isForsaken(context: Context, api: Api, workflow: WorkflowShown): 
     'warning',
   );
   return true;
+}
+
+/** Whether an allocation is there that runs jobs or may yet start. */
+export async function hasAllocation(api: Api, workflowKey: string): Promise<boolean> {
+  for (const state of ['recorded', 'submitted', 'running']) {
+    const filters = [{ column: 'status', value: state }];
+    const page = { filters, sort_by: null, reverse: false, limit: 1, skip: 0 };
+    const { records } = await api.call('list', { list: 'allocations', workflow_key: workflowKey, ...page });
+    if (records.length > 0) return true;
+  }
+  return false;
 }
 
 function interrupted({ torc }: Context, { workflow_key: key, num_jobs, num_done }: WorkflowShown): TorcError {

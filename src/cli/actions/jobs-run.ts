@@ -9,14 +9,19 @@ import { type Context, note } from '../context/context.ts';
 import { startDirectory } from '../input/base-directory.ts';
 import { chosenOutput } from '../input/output-directory.ts';
 import { chooseWorkflow, statedKey } from '../input/workflow-key.ts';
-import { findObstacles, obstacleLines } from '../output/obstacles.ts';
+import { findObstacles, numObstructed, obstacleLines } from '../output/obstacles.ts';
 import { printResult } from '../output/output.ts';
 import { followRun } from '../output/run-progress.ts';
 import { numEnded, type Summary, summaryFailures, summaryOf, summaryText, summaryValue } from '../output/summary.ts';
 import { unsentLines } from '../output/unsent-notifications.ts';
-import type { WorkerCommandOptions } from '../workers/local-worker.ts';
-import { spawnWorker, type WorkerResult } from '../workers/local-worker.ts';
+import {
+  spawnWorker,
+  type WorkerChild,
+  type WorkerCommandOptions,
+  type WorkerResult,
+} from '../workers/local-worker.ts';
 import { handleStops } from '../workers/stop-stages.ts';
+import { hasAllocation } from './await-run.ts';
 
 export interface RunJobsOptions extends WorkerCommandOptions {
   /** The process is the worker itself: it never opens the database. */
@@ -25,8 +30,13 @@ export interface RunJobsOptions extends WorkerCommandOptions {
 
 const lookEveryMs = 1000;
 const actionsEveryMs = 100;
+/** What no time will change. */
+const unfit = ['larger_than_any_worker', 'no_worker_with_resources', 'no_worker_with_labels'] as const;
 
-/** Runs jobs until no job is left that fits on this machine. Returns 1 when jobs failed, 8 after the timeout of the run. */
+/**
+ * Runs jobs until no job is left that fits on this machine. Returns 1 when jobs failed or fit no worker, 8 after the timeout of
+ * the run.
+ */
 export async function runJobs(context: Context, key: string | null, options: RunJobsOptions): Promise<number> {
   if (options.worker === true) return beWorker(context, key, options);
   return withConnection(
@@ -36,17 +46,23 @@ export async function runJobs(context: Context, key: string | null, options: Run
       const workflow = await requireStarted(api, workflowKey, `${context.torc} workflows start ${workflowKey}`);
       const directory = await startDirectory(context, workflow);
       const output = chosenOutput(context, options.output);
-      const { summary, worker } = await runLocally(context, api, workflowKey, { ...options, output, directory });
+      const run = { ...options, output, directory };
+      const { summary, worker, leavesUnfit } = await runLocally(context, api, workflowKey, run);
       const failed = await summaryFailures(context, api, summary);
       const value = { ...summaryValue(summary, failed), worker };
       await printResult(context, value, () => summaryText(context, summary, failed));
       // the worker's own count includes failures that were retried
       if (summary.status === 'timeout') return exitCodes.timeout;
       const hasFailed = summary.num_failed > 0 || ['failed', 'canceled'].includes(summary.status);
-      return hasFailed ? exitCodes.jobs_failed : 0;
+      // a worker with labels is meant to leave jobs to others
+      return hasFailed || (leavesUnfit && !hasLabels(options)) ? exitCodes.jobs_failed : 0;
     },
     { serves: true, runsActions: true },
   );
+}
+
+function hasLabels({ label = [] }: RunJobsOptions): boolean {
+  return label.length > 0;
 }
 
 /** A workflow that has started; throws TorcError 'conflict' with this hint for one that has not. */
@@ -70,6 +86,8 @@ async function beWorker(context: Context, key: string | null, options: RunJobsOp
 export interface LocalRun {
   summary: Summary;
   worker: WorkerResult;
+  /** Jobs are left that fit no worker; that was said. */
+  leavesUnfit: boolean;
 }
 
 /**
@@ -87,7 +105,11 @@ export async function runLocally(
   const child = spawnWorker(context, workflowKey, options, options.directory);
   const stages = handleStops(context, workflowKey, child);
   const stopFollowing = followRun(context, api, workflowKey);
+  let stopLooking = (): void => {};
   try {
+    if (options.waitForNewJobs === undefined && !hasLabels(options)) {
+      stopLooking = letGoWhenUnfit(context, api, workflowKey, child);
+    }
     const worker = await child.result;
     await stages.settled();
     const isAsked = () => stages.isDraining() || stages.isStopped();
@@ -95,15 +117,55 @@ export async function runLocally(
     await lastLook(context, api, workflowKey, isEnough);
     const workflow = await actionsEnded(context, api, workflowKey, () => stages.isStopped());
     const isInterrupted = stages.isStopped() || (stages.isDraining() && !runsOut(workflow));
-    if (!isInterrupted) await noteLeftJobs(context, api, workflow);
+    const leavesUnfit = !isInterrupted && (await noteLeftJobs(context, api, workflow));
     for (const line of unsentLines(context, workflow)) note(context, line, 'warning');
     const summary = summaryOf(workflow, (context.clock.monotonic() - startedAt) / 1000, options.output, numEndedBefore);
     if (isInterrupted) throw interrupted(context, summary);
-    return { summary, worker };
+    return { summary, worker, leavesUnfit };
   } finally {
+    stopLooking();
     await stopFollowing();
     stages.close();
   }
+}
+
+/**
+ * Lets the worker go, instead of waiting for new jobs, once no other worker is there or will come and every job that is left fits
+ * none. Returns what ends the looking.
+ */
+function letGoWhenUnfit(context: Context, api: Api, workflowKey: string, child: WorkerChild): () => void {
+  let isOver = false;
+  const look = async (): Promise<void> => {
+    while (!isOver) {
+      await delay(context.clock, lookEveryMs);
+      if (isOver) return;
+      const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
+      // a worker that is just starting does not hear it, so it may be said again
+      if (!isOver && (await isStuck(api, workflow))) child.drain();
+    }
+  };
+  // a failed request says nothing about the run
+  look().catch(() => {});
+  void child.result.then(
+    () => {
+      isOver = true;
+    },
+    () => {
+      isOver = true;
+    },
+  );
+  return () => {
+    isOver = true;
+  };
+}
+
+/** Whether only jobs are left that fit no worker, and nobody but one worker is there to run them. */
+async function isStuck(api: Api, workflow: WorkflowShown): Promise<boolean> {
+  const { workflow_key: key, counts, num_ready, num_active_workers, num_open_actions, autoscaler } = workflow;
+  const numTaken = (counts.submitted ?? 0) + (counts.submitted_pending ?? 0);
+  if (num_ready === 0 || numTaken > 0 || num_active_workers !== 1 || num_open_actions > 0 || autoscaler !== null)
+    return false;
+  return (await numObstructed(api, key, unfit)) >= num_ready && !(await hasAllocation(api, key));
 }
 
 /** Whether the run has ended by itself: the jobs that were let finish were the last ones. */
@@ -143,18 +205,17 @@ async function actionsEnded(
   }
 }
 
-/** Ready jobs that nobody runs: why, or if only time keeps them from running here, that. */
-async function noteLeftJobs(context: Context, api: Api, workflow: WorkflowShown): Promise<void> {
+/** Ready jobs that nobody runs: why, or if only time keeps them from running here, that. Returns whether they fit no worker. */
+async function noteLeftJobs(context: Context, api: Api, workflow: WorkflowShown): Promise<boolean> {
   const { workflow_key: key, counts, num_active_workers, status } = workflow;
   const numReady = counts.ready ?? 0;
-  if (numReady === 0 || status === 'timeout' || num_active_workers > 0) return;
-  const obstacles = await findObstacles(api, key, [
-    ...(['larger_than_any_worker', 'no_worker_with_resources', 'no_worker_with_labels'] as const),
-  ]);
+  if (numReady === 0 || status === 'timeout' || num_active_workers > 0) return false;
+  const obstacles = await findObstacles(api, key, unfit);
   for (const line of obstacleLines(context, key, obstacles)) note(context, line, 'warning');
-  if (obstacles.length > 0) return;
+  if (obstacles.length > 0) return true;
   const left = numReady === 1 ? '1 ready job is' : `${numReady} ready jobs are`;
   note(context, `${left} left: ${context.torc} jobs list -k ${key} -f status=ready`, 'warning');
+  return false;
 }
 
 function interrupted(context: Context, summary: Summary): TorcError {

@@ -2,6 +2,7 @@
 import { TorcError } from '../../base/errors.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
+import { checkedLines } from '../mcp/lines.ts';
 import { serve } from '../mcp/serve.ts';
 
 export interface McpCommandOptions {
@@ -23,15 +24,17 @@ export async function serveAssistants(context: Context, options: McpCommandOptio
     last = next.catch(() => {});
     return next;
   };
-  const closed = new Promise((resolve) => process.stdin.once('close', resolve).once('end', resolve));
-  const failed = (error: Error): void => note(context, `torc mcp: ${error.message}`, 'warning');
+  const lines = checkedLines(process.stdin, process.stdout);
+  const closed = new Promise((resolve) => lines.input.once('close', resolve).once('end', resolve));
+  const failed = (error: Error): void => note(context, `torc mcp: ${error.message.split('\n', 1)[0]}`, 'warning');
   const served = serve(
     quiet,
     (work) => connect(({ api }) => work(api)),
+    lines,
     { isReadOnly: options.readOnly === true },
     failed,
   );
-  const removeHandler = context.interrupts.handle(() => void served.close());
+  const removeHandler = context.interrupts.handle(() => lines.close());
   await closed;
   removeHandler();
   await served.close();

@@ -6,13 +6,14 @@ import {
   McpServer,
   type ServerContext,
 } from '@modelcontextprotocol/server';
-import { serveStdio } from '@modelcontextprotocol/server/stdio';
+import { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio';
 import type { Api } from '../../api/contract.ts';
 import { asTorcError } from '../../base/errors.ts';
 import { jsonText } from '../../base/exact-json.ts';
 import { version } from '../../base/version.ts';
 import type { Context } from '../context/context.ts';
 import { applyInput, applyPlan, planInput, showPlan } from './changing.ts';
+import type { Lines } from './lines.ts';
 import { ShownPlans } from './plans.ts';
 import { readingTools } from './reading.ts';
 
@@ -32,10 +33,17 @@ export interface McpOptions {
 /** Connects for one call. */
 export type Connect = <T>(work: (api: Api) => Promise<T>) => Promise<T>;
 
-/** Serves on stdin and stdout until the client closes them; `failed` gets what could not be understood. */
-export function serve(context: Context, connect: Connect, options: McpOptions, failed: (error: Error) => void) {
+/** Serves on these lines until they end; `failed` gets what could not be understood. */
+export function serve(
+  context: Context,
+  connect: Connect,
+  { input, output }: Lines,
+  options: McpOptions,
+  failed: (error: Error) => void,
+) {
   const plans = new ShownPlans(context.clock);
-  return serveStdio(() => madeServer(context, connect, plans, options), { onerror: failed });
+  const transport = new StdioServerTransport(input, output);
+  return serveStdio(() => madeServer(context, connect, plans, options), { transport, onerror: failed });
 }
 
 function madeServer(context: Context, connect: Connect, plans: ShownPlans, { isReadOnly }: McpOptions): McpServer {

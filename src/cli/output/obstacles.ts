@@ -44,6 +44,17 @@ export async function findObstacles(
   return [...found.values()].toSorted((a, b) => b.num_jobs - a.num_jobs);
 }
 
+/** How many waiting jobs of a workflow have one of these obstacles. */
+export async function numObstructed(
+  api: Api,
+  workflowKey: string,
+  codes: readonly Obstacle['code'][],
+): Promise<number> {
+  const { demand } = await api.call('demand', { workflow_key: workflowKey, only_obstacles: true });
+  const obstructed = demand.filter(({ reasons }) => reasons.some(({ code }) => codes.some((each) => each === code)));
+  return obstructed.reduce((sum, { num_jobs }) => sum + num_jobs, 0);
+}
+
 /** One line each. */
 export function obstacleLines(context: Context, workflowKey: string, found: readonly FoundObstacle[]): string[] {
   const lines = found
