@@ -105,12 +105,14 @@ export async function runLocally(
   const child = spawnWorker(context, workflowKey, options, options.directory);
   const stages = handleStops(context, workflowKey, child);
   const stopFollowing = followRun(context, api, workflowKey);
-  let stopLooking = (): void => {};
+  const over = new AbortController();
   try {
     if (options.waitForNewJobs === undefined && !hasLabels(options)) {
-      stopLooking = letGoWhenUnfit(context, api, workflowKey, child);
+      // a failed request says nothing about the run
+      letGoWhenUnfit(context, api, workflowKey, child, over.signal).catch(() => {});
     }
     const worker = await child.result;
+    over.abort();
     await stages.settled();
     const isAsked = () => stages.isDraining() || stages.isStopped();
     const isEnough = () => isAsked() || options.waitForNewJobs === undefined;
@@ -123,7 +125,7 @@ export async function runLocally(
     if (isInterrupted) throw interrupted(context, summary);
     return { summary, worker, leavesUnfit };
   } finally {
-    stopLooking();
+    over.abort();
     await stopFollowing();
     stages.close();
   }
@@ -131,32 +133,22 @@ export async function runLocally(
 
 /**
  * Lets the worker go, instead of waiting for new jobs, once no other worker is there or will come and every job that is left fits
- * none. Returns what ends the looking.
+ * none.
  */
-function letGoWhenUnfit(context: Context, api: Api, workflowKey: string, child: WorkerChild): () => void {
-  let isOver = false;
-  const look = async (): Promise<void> => {
-    while (!isOver) {
-      await delay(context.clock, lookEveryMs);
-      if (isOver) return;
-      const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
-      // a worker that is just starting does not hear it, so it may be said again
-      if (!isOver && (await isStuck(api, workflow))) child.drain();
-    }
-  };
-  // a failed request says nothing about the run
-  look().catch(() => {});
-  void child.result.then(
-    () => {
-      isOver = true;
-    },
-    () => {
-      isOver = true;
-    },
-  );
-  return () => {
-    isOver = true;
-  };
+async function letGoWhenUnfit(
+  context: Context,
+  api: Api,
+  workflowKey: string,
+  child: WorkerChild,
+  over: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    await delay(context.clock, lookEveryMs, over);
+    if (over.aborted) return;
+    const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
+    // a worker that is just starting does not hear it, so it may be repeated
+    if ((await isStuck(api, workflow)) && !over.aborted) child.drain();
+  }
 }
 
 /** Whether only jobs are left that fit no worker, and nobody but one worker is there to run them. */
