@@ -38,7 +38,7 @@ export function checkedLines(from: Readable, to: Writable): Lines {
     const fault = faultOf(message);
     if (fault !== null) return refuse(idOf(message), -32_600, `Invalid request: ${fault}`);
     const { method, id, params } = message as Fields;
-    if (method === 'notifications/cancelled') open.delete((params as Fields | undefined)?.requestId as Id);
+    if (String(method).startsWith('notifications/cancel')) open.delete((params as Fields | undefined)?.requestId as Id);
     else if (method === undefined) asked.delete(id as Id);
     // a subscription stays open as long as the connection
     else if (id !== undefined && !String(method).startsWith('subscriptions/')) open.add(id as Id);
