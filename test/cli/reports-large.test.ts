@@ -60,4 +60,5 @@ it('all of it is in an RO-Crate', async () => {
   const text = readFileSync(join(place.path, 'crate', 'ro-crate-metadata.json'), 'utf8');
   const { '@graph': graph } = JSON.parse(text) as { '@graph': { '@id': string; '@type': unknown }[] };
   expect(graph.filter((entity) => entity['@type'] === 'CreateAction')).toHaveLength(1 + numJobs);
+  expect(graph.filter((entity) => entity['@type'] === 'ControlAction')).toHaveLength(numJobs);
 });

@@ -29,18 +29,25 @@ beforeAll(async () => {
   const jobs = [
     { name: 'copy', command: 'cp in.txt mid.txt', input_files: ['in'], output_files: ['mid'] },
     { name: hostile, command: 'curl --password hunter2secret; exit 3', input_files: ['mid'], output_files: ['never'] },
+    { name: 'again', command: 'echo x >> tries; [ $(wc -l < tries) = 2 ]', max_retries: 1 },
+    { name: 'unreached', command: 'true', input_files: ['never'] },
   ];
   const spec = { name: 'w', description: 'Two jobs.', env: { API_TOKEN: 'tokenvalue17' }, files, jobs };
   await place.torc('run', place.file('w.json', JSON.stringify(spec)), '-o', 'out');
   const made = await place.json(['workflows', 'export', '1', '--ro-crate', 'crate']);
   const path = join(place.path, 'crate');
-  expect(made).toEqual({ workflow_key: '1', path, num_runs: 1, num_attempts: 2, num_files: 3 });
+  expect(made).toEqual({ workflow_key: '1', path, num_runs: 1, num_attempts: 4, num_files: 3 });
   const { '@graph': graph } = JSON.parse(written('ro-crate-metadata.json')) as { '@graph': Entity[] };
   entities = new Map(graph.map((entity) => [entity['@id'], entity]));
   expect(entities.size).toBe(graph.length);
 });
 afterAll(() => place.remove());
 
+/** Of a job of the workflow. */
+const jobKey = (name: string): string => {
+  const found = [...entities.values()].find((entity) => entity['@id'].startsWith('#job-') && entity.name === name);
+  return found?.['@id'].slice('#job-'.length) ?? '';
+};
 const written = (name: string): string => readFileSync(join(place.path, 'crate', name), 'utf8');
 const fileId = (name: string): string => pathToFileURL(join(place.path, name)).href;
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
@@ -57,14 +64,14 @@ it('has the specification, the run, the attempts, the files with checksums', asy
   expect(entities.get(fileId('never.txt'))).not.toHaveProperty('sha256');
   const { results } = await place.json<{ results: Record<string, unknown>[] }>(['results', 'list', '-k', '1']);
   const instant = (value: unknown): string => String(value).replace('Z', '+00:00');
-  for (const { job_key, job_name, start_time, end_time, return_code } of results) {
-    const action = entities.get(`#attempt-${job_key}-1-1`);
+  for (const { job_key, job_name, attempt_id, start_time, end_time, return_code } of results) {
+    const action = entities.get(`#attempt-${job_key}-1-${attempt_id}`);
     expect(action).toMatchObject({ instrument: { '@id': `#job-${job_key}` }, startTime: instant(start_time) });
     expect(action).toMatchObject({ endTime: instant(end_time) });
     expect(action?.description).toContain(`return code ${return_code}`);
     expect(entities.get(`#job-${job_key}`)?.name).toBe(job_name);
   }
-  const [copied, broken] = ofType('CreateAction').filter((action) => action['@id'].startsWith('#attempt-'));
+  const [copied, broken] = ['copy', hostile].map((name) => entities.get(`#attempt-${jobKey(name)}-1-1`));
   const ended = 'http://schema.org/CompletedActionStatus';
   const object = { '@id': fileId('in.txt') };
   expect(copied).toMatchObject({ object, result: { '@id': fileId('mid.txt') }, actionStatus: ended });
@@ -75,6 +82,41 @@ it('has the specification, the run, the attempts, the files with checksums', asy
   expect(broken).not.toHaveProperty('result');
   expect(entities.get('#run-1')).toMatchObject({ object, instrument: { '@id': 'workflow.json' } });
   expect(ofType('Person')).toHaveLength(1);
+});
+
+it('has the jobs as steps, and which attempts were made of them in the run', () => {
+  const refs = (ids: string[]) => ids.map((id) => ({ '@id': id }));
+  const [copy, broken, again, unreached] = ['copy', hostile, 'again', 'unreached'].map(jobKey);
+  const all = [copy, broken, again, unreached];
+  const workflow = entities.get('workflow.json');
+  expect(workflow?.['@type']).toContain('HowTo');
+  expect(workflow?.step).toEqual(refs(all.map((key) => `#step-${key}`)));
+  // the profile wants an action of each
+  expect(workflow?.hasPart).toEqual(refs([copy, broken, again].map((key) => `#job-${key}`)));
+  for (const key of all) {
+    const workExample = { '@id': `#job-${key}` };
+    expect(entities.get(`#step-${key}`)).toMatchObject({ '@type': 'HowToStep', workExample });
+  }
+  const status = (word: string) => `http://schema.org/${word}ActionStatus`;
+  const ran = { '@type': 'ControlAction', instrument: { '@id': `#step-${again}` }, actionStatus: status('Completed') };
+  const attempts = refs([1, 2].map((attempt) => `#attempt-${again}-1-${attempt}`));
+  expect(entities.get(`#step-${again}-run-1`)).toMatchObject({ ...ran, object: attempts });
+  expect(entities.get(`#step-${broken}-run-1`)).toMatchObject({ actionStatus: status('Failed') });
+  expect(entities.has(`#step-${unreached}-run-1`)).toBe(false);
+  const engine = entities.get('#engine-run-1');
+  expect(engine).toMatchObject({ instrument: { '@id': '#torc' }, result: { '@id': '#run-1' } });
+  const objects = [engine?.object].flat().map((each) => (each as Entity)['@id']);
+  expect(new Set(objects)).toEqual(new Set([copy, broken, again].map((key) => `#step-${key}-run-1`)));
+});
+
+it('follows the profiles of runs only when something ran', async () => {
+  const unrun = await place.create('true');
+  await place.json(['workflows', 'export', unrun, '--ro-crate', 'unrun']);
+  const text = readFileSync(join(place.path, 'unrun', 'ro-crate-metadata.json'), 'utf8');
+  expect(text).toContain('workflow-ro-crate/1.0');
+  expect(text).not.toContain('ro/wfrun/');
+  expect(text).not.toContain('ControlAction');
+  expect(written('ro-crate-metadata.json')).toContain('wfrun/provenance/0.5');
 });
 
 it('names only what it contains', () => {
@@ -151,7 +193,7 @@ const validator = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 
 const python = join(validator, 'bin', 'python');
 
 it.runIf(existsSync(join(validator, 'ready')))(
-  'is valid by the published rules of the Workflow Run Crate profile',
+  'is valid by the published rules of the Provenance Run Crate profile',
   async () => {
     const check = join(import.meta.dirname, '..', 'support', 'check-ro-crate.py');
     // the validator does not find a crate in a folder whose name has spaces
@@ -159,15 +201,18 @@ it.runIf(existsSync(join(validator, 'ready')))(
     const run = promisify(execFile);
     try {
       cpSync(join(place.path, 'crate'), plain, { recursive: true });
-      const checked = async (path = plain) => {
-        const { stdout } = await run(python, [check, path, 'workflow-run-crate']);
+      const checked = async (path = plain, profile = 'provenance-run-crate') => {
+        const { stdout } = await run(python, [check, path, profile]);
         return JSON.parse(stdout) as { passed: boolean; issues: { message: string }[] };
       };
-      // the rules include those of RO-Crate, Process Run Crate and Workflow RO-Crate
+      // the rules include those of RO-Crate, Process Run Crate, Workflow Run Crate and Workflow RO-Crate
       expect(await checked()).toEqual({ passed: true, issues: [] });
       const zip = join(plain, 'crate.zip');
       await place.json(['workflows', 'export', '1', '--ro-crate', zip]);
       expect(await checked(zip)).toEqual({ passed: true, issues: [] });
+      const unrun = join(plain, 'unrun.zip');
+      await place.json(['workflows', 'export', await place.create('true'), '--ro-crate', unrun]);
+      expect(await checked(unrun, 'workflow-ro-crate')).toEqual({ passed: true, issues: [] });
       const unpacked = join(plain, 'unpacked');
       await run(python, ['-m', 'zipfile', '-e', zip, unpacked]);
       expect(readdirSync(unpacked).sort()).toEqual(['ro-crate-metadata.json', 'workflow.json']);
@@ -175,11 +220,20 @@ it.runIf(existsSync(join(validator, 'ready')))(
       for (const name of readdirSync(unpacked)) {
         expect(undated(readFileSync(join(unpacked, name), 'utf8'))).toBe(undated(written(name)));
       }
-      const broken = written('ro-crate-metadata.json').replace('"programmingLanguage":', '"language":');
-      writeFileSync(join(plain, 'ro-crate-metadata.json'), broken);
-      const { passed, issues } = await checked();
-      expect(passed).toBe(false);
-      expect(issues.map(({ message }) => message)).toEqual([expect.stringContaining('programmingLanguage')]);
+      for (const [property, broken] of [
+        ['programmingLanguage', '"language":'],
+        ['hasPart', '"parts":'],
+        ['workExample', '"example":'],
+      ] as const) {
+        const text = written('ro-crate-metadata.json');
+        const at = text.indexOf(`"${property}":`, text.indexOf(property === 'workExample' ? 'HowToStep' : 'HowTo"]'));
+        expect(at).toBeGreaterThan(0);
+        const rest = text.slice(at + property.length + 3);
+        writeFileSync(join(plain, 'ro-crate-metadata.json'), `${text.slice(0, at)}${broken}${rest}`);
+        const { passed, issues } = await checked();
+        expect(passed).toBe(false);
+        expect(issues.map(({ message }) => message)).toContainEqual(expect.stringContaining(property));
+      }
     } finally {
       rmSync(plain, { recursive: true });
     }

@@ -105,8 +105,6 @@ async function* metadata(
   const { workflow_key: key, user } = workflow;
   const { version: served } = await api.call('server_info', {});
   yield crate.descriptor();
-  yield* crate.surroundings(served);
-  yield crate.specification(workflow, specification);
   const files = new Map<string, string>();
   const ids: string[] = [];
   for await (const { name, found, isNew } of foundFiles(work)) {
@@ -122,8 +120,11 @@ async function* metadata(
     if (use.inputs.length + use.outputs.length > 0) uses.set(name, use);
     for (const id of use.outputs) written.add(id);
   }
+  const jobs: string[] = [];
   for await (const { job_key, name, command } of rowsOf(api, 'jobs', key)) {
+    jobs.push(String(job_key));
     yield crate.jobInstrument(job_key, clean(String(name)), clean(String(command)));
+    yield crate.step(job_key, clean(String(name)));
   }
   const runs: RecordOf<'runs'>[] = [];
   for await (const run of rowsOf(api, 'runs', key)) runs.push(run as RecordOf<'runs'>);
@@ -136,17 +137,48 @@ async function* metadata(
     yield crate.runAction(workflow, run, { inputs, outputs });
   }
   counts.num_runs = runs.length;
+  const stepRuns: StepRuns = new Map();
   for await (const result of rowsOf(api, 'results', key)) {
     // a result that a person gave, or that is inherited, is no action of this workflow
     if (result.start_time === null) continue;
     counts.num_attempts += 1;
     actions.push(crate.attemptId(result));
+    addTo(stepRuns, result);
     const use = uses.get(String(result.job_name)) ?? noFiles;
     yield crate.attemptAction({ ...result, job_name: clean(String(result.job_name)) }, { user, ...use });
   }
+  const haveRun = new Set<string>();
+  for (const run of runs) {
+    const own = [...(stepRuns.get(run.run_id)?.values() ?? [])];
+    for (const stepRun of own) {
+      haveRun.add(stepRun.job_key);
+      yield crate.stepAction(stepRun);
+    }
+    if (own.length > 0) yield crate.engineAction(workflow, run, own);
+  }
+  const ran = jobs.filter((job) => haveRun.has(job));
+  yield crate.specification(workflow, specification, { jobs, ran });
+  const hasAttempts = ran.length > 0;
+  yield* crate.surroundings(served, hasAttempts);
   const madeAt = isoInstant(context.clock.now());
   const described = workflow.description === null ? null : clean(workflow.description);
-  yield crate.root({ ...workflow, description: described }, { files: ids, actions, madeAt });
+  yield crate.root({ ...workflow, description: described }, { files: ids, actions, hasAttempts, madeAt });
+}
+
+/** By run, then by job. */
+type StepRuns = Map<unknown, Map<string, crate.StepRun>>;
+
+function addTo(stepRuns: StepRuns, result: ListRecord): void {
+  const { run_id, attempt_id } = result;
+  const job_key = String(result.job_key);
+  const ofRun = stepRuns.get(run_id) ?? new Map<string, crate.StepRun>();
+  stepRuns.set(run_id, ofRun);
+  const stepRun = ofRun.get(job_key) ?? { job_key, run_id, attempts: [], last: 0, isSuccess: false };
+  ofRun.set(job_key, stepRun);
+  stepRun.attempts.push(crate.attemptId(result));
+  if (Number(attempt_id) < stepRun.last) return;
+  stepRun.last = Number(attempt_id);
+  stepRun.isSuccess = crate.isSuccess(result);
 }
 
 interface Use {

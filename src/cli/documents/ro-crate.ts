@@ -1,6 +1,7 @@
 /**
- * A run as a Workflow Run Crate 0.5 (https://w3id.org/ro/wfrun/workflow/0.5): the entities of its metadata, one at a time.
- * Actions are runs and attempts, instruments the specification and the commands of jobs, data entities the declared files.
+ * A run as a Provenance Run Crate 0.5 (https://w3id.org/ro/wfrun/provenance/0.5): the entities of its metadata, one at a time.
+ * Actions are runs and attempts, instruments the specification and the commands of jobs, data entities the declared files;
+ * steps are the jobs.
  */
 import type { ListRecord, WorkflowShown } from '../../api/contract.ts';
 import type { RecordOf } from '../../api/records.ts';
@@ -12,11 +13,17 @@ export const crateContext = ['https://w3id.org/ro/crate/1.1/context', 'https://w
 export const metadataFile = 'ro-crate-metadata.json';
 export const specificationFile = 'workflow.json';
 
-const profiles = [
+const workflowProfile = ['https://w3id.org/workflowhub/workflow-ro-crate/1.0', 'Workflow RO-Crate', '1.0'] as const;
+const runProfiles = [
   ['https://w3id.org/ro/wfrun/process/0.5', 'Process Run Crate', '0.5'],
   ['https://w3id.org/ro/wfrun/workflow/0.5', 'Workflow Run Crate', '0.5'],
-  ['https://w3id.org/workflowhub/workflow-ro-crate/1.0', 'Workflow RO-Crate', '1.0'],
+  ['https://w3id.org/ro/wfrun/provenance/0.5', 'Provenance Run Crate', '0.5'],
 ] as const;
+
+/** Those of runs want that something ran. */
+function profilesOf(hasAttempts: boolean) {
+  return hasAttempts ? [...runProfiles, workflowProfile] : [workflowProfile];
+}
 
 export function ref(id: string): { '@id': string } {
   return { '@id': id };
@@ -41,9 +48,10 @@ function times(start: unknown, end: unknown): Entity {
 }
 
 const completed = { actionStatus: 'http://schema.org/CompletedActionStatus' };
+const notCompleted = { actionStatus: 'http://schema.org/FailedActionStatus' };
 
 function failed(error: string): Entity {
-  return { actionStatus: 'http://schema.org/FailedActionStatus', error };
+  return { ...notCompleted, error };
 }
 
 export function personId(user: string): string {
@@ -59,13 +67,18 @@ export function descriptor(): Entity {
     '@id': metadataFile,
     '@type': 'CreativeWork',
     about: ref('./'),
-    conformsTo: [ref('https://w3id.org/ro/crate/1.1'), ref('https://w3id.org/workflowhub/workflow-ro-crate/1.0')],
+    conformsTo: [ref('https://w3id.org/ro/crate/1.1'), ref(workflowProfile[0])],
   };
 }
 
 export function root(
   workflow: WorkflowShown,
-  { files, actions, madeAt }: { files: readonly string[]; actions: readonly string[]; madeAt: string },
+  {
+    files,
+    actions,
+    hasAttempts,
+    madeAt,
+  }: { files: readonly string[]; actions: readonly string[]; hasAttempts: boolean; madeAt: string },
 ): Entity {
   const { name, description, user, num_jobs, status, attributes, project } = workflow;
   const words = [
@@ -81,27 +94,31 @@ export function root(
     license: 'No license is stated.',
     author: ref(personId(user)),
     ...(words.length === 0 ? {} : { keywords: words.join(', ') }),
-    conformsTo: profiles.map(([id]) => ref(id)),
+    conformsTo: profilesOf(hasAttempts).map(([id]) => ref(id)),
     mainEntity: ref(specificationFile),
     hasPart: [specificationFile, ...files].map(ref),
     ...refs('mentions', actions),
   };
 }
 
-/** What does not depend on the run. */
-export function* surroundings(version: string): Generator<Entity> {
-  for (const [id, name, number] of profiles) yield { '@id': id, '@type': 'CreativeWork', name, version: number };
+/** The profiles and torc itself. */
+export function* surroundings(version: string, hasAttempts: boolean): Generator<Entity> {
+  for (const [id, name, number] of profilesOf(hasAttempts))
+    yield { '@id': id, '@type': 'CreativeWork', name, version: number };
   yield { '@id': '#torc', '@type': 'SoftwareApplication', name: 'torc', softwareVersion: version };
   yield { '@id': '#torc-specification', '@type': 'ComputerLanguage', name: 'torc workflow specification', version };
 }
 
+/** With the keys of all jobs, and of those that ran. */
 export function specification(
   { name, created_at }: WorkflowShown,
   { bytes, sha256 }: { bytes: number; sha256: string },
+  { jobs, ran }: { jobs: readonly string[]; ran: readonly string[] },
 ): Entity {
+  const types = ['File', 'SoftwareSourceCode', 'ComputationalWorkflow'];
   return {
     '@id': specificationFile,
-    '@type': ['File', 'SoftwareSourceCode', 'ComputationalWorkflow'],
+    '@type': jobs.length === 0 ? types : [...types, 'HowTo'],
     name,
     description: 'The specification, as torc workflows export writes it.',
     programmingLanguage: ref('#torc-specification'),
@@ -111,6 +128,8 @@ export function specification(
     dateCreated: crateInstant(created_at),
     contentSize: String(bytes),
     sha256,
+    ...refs('hasPart', ran.map(jobId)),
+    ...refs('step', jobs.map(stepId)),
   };
 }
 
@@ -140,6 +159,11 @@ export function runId({ run_id }: Pick<RecordOf<'runs'>, 'run_id'>): string {
   return `#run-${run_id}`;
 }
 
+function statusOf({ status, ended_at }: RecordOf<'runs'>): Entity {
+  if (ended_at === null) return {};
+  return status === 'done' ? completed : failed(`The run ended as ${status ?? 'unknown'}.`);
+}
+
 /** A run of the workflow: `outputs` are known of the last one. */
 export function runAction(
   workflow: WorkflowShown,
@@ -147,7 +171,6 @@ export function runAction(
   { inputs, outputs }: { inputs: readonly string[]; outputs: readonly string[] },
 ): Entity {
   const { run_id, how, who, status, started_at, ended_at } = run;
-  const isOver = ended_at !== null;
   return {
     '@id': runId(run),
     '@type': 'CreateAction',
@@ -156,7 +179,7 @@ export function runAction(
     instrument: ref(specificationFile),
     agent: ref(personId(who ?? workflow.user)),
     ...times(started_at, ended_at),
-    ...(!isOver ? {} : status === 'done' ? completed : failed(`The run ended as ${status ?? 'unknown'}.`)),
+    ...statusOf(run),
     ...refs('object', inputs),
     ...refs('result', outputs),
   };
@@ -169,6 +192,57 @@ export function jobId(jobKey: unknown): string {
 /** The command of a job, as what its attempts run. */
 export function jobInstrument(jobKey: unknown, name: string, command: string): Entity {
   return { '@id': jobId(jobKey), '@type': 'SoftwareApplication', name, description: command };
+}
+
+function stepId(jobKey: unknown): string {
+  return `#step-${jobKey}`;
+}
+
+/** A job as a step of the workflow. */
+export function step(jobKey: unknown, name: string): Entity {
+  return { '@id': stepId(jobKey), '@type': 'HowToStep', name, workExample: ref(jobId(jobKey)) };
+}
+
+/** A job in one run, with its attempts there. */
+export interface StepRun {
+  job_key: string;
+  run_id: unknown;
+  attempts: string[];
+  /** The number of the last attempt, and how that ended. */
+  last: number;
+  isSuccess: boolean;
+}
+
+function stepRunId({ job_key, run_id }: StepRun): string {
+  return `${stepId(job_key)}-run-${run_id}`;
+}
+
+export function stepAction(stepRun: StepRun): Entity {
+  return {
+    '@id': stepRunId(stepRun),
+    '@type': 'ControlAction',
+    instrument: ref(stepId(stepRun.job_key)),
+    ...refs('object', stepRun.attempts),
+    ...(stepRun.isSuccess ? completed : notCompleted),
+  };
+}
+
+/** What torc did in a run: it made the jobs run. */
+export function engineAction(workflow: WorkflowShown, run: RecordOf<'runs'>, stepRuns: readonly StepRun[]): Entity {
+  return {
+    '@id': `#engine-run-${run.run_id}`,
+    '@type': 'OrganizeAction',
+    name: `torc in run ${run.run_id} of ${workflow.name}`,
+    instrument: ref('#torc'),
+    agent: ref(personId(run.who ?? workflow.user)),
+    ...refs('object', stepRuns.map(stepRunId)),
+    result: ref(runId(run)),
+    ...statusOf(run),
+  };
+}
+
+export function isSuccess({ outcome }: ListRecord): boolean {
+  return outcome === 'success' || outcome === 'forgiven';
 }
 
 export function attemptId({ job_key, run_id, attempt_id }: ListRecord): string {
@@ -187,7 +261,7 @@ export function attemptAction(
   if (slurm_job_id !== null) how.push(`Slurm job ${slurm_job_id}`);
   if (typeof exec_time_seconds === 'number') how.push(formatDuration(exec_time_seconds));
   if (typeof peak_memory_bytes === 'number') how.push(`${formatMemory(peak_memory_bytes)} at peak`);
-  const isSuccess = outcome === 'success' || outcome === 'forgiven';
+  const isDone = isSuccess(result);
   return {
     '@id': attemptId(result),
     '@type': 'CreateAction',
@@ -196,8 +270,8 @@ export function attemptAction(
     instrument: ref(jobId(job_key)),
     agent: ref(personId(user)),
     ...times(start_time, end_time),
-    ...(isSuccess ? completed : failed([cause, ...code].join(', '))),
+    ...(isDone ? completed : failed([cause, ...code].join(', '))),
     ...refs('object', inputs),
-    ...(isSuccess ? refs('result', outputs) : {}),
+    ...(isDone ? refs('result', outputs) : {}),
   };
 }
