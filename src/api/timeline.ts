@@ -105,6 +105,8 @@ export const timelineReply = () =>
     spans: z.array(span()).nullable(),
     /** Null where there are spans. */
     bins: z.strictObject({ bin_seconds: age, workers: z.array(workerBins()) }).nullable(),
+    /** How many attempts of all workers ran, also of those beside this reply, on average over each bin; null where nothing has run. */
+    at_once: z.strictObject({ bin_seconds: age, num_running: z.array(age) }).nullable(),
   });
 export type Timeline = z.infer<ReturnType<typeof timelineReply>>;
 

@@ -75,6 +75,10 @@ describe.skipIf(!hasBrowser)('charts of the dashboard in a browser', () => {
     await expect.poll(() => drawn(page, '.gantt', 'fill-good')).toBeGreaterThan(100);
     await expect.poll(() => drawn(page, '.gantt', 'fill-bad')).toBeGreaterThan(3);
     expect(loaded.filter((path) => /plot/i.test(path))).toHaveLength(1);
+    // one request has the bars and how many ran at once
+    await expect.poll(() => drawn(page, '.overview', 'chart-given')).toBeGreaterThan(100);
+    expect(loaded.filter((path) => path.endsWith('/v1/timeline'))).toHaveLength(1);
+    expect(loaded.filter((path) => path.endsWith('/v1/utilization'))).toEqual([]);
 
     // two keys before the page is drawn again
     await page.evaluate(`for (const key of ['j', 'j'])
@@ -197,6 +201,25 @@ describe.skipIf(!hasBrowser)('charts of the dashboard in a browser', () => {
     await page.getByRole('button', { name: 'zoom in' }).click();
     await page.getByText('They are counted by time: zoom in to see each of them.').waitFor();
     await expect.poll(() => drawn(page, '.gantt', 'chart-given')).toBeGreaterThan(100);
+
+    // as an older server answers, which does not say how many ran at once
+    const open = async (): Promise<void> => {
+      await page.goto('about:blank');
+      await page.goto(`${base}#/workflows/1/timeline`);
+      await page.getByText('2 attempts of 1 worker.').waitFor();
+      await expect.poll(() => drawn(page, '.gantt', 'chart-given')).toBeGreaterThan(100);
+    };
+    const answered = page.waitForResponse((response) => response.url().endsWith('/v1/timeline'));
+    await open();
+    await expect.poll(() => drawn(page, '.overview', 'chart-given')).toBeGreaterThan(100);
+    const { at_once, ...older } = (await (await answered).json()) as { at_once: object };
+    expect(at_once).toMatchObject({ num_running: expect.any(Array) });
+    await page.route(
+      (url) => url.pathname.endsWith('/v1/timeline'),
+      (route) => route.fulfill({ json: older }),
+    );
+    await open();
+    expect(await page.locator('.overview').count()).toBe(0);
     expect(wrong).toEqual([]);
   });
 

@@ -101,7 +101,7 @@ it('says when jobs ran, what they used over time and what they asked for, and wh
   expect(await dash.call('series', series)).toMatchObject({ status: 404 });
   expect(await place.torc('jobs', 'run', '1')).toMatchObject({ code: 0 });
 
-  const whole = { workflow_key: '1', run_id: null, from: null, to: null, num_bins: 10 };
+  const whole = { workflow_key: '1', run_id: null, from: null, to: null, num_bins: 200 };
   const page = { hostnames: null, max_workers: 10, skip_workers: 0, max_spans: 10 };
   const timeline = (await dash.call('timeline', { ...whole, ...page })).value;
   expect(timeline).toEqual(await place.json(['reports', 'timeline', '1']));

@@ -58,7 +58,15 @@ async function scene() {
 
 it('nothing has run yet', async () => {
   const key = await createWorkflow(fresh.service, [{ name: 'a' }]);
-  expect(await timeline(key)).toMatchObject({ from: null, to: null, workers: [], num_spans: 0, spans: [], bins: null });
+  expect(await timeline(key)).toMatchObject({
+    from: null,
+    to: null,
+    workers: [],
+    num_spans: 0,
+    spans: [],
+    bins: null,
+    at_once: null,
+  });
   expect(await utilization(key)).toMatchObject({ from: null, bin_seconds: null, bins: [], average: null });
   await expect(timeline('99')).rejects.toMatchObject({ code: 'not_found' });
   await expect(utilization(key, { run_id: 7 })).rejects.toMatchObject({ code: 'not_found' });
@@ -86,6 +94,52 @@ it('more attempts than asked for are counted by time', async () => {
   expect({ spans, num_spans }).toEqual({ spans: null, num_spans: 3 });
   expect(workers).toMatchObject([{ num_spans: 3, num_slots: null }]);
   expect(bins).toMatchObject({ bin_seconds: 10, workers: [{ running: [2, 2, 1, 1], failed: [0, 1, 0, 0] }] });
+});
+
+it('how many attempts of all workers ran at once is in each reply, the same as by the utilization', async () => {
+  const { key, from, attempts } = await scene();
+  const at = (seconds: number): string => isoInstant(from + seconds * 1000);
+  expect((await timeline(key)).at_once).toEqual({ bin_seconds: 10, num_running: [2, 2, 1, 1] });
+  await TestWorker.join(fresh.service, key, { cpus: 1 });
+  const [own, other] = fresh.service.db
+    .allRows<[number]>('SELECT compute_node_key FROM compute_nodes ORDER BY started_at')
+    .map(([each]) => each);
+  const like = attempts.get('a') ?? 0;
+  const more: [worker: number | undefined, nodes: number, from: number, to: number | null][] = [
+    // to a border of bins, from one, for no time, over all of it, a few milliseconds, one that runs, and beyond the end
+    [own, 1, 3, 10],
+    [other, 3, 10, 20],
+    [own, 1, 20, 20],
+    [other, 2, 0, 40],
+    [own, 1, 19.997, 20.001],
+    [other, 1, 33, null],
+    [own, 1, 39, 45],
+  ];
+  await fresh.service.write((tx) => {
+    for (const [index, [worker, nodes, first, last]] of more.entries()) {
+      tx.db.run(
+        `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, is_live, is_occupying, num_cpus,
+           num_nodes, memory_bytes, gpu_thousandths, claimed_at, started_at, ended_at, end_status, cause, return_code)
+         SELECT workflow_key, job_key, 1, ?, ?, 0, 0, 1, ?, 1, 0, 0, ?, ?, 'done', 'success', 0
+         FROM attempts WHERE attempt_key = ?`,
+        ...[index + 2, worker, nodes, from + first * 1000, last === null ? null : from + last * 1000, like],
+      );
+    }
+  });
+  const same = async (asked: Partial<Request<'utilization'>>): Promise<number[]> => {
+    const { bins, bin_seconds } = await utilization(key, asked);
+    const num_running = bins.map((bin) => bin.num_running);
+    const paged = { max_workers: 1, skip_workers: 1 };
+    for (const part of [{}, { max_spans: 1 }, paged, { hostnames: ['elsewhere'] }]) {
+      expect((await timeline(key, { ...asked, ...part })).at_once).toEqual({ bin_seconds, num_running });
+    }
+    return num_running;
+  };
+  expect(await same({})).toEqual([3.7, 4.0003, 2.0001, 2.8]);
+  for (const num_bins of [1, 3, 7, 300]) await same({ num_bins });
+  expect(await same({ from: at(10), to: at(20), num_bins: 1 })).toEqual([4.0003]);
+  await same({ from: at(9.999), to: at(33.333), num_bins: 11 });
+  await same({ run_id: 1 });
 });
 
 it('a period shows what ran in it', async () => {

@@ -87,7 +87,8 @@ function timeline(changes: Partial<Timeline> = {}): Timeline {
     slot: 0,
   };
   return {
-    ...{ workflow_key: '1', from: at(0), to: at(100), num_workers: 2, num_allocations: 1, num_spans: 3, bins: null },
+    ...{ workflow_key: '1', from: at(0), to: at(100), num_workers: 2, num_allocations: 1, num_spans: 3 },
+    ...{ bins: null, at_once: null },
     workers: [
       { ...worker, compute_node_key: '1', hostname: 'a', num_cpus: 2 },
       { ...worker, compute_node_key: '2', hostname: 'b', num_cpus: 2 },

@@ -18,7 +18,8 @@ const span: NonNullable<Timeline['spans']>[number] = {
   cause: 'success',
 };
 const timeline: Timeline = {
-  ...{ workflow_key: '1', from: at(0), to: at(100), num_workers: 1, num_allocations: 1, num_spans: 2, bins: null },
+  ...{ workflow_key: '1', from: at(0), to: at(100), num_workers: 1, num_allocations: 1, num_spans: 2 },
+  ...{ bins: null, at_once: null },
   workers: [{ compute_node_key: '1', ...worker }],
   allocations: [
     {

@@ -1,6 +1,6 @@
 /** When attempts ran: bars by node and CPU below how many ran at once, with the part of the time that is shown. */
 import { useMemo, useRef } from 'preact/hooks';
-import type { Timeline, Utilization } from '../../api/contract.ts';
+import type { Timeline } from '../../api/contract.ts';
 import type { Colors } from '../charts/colors.ts';
 import { Gantt, hrefOf } from '../charts/gantt.tsx';
 import { mostAllocations } from '../charts/gantt-layout.ts';
@@ -21,17 +21,24 @@ const workersAtOnce = 16;
 const mostRows = 200;
 
 export function TimelinePage({ workflowKey, query }: { workflowKey: string; query: TimeQuery }) {
-  const { live, line, whole, overview, paced } = useTime(workflowKey, query);
-  const missing = missingOf(live);
-  const asked = useSettled({ from: query.from, to: query.to }, 150);
-  const request = {
-    ...{ workflow_key: workflowKey, run_id: query.run, ...asked },
-    ...{ hostnames: query.node === null ? null : [query.node], max_workers: workersAtOnce, skip_workers: query.skip },
+  const all = {
+    ...{ workflow_key: workflowKey, run_id: query.run, from: null, to: null },
+    ...{ hostnames: null, max_workers: workersAtOnce, skip_workers: 0 },
     ...{ max_spans: mostSpans, num_bins: numBins },
   };
-  const { reply, error } = useReply('timeline', request, paced.version, paced.everyMs);
+  const { live, line, whole, overview, paced } = useTime('timeline', all);
+  const missing = missingOf(live);
+  const part = useSettled({ from: query.from, to: query.to }, 150);
+  const hostnames = query.node === null ? null : [query.node];
+  const isPart = part.from !== null || hostnames !== null || query.skip > 0;
+  const request = { ...all, ...part, hostnames, skip_workers: query.skip };
+  // the whole time is asked for anyway
+  const asked = useReply('timeline', isPart ? request : null, paced.version, paced.everyMs);
+  const { reply, error } = isPart ? asked : overview;
   const timeline = useLast(reply, `${query.run} ${query.node} ${query.skip}`);
   const shown = windowOf(query) ?? whole;
+  // an older server does not say it
+  const atOnce = overview.reply?.at_once ?? null;
   const trouble = live.trouble ?? error ?? overview.error;
   const go = (next: TimeQuery): void => replaceQuery(workflowKey, 'timeline', next);
   const choose = (chosen: TimeWindow | null): void => {
@@ -58,9 +65,7 @@ export function TimelinePage({ workflowKey, query }: { workflowKey: string; quer
         <figure class="chart">
           <figcaption>{summaryOf(timeline)}</figcaption>
           <Legend timeline={timeline} />
-          {overview.reply === null ? null : (
-            <Overview utilization={overview.reply} whole={whole} shown={shown} choose={choose} />
-          )}
+          {atOnce === null ? null : <Overview atOnce={atOnce} whole={whole} shown={shown} choose={choose} />}
           <Gantt
             timeline={timeline}
             shown={shown}
@@ -156,16 +161,18 @@ function Pager({ timeline: { workers, num_workers }, query, go }: PagerProps) {
   );
 }
 
+type AtOnce = NonNullable<Timeline['at_once']>;
+
 interface OverviewProps {
-  utilization: Utilization;
+  atOnce: AtOnce;
   whole: TimeWindow;
   shown: TimeWindow;
   choose: (chosen: TimeWindow) => void;
 }
 
 /** How many ran at once over the whole time; what is not shown below is shaded. */
-function Overview({ utilization, whole, shown, choose }: OverviewProps) {
-  const data = useMemo(() => runningOf(utilization), [utilization]);
+function Overview({ atOnce, whole, shown, choose }: OverviewProps) {
+  const data = useMemo(() => runningOf(atOnce, whole), [atOnce, whole.from, whole.to]);
   const latest = useRef(shown);
   latest.current = shown;
   const chart = useRef<Chart | null>(null);
@@ -198,7 +205,7 @@ function Overview({ utilization, whole, shown, choose }: OverviewProps) {
   const drawn = useMemo<Data>(() => [...data] as Data, [data, shown.from, shown.to]);
   return (
     <div class="overview">
-      <div class="gantt-labels faint">at most {formatCount(mostOf(utilization))} at once</div>
+      <div class="gantt-labels faint">at most {formatCount(mostOf(atOnce))} at once</div>
       <div class="gantt-plot">
         <Plot look={look} id={`${isPart}`} data={drawn} shown={whole} height={90} choose={choose} chart={chart} />
       </div>
@@ -206,15 +213,14 @@ function Overview({ utilization, whole, shown, choose }: OverviewProps) {
   );
 }
 
-function mostOf({ bins }: Utilization): number {
-  return Math.round(bins.reduce((most, { num_running }) => Math.max(most, num_running), 0));
+function mostOf({ num_running }: AtOnce): number {
+  return Math.round(num_running.reduce((most, each) => Math.max(most, each), 0));
 }
 
-function runningOf({ bins, to }: Utilization): Data {
-  const running = bins.map((bin) => bin.num_running);
+function runningOf({ bin_seconds, num_running }: AtOnce, { from, to }: TimeWindow): Data {
   return [
-    [...bins.map(({ start }) => Date.parse(start)), Date.parse(to ?? '')],
-    [...running, running.at(-1) ?? 0],
+    [...num_running.map((_, bin) => from + bin * bin_seconds * 1000), to],
+    [...num_running, num_running.at(-1) ?? 0],
   ];
 }
 

@@ -14,14 +14,16 @@ import type { TimeQuery } from '../route.ts';
 import { NoWorkflow, WorkflowHead } from './head.tsx';
 
 const numBins = 300;
+const overviewBins = 240;
 const tableRows = 24;
 
 export function UtilizationPage({ workflowKey, query }: { workflowKey: string; query: TimeQuery }) {
-  const { live, line, whole, overview, paced } = useTime(workflowKey, query);
+  const all = { workflow_key: workflowKey, run_id: query.run, from: null, to: null };
+  const { live, line, whole, overview, paced } = useTime('utilization', { ...all, num_bins: overviewBins });
   const missing = missingOf(live);
   const part = useSettled({ from: query.from, to: query.to }, 150);
   const isPart = part.from !== null;
-  const request = { workflow_key: workflowKey, run_id: query.run, ...part, num_bins: numBins };
+  const request = { ...all, ...part, num_bins: numBins };
   // the whole time is asked for anyway
   const asked = useReply('utilization', isPart ? request : null, paced.version, paced.everyMs);
   const { reply, error } = isPart ? asked : overview;

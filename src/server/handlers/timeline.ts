@@ -83,7 +83,10 @@ export async function showTimeline(
   const hosts = request.hostnames === null ? null : new Set(request.hostnames);
   const chosen = scene.workers.filter(({ hostname }) => hosts === null || hosts.has(hostname));
   const workers = chosen.slice(request.skip_workers, request.skip_workers + request.max_workers);
-  const found = period === null ? [] : await spansOf(context, scene, period, workers, request.max_spans, signal);
+  const { found, atOnce } =
+    period === null
+      ? { found: [], atOnce: null }
+      : await spansOf(context, scene, period, workers, request.max_spans, signal);
   const numSpans = found.reduce((sum, each) => sum + each.numSpans, 0);
   const isDrawn = numSpans <= request.max_spans;
   const spans = isDrawn ? placedSpans(context, found) : null;
@@ -102,6 +105,7 @@ export async function showTimeline(
     num_spans: numSpans,
     spans: spans?.spans ?? null,
     bins: isDrawn || period === null ? null : binsOf(period, found),
+    at_once: atOnce,
   };
 }
 
@@ -121,15 +125,18 @@ async function spansOf(
   workers: readonly TimedWorker[],
   mostSpans: number,
   signal: AbortSignal | undefined,
-): Promise<WorkerSpans[]> {
+): Promise<{ found: WorkerSpans[]; atOnce: Reply<'timeline'>['at_once'] }> {
   const byKey = new Map<number, WorkerSpans>();
   for (const worker of workers) {
     const failed = Array.from({ length: period.numBins }, () => 0);
     const kept = { numSpans: 0, attemptKeys: [], running: new TimeBins(period), failed };
     byKey.set(worker.computeNodeKey, { worker, ...kept });
   }
+  const atOnce = new TimeBins(period);
   let numSpans = 0;
   const each = ([key, start, end, attempt, hasFailed]: Parameters<Parameters<typeof eachSpan>[2]['each']>[0]): void => {
+    // also of workers that are not asked for
+    atOnce.add(start, end, 1);
     const spans = byKey.get(key);
     if (spans === undefined) return;
     numSpans += 1;
@@ -140,7 +147,10 @@ async function spansOf(
     if (hasFailed === 1 && end <= period.to) spans.failed[bin] = (spans.failed[bin] ?? 0) + 1;
   };
   await inParts(signal, (after) => eachSpan(db, windowOf(scene, period), { after, each }));
-  return [...byKey.values()];
+  return {
+    found: [...byKey.values()],
+    atOnce: { bin_seconds: period.binMs / 1000, num_running: atOnce.averages() },
+  };
 }
 
 /** Each in a slot of its worker. */
