@@ -26,13 +26,28 @@ beforeAll(async () => {
   place = newPlace();
   place.file('in.txt', 'four');
   const files = ['in.txt', 'mid.txt', 'never.txt'].map((path) => ({ name: path.replace('.txt', ''), path }));
-  const jobs = [
-    { name: 'copy', command: 'cp in.txt mid.txt', input_files: ['in'], output_files: ['mid'] },
-    { name: hostile, command: 'curl --password hunter2secret; exit 3', input_files: ['mid'], output_files: ['never'] },
-    { name: 'again', command: 'echo x >> tries; [ $(wc -l < tries) = 2 ]', max_retries: 1 },
-    { name: 'unreached', command: 'true', input_files: ['never'] },
+  const user_data = [
+    { name: 'limits', data: { high: 12, login: 'password=hunter2secret' } },
+    { name: 'word', data: 'forty "two"' },
+    { name: 'answer', data: 1 },
   ];
-  const spec = { name: 'w', description: 'Two jobs.', env: { API_TOKEN: 'tokenvalue17' }, files, jobs };
+  const jobs = [
+    {
+      name: 'copy',
+      command: 'cp in.txt mid.txt',
+      input_files: ['in'],
+      output_files: ['mid'],
+      input_user_data: ['limits'],
+    },
+    { name: hostile, command: 'curl --password hunter2secret; exit 3', input_files: ['mid'], output_files: ['never'] },
+    {
+      name: 'again',
+      command: 'echo x >> tries; [ $(wc -l < tries) = 2 ]',
+      max_retries: 1,
+    },
+    { name: 'unreached', command: 'true', input_files: ['never'], output_user_data: ['answer'] },
+  ];
+  const spec = { name: 'w', description: 'Two jobs.', env: { API_TOKEN: 'tokenvalue17' }, files, user_data, jobs };
   await place.torc('run', place.file('w.json', JSON.stringify(spec)), '-o', 'out');
   const made = await place.json(['workflows', 'export', '1', '--ro-crate', 'crate']);
   const path = join(place.path, 'crate');
@@ -47,6 +62,10 @@ afterAll(() => place.remove());
 const jobKey = (name: string): string => {
   const found = [...entities.values()].find((entity) => entity['@id'].startsWith('#job-') && entity.name === name);
   return found?.['@id'].slice('#job-'.length) ?? '';
+};
+const userDataId = (name: string): string => {
+  const found = [...entities.values()].find((entity) => entity['@type'] === 'PropertyValue' && entity.name === name);
+  return found?.['@id'] ?? '';
 };
 const written = (name: string): string => readFileSync(join(place.path, 'crate', name), 'utf8');
 const fileId = (name: string): string => pathToFileURL(join(place.path, name)).href;
@@ -73,13 +92,14 @@ it('has the specification, the run, the attempts, the files with checksums', asy
   }
   const [copied, broken] = ['copy', hostile].map((name) => entities.get(`#attempt-${jobKey(name)}-1-1`));
   const ended = 'http://schema.org/CompletedActionStatus';
-  const object = { '@id': fileId('in.txt') };
-  expect(copied).toMatchObject({ object, result: { '@id': fileId('mid.txt') }, actionStatus: ended });
+  const inputs = [fileId('in.txt'), userDataId('limits')].map((id) => ({ '@id': id }));
+  expect(copied).toMatchObject({ object: inputs, result: { '@id': fileId('mid.txt') }, actionStatus: ended });
   expect(broken).toMatchObject({
     actionStatus: 'http://schema.org/FailedActionStatus',
     error: 'exit_code, return code 3',
   });
   expect(broken).not.toHaveProperty('result');
+  const object = [...inputs, { '@id': userDataId('word') }];
   expect(entities.get('#run-1')).toMatchObject({ object, instrument: { '@id': 'workflow.json' } });
   expect(ofType('Person')).toHaveLength(1);
 });
@@ -107,6 +127,23 @@ it('has the jobs as steps, and which attempts were made of them in the run', () 
   expect(engine).toMatchObject({ instrument: { '@id': '#torc' }, result: { '@id': '#run-1' } });
   const objects = [engine?.object].flat().map((each) => (each as Entity)['@id']);
   expect(new Set(objects)).toEqual(new Set([copy, broken, again].map((key) => `#step-${key}-run-1`)));
+});
+
+it('has what comes from outside as inputs of the workflow, with their values', () => {
+  const inputs = [entities.get('workflow.json')?.input].flat().map((each) => entities.get((each as Entity)['@id']));
+  const types = inputs.map((each) => [each?.['@type'], each?.name, each?.additionalType]);
+  expect(types).toEqual([
+    ['FormalParameter', 'in', 'File'],
+    ['FormalParameter', 'limits', 'PropertyValue'],
+    ['FormalParameter', 'word', 'Text'],
+  ]);
+  for (const input of inputs) {
+    const example = input?.workExample as Entity;
+    expect(entities.get(example['@id'])).toMatchObject({ name: input?.name, exampleOfWork: { '@id': input?.['@id'] } });
+  }
+  expect(entities.get(fileId('mid.txt'))).not.toHaveProperty('exampleOfWork');
+  expect(entities.get(userDataId('word'))?.value).toBe('forty "two"');
+  expect(JSON.parse(String(entities.get(userDataId('limits'))?.value))).toEqual({ high: 12, login: 'password=***' });
 });
 
 it('follows the profiles of runs only when something ran', async () => {
@@ -224,9 +261,11 @@ it.runIf(existsSync(join(validator, 'ready')))(
         ['programmingLanguage', '"language":'],
         ['hasPart', '"parts":'],
         ['workExample', '"example":'],
+        ['additionalType', '"type":'],
       ] as const) {
         const text = written('ro-crate-metadata.json');
-        const at = text.indexOf(`"${property}":`, text.indexOf(property === 'workExample' ? 'HowToStep' : 'HowTo"]'));
+        const entity = { workExample: 'HowToStep', additionalType: 'FormalParameter' }[property as string];
+        const at = text.indexOf(`"${property}":`, text.indexOf(entity ?? 'HowTo"]'));
         expect(at).toBeGreaterThan(0);
         const rest = text.slice(at + property.length + 3);
         writeFileSync(join(plain, 'ro-crate-metadata.json'), `${text.slice(0, at)}${broken}${rest}`);

@@ -15,7 +15,12 @@ bioschemas = "https://bioschemas.org/"
 run_terms = "https://w3id.org/ro/terms/workflow-run#"
 later = json.loads((files("rocrate") / "data" / "ro-crate.jsonld").read_text())["@context"]
 contexts = {
-    "https://w3id.org/ro/crate/1.1/context": {**later, "ComputationalWorkflow": bioschemas + "ComputationalWorkflow"},
+    "https://w3id.org/ro/crate/1.1/context": {
+        **later,
+        "ComputationalWorkflow": bioschemas + "ComputationalWorkflow",
+        "FormalParameter": bioschemas + "FormalParameter",
+        "input": bioschemas + "ComputationalWorkflow#input",
+    },
     "https://w3id.org/ro/terms/workflow-run/context": {"sha256": run_terms + "sha256"},
 }
 

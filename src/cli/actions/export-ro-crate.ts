@@ -1,26 +1,28 @@
 /** `torc workflows export --ro-crate`: a run as an RO-Crate, for archives and other tools. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import type { Api, ListName, ListRecord, WorkflowShown } from '../../api/contract.ts';
+import type { Api, ListRecord, WorkflowShown } from '../../api/contract.ts';
 import type { RecordOf } from '../../api/records.ts';
 import { isoInstant } from '../../base/clock.ts';
 import { jsonText } from '../../base/exact-json.ts';
 import { withoutSecrets } from '../../base/masking.ts';
 import { counted } from '../../base/text.ts';
-import { formatMemory } from '../../base/units.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { exportLines } from '../documents/export-document.ts';
 import { knownSecrets } from '../documents/known-secrets.ts';
 import * as crate from '../documents/ro-crate.ts';
 import { refuseUsed, writeCrateFiles } from '../documents/ro-crate-files.ts';
-import { listPages } from '../input/list.ts';
+import { declarations, foundFiles, rowsOf } from '../documents/ro-crate-found.ts';
+import {
+  fileParameter,
+  fileParameterId,
+  userData,
+  userDataId,
+  userDataParameterId,
+} from '../documents/ro-crate-parameters.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { printResult } from '../output/output.ts';
-import { startProgress } from '../output/progress.ts';
 
 export interface CrateOptions {
   roCrate: string;
@@ -105,20 +107,32 @@ async function* metadata(
   const { workflow_key: key, user } = workflow;
   const { version: served } = await api.call('server_info', {});
   yield crate.descriptor();
+  const declared = await declarations(api, key);
+  const { writtenFiles: written, writtenUserData } = declared;
   const files = new Map<string, string>();
-  const ids: string[] = [];
-  for await (const { name, found, isNew } of foundFiles(work)) {
+  const inputs: string[] = [];
+  const outputs: string[] = [];
+  const parameters: string[] = [];
+  for await (const each of foundFiles(work, { withHashes: work.withHashes, written })) {
+    const { name, found, isInput } = each;
     files.set(name, found.id);
-    if (!isNew) continue;
-    ids.push(found.id);
-    yield crate.file(clean(name), found);
+    if (!each.isNew) continue;
+    (isInput ? inputs : outputs).push(found.id);
+    if (isInput) {
+      parameters.push(fileParameterId(each.key));
+      yield fileParameter(each.key, clean(name), found);
+    }
+    yield crate.file(clean(name), found, isInput ? fileParameterId(each.key) : null);
   }
-  counts.num_files = ids.length;
-  const uses = new Map<string, Use>();
-  const written = new Set<string>();
-  for await (const { name, use } of jobFiles(api, key, files)) {
-    if (use.inputs.length + use.outputs.length > 0) uses.set(name, use);
-    for (const id of use.outputs) written.add(id);
+  const filesFound = [...inputs, ...outputs];
+  counts.num_files = filesFound.length;
+  const data = new Map<unknown, string>();
+  for await (const { user_data_key, name, data: value } of rowsOf(api, 'user_data', key)) {
+    if (value === null || writtenUserData.has(String(name))) continue;
+    data.set(name, userDataId(user_data_key));
+    inputs.push(userDataId(user_data_key));
+    parameters.push(userDataParameterId(user_data_key));
+    yield* userData(user_data_key, clean(String(name)), value, clean);
   }
   const jobs: string[] = [];
   for await (const { job_key, name, command } of rowsOf(api, 'jobs', key)) {
@@ -129,12 +143,10 @@ async function* metadata(
   const runs: RecordOf<'runs'>[] = [];
   for await (const run of rowsOf(api, 'runs', key)) runs.push(run as RecordOf<'runs'>);
   for (const who of new Set([user, ...runs.map((run) => run.who ?? user)])) yield crate.person(who);
-  const inputs = ids.filter((id) => !written.has(id));
   const actions: string[] = [];
   for (const run of runs) {
-    const outputs = run === runs.at(-1) ? ids.filter((id) => written.has(id)) : [];
     actions.push(crate.runId(run));
-    yield crate.runAction(workflow, run, { inputs, outputs });
+    yield crate.runAction(workflow, run, { inputs, outputs: run === runs.at(-1) ? outputs : [] });
   }
   counts.num_runs = runs.length;
   const stepRuns: StepRuns = new Map();
@@ -144,8 +156,15 @@ async function* metadata(
     counts.num_attempts += 1;
     actions.push(crate.attemptId(result));
     addTo(stepRuns, result);
-    const use = uses.get(String(result.job_name)) ?? noFiles;
-    yield crate.attemptAction({ ...result, job_name: clean(String(result.job_name)) }, { user, ...use });
+    const used = declared.ofJobs.get(String(result.job_name));
+    yield crate.attemptAction(
+      { ...result, job_name: clean(String(result.job_name)) },
+      {
+        user,
+        inputs: [...idsOf(used?.input_files, files), ...idsOf(used?.input_user_data, data)],
+        outputs: idsOf(used?.output_files, files),
+      },
+    );
   }
   const haveRun = new Set<string>();
   for (const run of runs) {
@@ -157,12 +176,17 @@ async function* metadata(
     if (own.length > 0) yield crate.engineAction(workflow, run, own);
   }
   const ran = jobs.filter((job) => haveRun.has(job));
-  yield crate.specification(workflow, specification, { jobs, ran });
+  yield crate.specification(workflow, specification, { jobs, ran, parameters });
   const hasAttempts = ran.length > 0;
   yield* crate.surroundings(served, hasAttempts);
   const madeAt = isoInstant(context.clock.now());
   const described = workflow.description === null ? null : clean(workflow.description);
-  yield crate.root({ ...workflow, description: described }, { files: ids, actions, hasAttempts, madeAt });
+  yield crate.root({ ...workflow, description: described }, { files: filesFound, actions, hasAttempts, madeAt });
+}
+
+/** Of those names that are in the crate. */
+function idsOf(names: readonly string[] = [], ids: ReadonlyMap<unknown, string>): string[] {
+  return names.flatMap((name) => ids.get(name) ?? []);
 }
 
 /** By run, then by job. */
@@ -179,67 +203,4 @@ function addTo(stepRuns: StepRuns, result: ListRecord): void {
   if (Number(attempt_id) < stepRun.last) return;
   stepRun.last = Number(attempt_id);
   stepRun.isSuccess = crate.isSuccess(result);
-}
-
-interface Use {
-  inputs: string[];
-  outputs: string[];
-}
-const noFiles: Use = { inputs: [], outputs: [] };
-
-async function* rowsOf(api: Api, list: ListName, key: string): AsyncGenerator<ListRecord> {
-  for await (const page of listPages(api, list, key, { filter: [], excludeColumn: [] })) yield* page;
-}
-
-/** What jobs read and write, by their names, as ids. */
-async function* jobFiles(api: Api, workflow_key: string, files: ReadonlyMap<string, string>) {
-  if (files.size === 0) return;
-  const limit = 2000;
-  const ids = (names: readonly string[]): string[] => names.flatMap((name) => files.get(name) ?? []);
-  for (let skip = 0; ; skip += limit) {
-    const page = await api.call('workflow_export', { workflow_key, part: 'jobs', limit, skip });
-    for (const { name, input_files, output_files } of page.jobs) {
-      yield { name, use: { inputs: ids(input_files), outputs: ids(output_files) } satisfies Use };
-    }
-    if (!page.more) return;
-  }
-}
-
-/** The declared files as they are now; those of one path have one id. */
-async function* foundFiles({ context, api, workflow, withHashes }: Work) {
-  const base = workflow.base_directory ?? process.cwd();
-  const progress = startProgress(context);
-  const seen = new Map<string, crate.FileFound>();
-  let bytes = 0;
-  for await (const { name, path } of rowsOf(api, 'files', workflow.workflow_key)) {
-    const place = resolve(base, String(path));
-    const before = seen.get(place);
-    const found = before ?? (await lookAt(place, withHashes));
-    seen.set(place, found);
-    bytes += before === undefined ? (found.bytes ?? 0) : 0;
-    progress.update(`read ${counted(seen.size, 'file')}, ${formatMemory(bytes)}`);
-    yield { name: String(name), found, isNew: before === undefined };
-  }
-  progress.clear();
-}
-
-async function lookAt(path: string, withHashes: boolean): Promise<crate.FileFound> {
-  const nothing = { isDirectory: false, bytes: null, sha256: null, modifiedAt: null };
-  try {
-    const stats = await stat(path);
-    const isDirectory = stats.isDirectory();
-    const id = pathToFileURL(isDirectory && !path.endsWith('/') ? `${path}/` : path).href;
-    const modifiedAt = isoInstant(Math.floor(stats.mtimeMs));
-    if (!stats.isFile()) return { ...nothing, id, isDirectory, modifiedAt };
-    const sha256 = withHashes ? await hashOf(path) : null;
-    return { id, isDirectory, bytes: stats.size, sha256, modifiedAt };
-  } catch {
-    return { ...nothing, id: pathToFileURL(path).href };
-  }
-}
-
-async function hashOf(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const piece of createReadStream(path)) hash.update(piece as Buffer);
-  return hash.digest('hex');
 }

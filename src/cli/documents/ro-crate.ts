@@ -5,6 +5,7 @@
  */
 import type { ListRecord, WorkflowShown } from '../../api/contract.ts';
 import type { RecordOf } from '../../api/records.ts';
+import { counted } from '../../base/text.ts';
 import { formatDuration, formatMemory } from '../../base/units.ts';
 
 export type Entity = Record<string, unknown>;
@@ -89,7 +90,7 @@ export function root(
     '@id': './',
     '@type': 'Dataset',
     name,
-    description: description ?? `A run of the torc workflow ${name} with ${num_jobs} jobs (${status}).`,
+    description: description ?? `A run of the torc workflow ${name} with ${counted(num_jobs, 'job')} (${status}).`,
     datePublished: crateInstant(madeAt),
     license: 'No license is stated.',
     author: ref(personId(user)),
@@ -109,11 +110,11 @@ export function* surroundings(version: string, hasAttempts: boolean): Generator<
   yield { '@id': '#torc-specification', '@type': 'ComputerLanguage', name: 'torc workflow specification', version };
 }
 
-/** With the keys of all jobs, and of those that ran. */
+/** With the keys of all jobs, those that ran, and the ids of parameters. */
 export function specification(
   { name, created_at }: WorkflowShown,
   { bytes, sha256 }: { bytes: number; sha256: string },
-  { jobs, ran }: { jobs: readonly string[]; ran: readonly string[] },
+  { jobs, ran, parameters }: { jobs: readonly string[]; ran: readonly string[]; parameters: readonly string[] },
 ): Entity {
   const types = ['File', 'SoftwareSourceCode', 'ComputationalWorkflow'];
   return {
@@ -128,6 +129,7 @@ export function specification(
     dateCreated: crateInstant(created_at),
     contentSize: String(bytes),
     sha256,
+    ...refs('input', parameters),
     ...refs('hasPart', ran.map(jobId)),
     ...refs('step', jobs.map(stepId)),
   };
@@ -142,7 +144,9 @@ export interface FileFound {
   modifiedAt: string | null;
 }
 
-export function file(name: string, { id, isDirectory, bytes, sha256, modifiedAt }: FileFound): Entity {
+/** Of an input with its parameter. */
+export function file(name: string, found: FileFound, parameter: string | null): Entity {
+  const { id, isDirectory, bytes, sha256, modifiedAt } = found;
   const isMissing = bytes === null && !isDirectory;
   return {
     '@id': id,
@@ -152,6 +156,7 @@ export function file(name: string, { id, isDirectory, bytes, sha256, modifiedAt 
     ...(bytes === null ? {} : { contentSize: String(bytes) }),
     ...(sha256 === null ? {} : { sha256 }),
     ...(modifiedAt === null ? {} : { dateModified: crateInstant(modifiedAt) }),
+    ...(parameter === null ? {} : { exampleOfWork: ref(parameter) }),
   };
 }
 
