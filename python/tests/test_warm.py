@@ -70,6 +70,22 @@ def test_calls_share_nothing_but_what_is_imported_once(tmp_path: Path, monkeypat
     assert all(owner != pid and before is None for owner, pid, before in shared)
 
 
+def test_what_a_module_prints_and_reads_as_it_is_imported_is_not_in_the_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("loud.py").write_text(
+        "import os, sys\nowner = os.getpid()\nprint('imported')\nos.write(1, b'a banner ')\nsaid = sys.stdin.read()\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def call(_: int) -> tuple[bool, str]:
+        import loud  # noqa: PLC0415
+
+        return loud.owner == os.getpid(), loud.said
+
+    assert torc_hpc.map(call, range(3), max_workers=1, warm=["loud"]) == [(False, "")] * 3
+
+
 def test_raises_prints_and_exits_as_in_a_python_of_its_own(torc: Torc) -> None:
     def says(n: int) -> int:
         print("out", n)

@@ -68,7 +68,7 @@ class _Running:
 class _Server:
     """Reads requests, forks, waits, reports: one thread, so that a fork copies nothing half done."""
 
-    def __init__(self) -> None:
+    def __init__(self, requests: int, report: int) -> None:
         self._score = _own_score(os.environ.pop("TORC_WARM_SCORE", None))
         self._files = int(os.environ.pop("TORC_WARM_FILES", "0"))
         self._place = _hide_environment()
@@ -79,12 +79,8 @@ class _Server:
         self._young: list[tuple[int, bytes]] = []
         self._lines: list[bytes] = []
         self._text = b""
-        self._requests = os.dup(0)
-        self._report = os.dup(1)
-        nothing = os.open(os.devnull, os.O_RDWR)
-        os.dup2(nothing, 0)
-        os.dup2(nothing, 1)
-        os.close(nothing)
+        self._requests = requests
+        self._report = report
         self._wake, wakes = os.pipe()
         os.set_blocking(self._wake, False)
         os.set_blocking(wakes, False)
@@ -454,15 +450,28 @@ def _code_of(error: SystemExit) -> int:
     return 1
 
 
+def _take_streams() -> tuple[int, int]:
+    """Requests and reports: what a module reads and prints as it is imported is not among them."""
+    requests, report = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    os.close(nothing)
+    return requests, report
+
+
 def main(words: Sequence[str]) -> None:
     """Imports what is named, and serves."""
     names = list(words)
+    requests, report = _take_streams()
     if names[:1] == ["--path"]:
         extend_import_path(names[1].split(os.pathsep))
         del names[:2]
     for name in names:
         importlib.import_module(name)
-    server = _Server()
+    # a job would write it again
+    sys.stdout.flush()
+    server = _Server(requests, report)
     # a job does not copy what it only looks at
     gc.collect()
     gc.freeze()

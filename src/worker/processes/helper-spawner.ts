@@ -5,6 +5,7 @@ import { getSystemErrorName } from 'node:util';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { jobStarterPath } from '../../base/program.ts';
+import { encode, fieldsOf, isEnd, isPid } from './helper-protocol.ts';
 import { sendSignal } from './process-table.ts';
 import {
   jobOomScore,
@@ -22,6 +23,8 @@ const longestStartMs = 5_000;
 const longestServerStartMs = 60_000;
 /** So much of what a fork server says is in the log when it ends. */
 const mostSaid = 1_000;
+/** No line of an answer is longer: one has at most a path. */
+const longestLine = 65_536;
 
 interface Entry {
   request: SpawnRequest;
@@ -75,7 +78,7 @@ class HelperSpawner implements ServedSpawner {
   readonly #program: Program;
   readonly #helper: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #entries = new Map<number, Entry>();
-  readonly #cancelTimer: () => void;
+  #cancelTimer: () => void = () => {};
   #state: 'starting' | 'ready' | 'over' = 'starting';
   #nextId = 1;
   #isCorked = false;
@@ -162,14 +165,24 @@ class HelperSpawner implements ServedSpawner {
   #read(piece: string): void {
     const lines = (this.#text + piece).split('\n');
     this.#text = lines.pop() ?? '';
-    for (const line of lines) this.#take(line);
+    for (const line of lines) {
+      if (this.#state === 'over') return;
+      this.#take(line);
+    }
+    if (this.#text.length > longestLine) this.#refuse(this.#text);
   }
 
   #take(line: string): void {
     const [word, id, first, ...rest] = line.split(' ');
-    if (word === 'ready' && this.#state === 'starting') this.#state = 'ready';
     const entry = this.#entries.get(Number(id));
+    // one that starts jobs is ready, whatever it says: they must not be started again
+    const isReady = word === 'ready' || (entry !== undefined && (word === 'pid' || word === 'end'));
+    if (isReady && this.#state === 'starting') this.#state = 'ready';
     if (entry === undefined) return;
+    if ((word === 'pid' && !isPid(first)) || (word === 'end' && !isEnd(first, rest))) {
+      this.#refuse(line);
+      return;
+    }
     if (word === 'pid') entry.listener.started(Number(first));
     if (word !== 'error' && word !== 'end' && word !== 'withdrawn') return;
     this.#entries.delete(Number(id));
@@ -190,12 +203,20 @@ class HelperSpawner implements ServedSpawner {
     listener.exited(processEnd(status, { ...used, isGroupGone: group === 'gone', isSucceeded }));
   }
 
+  /** What it says cannot be trusted any more. */
+  #refuse(line: string): void {
+    this.#lose(`it wrote ${JSON.stringify(line.slice(0, 100))}`);
+  }
+
   /** Requests to a helper that was never ready go to the fallback. The ends of all others can no longer be learned. */
   #lose(reason: string): void {
     if (this.#state === 'over') return;
     const wasReady = this.#state === 'ready';
     this.#state = 'over';
     this.#cancelTimer();
+    // a program that outlives its shell must not start what is started again
+    const { pid } = this.#helper;
+    if (pid !== undefined) sendSignal(-pid, 'SIGKILL');
     this.#options.log.warn({ reason, said: this.#said }, this.#program.missing);
     this.#program.lost(wasReady);
     const entries = [...this.#entries.values()];
@@ -258,17 +279,4 @@ function tellFailure(listener: SpawnListener, errno: number, what: string): void
 function processEnd(status: number, ending: Omit<ProcessEnd, 'exitCode' | 'signal'>): ProcessEnd {
   const signal = status & 0x7f;
   return { exitCode: signal === 0 ? (status >> 8) & 0xff : null, signal: signal || null, ...ending };
-}
-
-function fieldsOf(id: number, turn: 'now' | 'next', request: SpawnRequest): readonly (string | number)[] {
-  const { place, stdoutPath, stderrPath, text, cpus, isBound } = request;
-  const variables = Object.entries(request.variables).map(([name, value]) => `${name}=${value}`);
-  return [id, turn, place, stdoutPath, stderrPath, text, cpus ?? '', isBound ? 'bound' : '', ...variables];
-}
-
-/** A length, followed by fields that each end with NUL. */
-function encode(fields: readonly (string | number)[]): Buffer {
-  const body = Buffer.from(`....${fields.join('\0')}\0`);
-  body.writeUInt32BE(body.length - 4);
-  return body;
 }

@@ -63,16 +63,23 @@ class WarmSpawner implements Spawner {
 
   #open(key: string, warm: string, variables: Record<string, string>): Spawner {
     const { clock, log, environment, openFiles, spawner } = this.#options;
-    const server = openForkServer({
-      ...{ clock, log, openFiles, fallback: spawner, command: warm },
-      environment: { ...environment, ...variables },
-      lost: (wasReady) => {
-        this.#servers.delete(key);
-        this.#numLosses.set(key, wasReady ? (this.#numLosses.get(key) ?? 0) + 1 : mostLosses);
-      },
-    });
-    this.#servers.set(key, server);
-    return server;
+    try {
+      const server = openForkServer({
+        ...{ clock, log, openFiles, fallback: spawner, command: warm },
+        environment: { ...environment, ...variables },
+        lost: (wasReady) => {
+          this.#servers.delete(key);
+          this.#numLosses.set(key, wasReady ? (this.#numLosses.get(key) ?? 0) + 1 : mostLosses);
+        },
+      });
+      this.#servers.set(key, server);
+      return server;
+    } catch (error) {
+      // such as an environment that is too long for the system, or no descriptors for its pipes
+      log.warn({ reason: String(error) }, 'a fork server cannot be started: its jobs start without one');
+      this.#numLosses.set(key, mostLosses);
+      return spawner;
+    }
   }
 
   /** Ends the server that has been idle for longest if there are many; false when all are busy. */

@@ -1,0 +1,75 @@
+/** Fork servers that do what they should not: no job is lost, runs twice, or counts as done without having run. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
+import { silentLog } from '../../src/base/log.ts';
+import { type ProcessEnd, type Spawner, unknownEnd } from '../../src/worker/processes/spawner.ts';
+import { openWarmSpawner } from '../../src/worker/processes/warm-spawner.ts';
+
+/** The jobs that start without a fork server. */
+const cold: string[] = [];
+
+const spawner: Spawner = {
+  queue: null,
+  spawn({ text }, listener) {
+    cold.push(text);
+    queueMicrotask(() => listener.exited({ ...unknownEnd, exitCode: 0 }));
+  },
+  close() {},
+};
+
+/** How a job of this fork server ends, and the pid that it was said to have. */
+function run(warm: string, variables: Record<string, string> = {}): Promise<{ pid: number | null; end: ProcessEnd }> {
+  const folder = mkdtempSync(join(tmpdir(), 'torc-warm-test-'));
+  const warmSpawner = openWarmSpawner({
+    ...{ clock: systemClock, log: silentLog, environment: process.env, openFiles: null },
+    spawner,
+  });
+  onTestFinished(() => {
+    warmSpawner.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  cold.length = 0;
+  return new Promise((resolve, reject) => {
+    let pid: number | null = null;
+    warmSpawner.spawn(
+      {
+        ...{ attempt: 1, text: 'true', place: '', cpus: null, isBound: false, variables, warm },
+        ...{ stdoutPath: join(folder, 'out'), stderrPath: join(folder, 'err') },
+      },
+      {
+        started: (said) => {
+          pid = said;
+        },
+        placed() {},
+        withdrawn() {},
+        failed: (_, message) => reject(new Error(message)),
+        exited: (end) => resolve({ pid, end }),
+      },
+    );
+  });
+}
+
+it('an environment that is too long for the system starts jobs without a fork server', async () => {
+  const { end } = await run('echo ready; cat >/dev/null', { LONG: 'x'.repeat(200_000) });
+  expect(end.exitCode).toBe(0);
+  expect(cold).toEqual(['true']);
+});
+
+it.each([
+  ['an end without numbers', 'echo ready; echo pid 1 4000000; echo end 1; cat >/dev/null', 4_000_000],
+  ['a status that is no number', 'echo ready; echo end 1 ok 1 1.0 gone - 1; cat >/dev/null', null],
+  ['the pid of all processes', 'echo ready; echo pid 1 -1; cat >/dev/null', null],
+  ['no pid', 'echo ready; echo pid 1; cat >/dev/null', null],
+  ['a line without end', 'echo ready; head -c 100000 /dev/zero; cat >/dev/null', null],
+])('%s ends the fork server, and the end of its job is unknown', async (_, warm, pid) => {
+  expect(await run(warm)).toEqual({ pid, end: unknownEnd });
+  expect(cold).toEqual([]);
+});
+
+it('a job that a server starts before it is ready is not started again', async () => {
+  expect(await run('echo pid 1 4000000; echo pid 1; cat >/dev/null')).toEqual({ pid: 4_000_000, end: unknownEnd });
+  expect(cold).toEqual([]);
+});
