@@ -13,6 +13,7 @@ export const sections = [
       'docs/data.md',
       'docs/children.md',
       'docs/failure-handlers.md',
+      'docs/troubleshooting.md',
       'docs/recovery.md',
       'docs/resume.md',
       'docs/limits.md',
