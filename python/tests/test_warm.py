@@ -134,7 +134,7 @@ def test_limits_hold_and_descendants_end_with_their_call(tmp_path: Path) -> None
         return len(kept)
 
     late, early = str(tmp_path / "late"), str(tmp_path / "early")
-    with Executor(runtime="PT3S") as pool:
+    with Executor(runtime="PT8S") as pool:
         timed, left = pool.submit(leaves, late), pool.submit(leaves, early)
         concurrent.futures.wait([timed, left])
     assert left.result() is None
