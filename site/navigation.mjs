@@ -12,6 +12,7 @@ export const sections = [
       'docs/multi-node.md',
       'docs/data.md',
       'docs/children.md',
+      'docs/warm.md',
       'docs/failure-handlers.md',
       'docs/troubleshooting.md',
       'docs/recovery.md',

@@ -4,8 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { sections } from '../../site/navigation.mjs';
-import { documents, root } from '../support/documents.ts';
+import { root } from '../support/documents.ts';
 import { hasBrowser, patienceMs, startBrowser } from './browser.ts';
 
 let site: string;
@@ -17,11 +16,6 @@ beforeAll(() => {
   pages = new Map(names.map((name) => [name, readFileSync(join(site, name), 'utf8')]));
 });
 afterAll(() => rmSync(site, { recursive: true, force: true }));
-
-it('has each document once in the menu', () => {
-  const listed = sections.flatMap((section) => section.pages).filter((page) => page.startsWith('docs/'));
-  expect(listed.sort()).toEqual(documents.filter((path) => path.startsWith('docs/')).sort());
-});
 
 it('has a page for each command, and every link leads to a file and an anchor of the site', () => {
   expect(pages.get('command-jobs.html')).toContain('<h2 id="torc-jobs-add-children"');

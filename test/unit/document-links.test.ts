@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { expect, it } from 'vitest';
+import { sections } from '../../site/navigation.mjs';
 import { documents, headingsOf, readDocument, root, sentencesOf } from '../support/documents.ts';
 
 /** The targets of the links in a document that lead to no other host. */
@@ -26,4 +27,9 @@ it('every link leads to a file and a heading', () => {
   }
   expect(count).toBeGreaterThan(100);
   expect(broken).toEqual([]);
+});
+
+it('the menu of the site has each document once', () => {
+  const listed = sections.flatMap((section) => section.pages).filter((page) => page.startsWith('docs/'));
+  expect(listed.sort()).toEqual(documents.filter((path) => path.startsWith('docs/')).sort());
 });
