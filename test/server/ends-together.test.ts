@@ -82,7 +82,7 @@ describe('ends that are reported together', () => {
     expect(found).toEqual(await seen(one.key));
   });
 
-  it('are stored but for the one that cannot be', async () => {
+  it('are stored, except the one that cannot be', async () => {
     const { key, worker, ends } = await runFirst();
     service.db.run(
       `CREATE TEMP TRIGGER planted BEFORE UPDATE OF ended_at ON attempts WHEN OLD.attempt_key = ${ends.at(-1)?.attempt}
