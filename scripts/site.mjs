@@ -46,6 +46,8 @@ for (const { content, outputPath } of pages) writeFileSync(outputPath, content);
 cpSync(join(root, 'site', 'site.css'), join(site, 'site.css'));
 for (const name of ['examples', 'LICENSE', 'docs/grafana-board.json'])
   cpSync(join(root, name), join(site, name), { recursive: true });
+// pages of docs/ are at the top of the site, and so is what they show
+cpSync(join(root, 'docs', 'drawings'), join(site, 'drawings'), { recursive: true });
 writeFileSync(join(site, 'search-texts.js'), `globalThis.torcTexts=${JSON.stringify(pages.flatMap(textsOf))}\n`);
 const search = await rolldown({ cwd: root, input: join('site', 'search.js'), platform: 'browser' });
 await search.write({ file: join(site, 'search.js'), format: 'iife', minify: true });

@@ -43,7 +43,17 @@ export const sections = [
       'CHANGELOG.md',
     ],
   },
-  { title: 'Concepts', pages: ['docs/node.md', 'docs/reliability.md', 'docs/security.md', 'bench/RESULTS.md'] },
+  {
+    title: 'Concepts',
+    pages: [
+      'docs/concepts.md',
+      'docs/what-it-is-not.md',
+      'docs/node.md',
+      'docs/reliability.md',
+      'docs/security.md',
+      'bench/RESULTS.md',
+    ],
+  },
   {
     title: 'Coming from',
     pages: [
@@ -63,6 +73,7 @@ export const shortTitles = {
   'README.md': 'What torc is',
   'CHANGELOG.md': 'Changes',
   'bench/RESULTS.md': 'Measurements',
+  'docs/concepts.md': 'How torc works',
 };
 
 /** The file of a page on the site; all are in one folder. */
