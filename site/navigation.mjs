@@ -1,7 +1,7 @@
 /** The pages of the site in the order of its menu. Each document in docs/ is in exactly one section. */
 export const sections = [
   { title: 'Start', pages: ['README.md', 'docs/installation.md'] },
-  { title: 'Tutorials', pages: ['docs/tutorial.md'] },
+  { title: 'Tutorials', pages: ['docs/tutorial.md', 'docs/tutorial-slurm.md'] },
   {
     title: 'How-to',
     pages: [

@@ -22,6 +22,10 @@ export interface Block {
   /** The rest of the fence. */
   info: string;
   text: string;
+  /** Of a comment before it, `<!-- first: COMMANDS -->`: what a reader has done by then. */
+  first: string | null;
+  /** Of a comment before it, `<!-- not run: REASON -->`. */
+  notRun: string | null;
 }
 
 /** A command of a console block with what it prints. */
@@ -38,19 +42,27 @@ export function readDocument(path: string): string {
 export function blocksOf(text: string): Block[] {
   const blocks: Block[] = [];
   let open: (Block & { fence: string }) | null = null;
+  let between = '';
   for (const [index, line] of text.split('\n').entries()) {
     const fence = /^( *)```(\S*) ?(.*)$/.exec(line);
     if (open === null && fence !== null) {
       const [, indent = '', language = '', info = ''] = fence;
-      open = { line: index + 2, language, info, text: '', fence: indent };
+      const [first = null, notRun = null] = ['first', 'not run'].map((word) => commentIn(between, word));
+      open = { line: index + 2, language, info, text: '', first, notRun, fence: indent };
+      between = '';
     } else if (open !== null && line.trim() === '```') {
       const { fence: _fence, ...block } = open;
       blocks.push(block);
       open = null;
     } else if (open !== null) open.text += `${line.slice(open.fence.length)}\n`;
+    else between += `${line}\n`;
   }
   if (open !== null) throw new Error(`a block does not end: line ${open.line}`);
   return blocks;
+}
+
+function commentIn(text: string, word: string): string | null {
+  return new RegExp(`<!-- ${word}: ([^]*?)\\s*-->`).exec(text)?.[1] ?? null;
 }
 
 /** The text without its blocks: sentences, with as many lines. */

@@ -1,0 +1,69 @@
+/** Where the commands of a document are typed: a home directory, torc on the PATH, and a fake Slurm that runs its jobs. */
+import { execFile } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
+import { killLeftovers, mainJs } from './torc.ts';
+
+export interface Printed {
+  code: number;
+  output: string;
+}
+
+export class DocumentPlace {
+  private readonly home = mkdtempSync(join(tmpdir(), 'torc-document-'));
+  private readonly slurm = new FakeSlurm({ run: true });
+  private readonly env: Record<string, string | undefined>;
+
+  constructor() {
+    for (const name of ['bin', 'study']) mkdirSync(join(this.home, name));
+    this.executable('torc', `#!/bin/sh\nexec "${process.execPath}" "${mainJs}" "$@"\n`);
+    const { TORC_OUTPUT_DIR: _out, TORC_WORKFLOW_KEY: _key, TORC_DIR: _dir, ...rest } = this.slurm.env;
+    this.env = {
+      ...rest,
+      PATH: `${join(this.home, 'bin')}${delimiter}${rest.PATH}`,
+      HOME: this.home,
+      USER: 'me',
+      XDG_CONFIG_HOME: join(this.home, '.config'),
+      COLUMNS: '100',
+    };
+    writeFileSync(join(this.home, 'shell'), 'cd study\n');
+  }
+
+  file(name: string, text: string): void {
+    writeFileSync(join(this.home, 'study', name), text);
+  }
+
+  /**
+   * What a command prints, as the documents show it: a user `me` on `node1` of the cluster `kite`, and no progress, of which a
+   * terminal keeps nothing.
+   */
+  printed(command: string): Promise<Printed> {
+    const shell = join(this.home, 'shell');
+    // the next command finds its directory and its variables as this one leaves them
+    const script = `. ${shell}\ntrap 'code=$?; { export -p; printf "cd %q\\n" "$PWD"; } > ${shell}; exit $code' EXIT\nexec 2>&1\n${command}`;
+    return new Promise((fulfil) => {
+      const options = { cwd: this.home, env: this.env, timeout: 120_000 };
+      // what a command prints counts, also when it fails
+      execFile('bash', ['-c', script], options, (error, stdout) => {
+        const text = stdout.replaceAll(/^\d+\/\d+ done.*\n/gm, '').replaceAll(this.home, '/home/me');
+        const here = text.replaceAll(new RegExp(`\\b${hostname()}\\b`, 'g'), 'node1');
+        const output = here.replaceAll('2 fake', '2 a100').replaceAll(/\bfake\b/g, 'kite');
+        fulfil({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1, output });
+      });
+    });
+  }
+
+  async remove(): Promise<void> {
+    await this.printed('torc server stop');
+    this.slurm.remove();
+    killLeftovers(this.home);
+    rmSync(this.home, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  private executable(name: string, text: string): void {
+    writeFileSync(join(this.home, 'bin', name), text);
+    chmodSync(join(this.home, 'bin', name), 0o755);
+  }
+}
