@@ -14,7 +14,7 @@ import pytest
 
 import torc_hpc
 from torc_hpc import Executor, JobFailed, Torc, TorcError, task
-from torc_hpc.exchange import Calls, RemoteTraceback, read_result, run_call
+from torc_hpc.exchange import Calls, RemoteTraceback, Results, run_call
 
 
 def test_maps_in_order_here_and_as_a_task() -> None:
@@ -159,9 +159,10 @@ def test_only_the_result_of_the_attempt_that_counts_is_read(tmp_path: Path) -> N
     for attempt in ("1.1", "1.2"):
         os.environ["ATTEMPT"] = attempt
         assert run_call(calls.folder, 0, attempt)
-    assert read_result(calls.folder, 0, "1.2") == (True, "1.2")
+    results = Results(calls.folder)
+    assert results.take(0, "1.2") == (True, "1.2")
     with pytest.raises(FileNotFoundError):
-        read_result(calls.folder, 0, "1.3")
+        results.take(0, "1.3")
 
 
 def test_calls_that_fit_no_worker_end_with_the_reason() -> None:

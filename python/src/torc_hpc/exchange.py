@@ -1,28 +1,32 @@
 """Files through which functions and their results pass between the program that asks and the jobs that answer.
 
-A folder holds the calls of one workflow, all in one file, and the results, one file for each attempt of a job. A result
-counts only if torc says that this attempt is the one that ended the job: an attempt that was given up, and still
-writes, is not read.
+A folder holds the calls of one workflow, all in one file, and the results: small ones of fork servers in segments, one
+file for each other attempt of a job. A result counts only if torc says that this attempt is the one that ended the job:
+an attempt that was given up, and still writes, is not read.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import struct
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import cloudpickle
 
-__all__ = ["Calls", "RemoteTraceback", "read_result", "run_call"]
+from torc_hpc.segments import LARGEST, Segment, Segments
+
+__all__ = ["Call", "Calls", "Folder", "RemoteTraceback", "Results", "open_segment", "run_call"]
 
 _CALLS, _PLACES, _FUNCTIONS, _RESULTS, _PATH = "calls.pkl", "places", "functions", "results", "path.pkl"
+_SEGMENTS = "segments"
 _PLACE = struct.Struct("<QQI")
 _IN_ONE_FOLDER = 1000
+_PROTOCOL = pickle.HIGHEST_PROTOCOL
 
 
 class RemoteTraceback(Exception):
@@ -40,10 +44,13 @@ class Calls:
     """Writes calls, in order, into a new folder below ``parent``."""
 
     def __init__(self, parent: str) -> None:
+        import tempfile  # noqa: PLC0415  # a fork server needs none of what it imports
+
         os.makedirs(parent, mode=0o700, exist_ok=True)
         self.folder = tempfile.mkdtemp(prefix="calls-", dir=parent)
         os.mkdir(os.path.join(self.folder, _FUNCTIONS))
         os.mkdir(os.path.join(self.folder, _RESULTS))
+        os.mkdir(os.path.join(self.folder, _SEGMENTS))
 
     def write(self, calls: Sequence[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]]) -> None:
         """Each call: a function, its arguments, its named arguments. A function is stored once."""
@@ -67,53 +74,158 @@ class Calls:
                     os.mkdir(os.path.join(self.folder, _RESULTS, str(number // _IN_ONE_FOLDER)))
 
 
-def run_call(folder: str, number: int, attempt: str) -> bool:
+class Call:
+    """One that is read from its folder, in part still pickled, and what else it needs."""
+
+    def __init__(
+        self, path: Sequence[str], arguments: bytes | tuple[Any, Any], function: bytes | Callable[..., Any]
+    ) -> None:
+        #: Where modules are found too.
+        self.path = path
+        self.arguments = arguments
+        self.function = function
+        self.segment: Segment | None = None
+
+
+class Folder:
+    """Reads calls from a folder.
+
+    Args:
+        most_bytes: how much is read ahead and kept: the next calls are mostly those that follow. What is plain is then
+            unpickled too.
+    """
+
+    def __init__(self, folder: str, most_bytes: int = 0) -> None:
+        self._folder = folder
+        self._most_bytes = most_bytes
+        self._path: list[str] | None = None
+        self._places = _Ahead(os.path.join(folder, _PLACES), most_bytes)
+        self._arguments = _Ahead(os.path.join(folder, _CALLS), most_bytes)
+        self._functions: dict[int, bytes | Callable[..., Any]] = {}
+
+    def call(self, number: int) -> Call:
+        if self._path is None:
+            path = pickle.loads(_read(os.path.join(self._folder, _PATH)))
+            self._path = [each for each in path if each not in sys.path]
+        offset, length, at = _PLACE.unpack(self._places.read(number * _PLACE.size, _PLACE.size))
+        return Call(self._path, self._plain(self._arguments.read(offset, length)), self._function(at))
+
+    def _function(self, at: int) -> bytes | Callable[..., Any]:
+        function = self._functions.get(at)
+        if function is None:
+            function = self._plain(_read(os.path.join(self._folder, _FUNCTIONS, str(at))))
+            if self._most_bytes > 0:
+                if len(self._functions) >= 16:
+                    self._functions.clear()
+                self._functions[at] = function
+        return function
+
+    def _plain(self, text: bytes) -> Any:
+        """What is pickled; still pickled if reading it could do more than make values and functions, or takes long."""
+        if len(text) > self._most_bytes // 16:
+            return text
+        try:
+            return _PlainUnpickler(io.BytesIO(text)).load()
+        except Exception:
+            return text
+
+
+class _Ahead:
+    """Reads from a file that does not change, with what follows."""
+
+    def __init__(self, path: str, most_bytes: int) -> None:
+        self._path = path
+        self._most_bytes = most_bytes
+        self._start = 0
+        self._text = b""
+
+    def read(self, offset: int, length: int) -> bytes:
+        if length > self._most_bytes:
+            return _read(self._path, offset, length)
+        start = offset - self._start
+        if not 0 <= start <= len(self._text) - length:
+            self._text = _read(self._path, offset, self._most_bytes)
+            self._start, start = offset, 0
+        return self._text[start : start + length]
+
+
+_MAKES_FUNCTIONS = (
+    "_builtin_type", "_function_setstate", "_make_cell", "_make_empty_cell", "_make_function", "subimport"
+)  # fmt: skip
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Refuses what would import a module or call more than what makes a function."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module != "cloudpickle.cloudpickle" or name not in _MAKES_FUNCTIONS:
+            raise pickle.UnpicklingError(name)
+        return sys.modules.__getitem__ if name == "subimport" else super().find_class(module, name)
+
+
+def run_call(folder: str, number: int, attempt: str, call: Call | None = None) -> bool:
     """In the job: runs a call and writes what it returned or raised.
 
     Args:
         attempt: which attempt of the job this is; no two have the same.
+        call: what was read before.
 
     Returns:
         Whether it returned.
     """
     try:
-        with open(os.path.join(folder, _PATH), "rb") as file:
-            extend_import_path(pickle.load(file))
-        with open(os.path.join(folder, _PLACES), "rb") as places:
-            places.seek(number * _PLACE.size)
-            offset, length, at = _PLACE.unpack(places.read(_PLACE.size))
-        with open(os.path.join(folder, _CALLS), "rb") as file:
-            file.seek(offset)
-            words, named = pickle.loads(file.read(length))
-        with open(os.path.join(folder, _FUNCTIONS, str(at)), "rb") as file:
-            function = pickle.load(file)
+        call = call if call is not None else Folder(folder).call(number)
+        sys.path.extend(call.path)
+        arguments, function = call.arguments, call.function
+        words, named = pickle.loads(arguments) if isinstance(arguments, bytes) else arguments
+        if isinstance(function, bytes):
+            function = pickle.loads(function)
         value = function(*words, **named)
-        outcome = _pickled((True, value), f"what {_name(function)} returned, a {type(value).__name__},")
+        outcome = _returned(function, value)
         has_returned = True
     except BaseException as error:  # also SystemExit: the job says how it ended
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         outcome = _raised(error, text)
         has_returned = False
         traceback.print_exc()
-    path = _result_path(folder, number, attempt)
-    _write(f"{path}.new", outcome)
-    os.rename(f"{path}.new", path)
+    segment = None if call is None or len(outcome) > LARGEST else call.segment
+    if segment is None or not segment.append(number, attempt, outcome):
+        path = _result_path(folder, number, attempt)
+        _write(f"{path}.new", outcome)
+        os.rename(f"{path}.new", path)
     return has_returned
 
 
-def read_result(folder: str, number: int, attempt: str) -> tuple[bool, Any]:
-    """Whether the call returned, and what it returned or raised.
+class Results:
+    """Reads the results of a folder."""
 
-    Raises:
-        FileNotFoundError: this attempt has written none: it was killed, or its node died.
-    """
-    with open(_result_path(folder, number, attempt), "rb") as file:
-        has_returned, value = pickle.load(file)
-    if has_returned:
-        return True, value
-    error, text = value
-    error.__cause__ = RemoteTraceback(text)
-    return False, error
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._segments = Segments(os.path.join(folder, _SEGMENTS))
+
+    def take(self, number: int, attempt: str) -> tuple[bool, Any]:
+        """Whether the call returned, and what it returned or raised. A small one of a fork server is read once.
+
+        Raises:
+            FileNotFoundError: this attempt has written none: it was killed, or its node died.
+        """
+        result = self._segments.take(number, attempt)
+        if result is None:
+            result = _read(_result_path(self._folder, number, attempt))
+        has_returned, value = pickle.loads(result)
+        if has_returned:
+            return True, value
+        error, text = value
+        error.__cause__ = RemoteTraceback(text)
+        return False, error
+
+
+def open_segment(folder: str) -> Segment | None:
+    """For the small results of calls; None where there can be none, and each gets a file."""
+    try:
+        return Segment(os.path.join(folder, _SEGMENTS))
+    except OSError:
+        return None
 
 
 def import_path() -> list[str]:
@@ -150,6 +262,33 @@ def _raised(error: BaseException, text: str) -> bytes:
         return bytes(outcome)
     except Exception:
         return bytes(cloudpickle.dumps((False, (RuntimeError(f"{type(error).__name__}: {error}"), text))))
+
+
+_PLAIN = (bool, bytes, float, int, str, type(None))
+
+
+def _returned(function: Callable[..., Any], value: object) -> bytes:
+    if type(value) in _PLAIN:
+        return pickle.dumps((True, value), _PROTOCOL)
+    return _pickled((True, value), f"what {_name(function)} returned, a {type(value).__name__},")
+
+
+def _read(path: str, offset: int = 0, size: int | None = None) -> bytes:
+    """``size``: at most; all by default."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        left = os.fstat(file).st_size - offset if size is None else size
+        pieces = []
+        while left > 0:
+            piece = os.pread(file, left, offset)
+            if not piece:
+                break
+            pieces.append(piece)
+            offset += len(piece)
+            left -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    finally:
+        os.close(file)
 
 
 def _write(path: str, content: bytes) -> None:

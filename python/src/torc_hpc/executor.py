@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from torc_hpc.exchange import Calls, import_path, read_result
+from torc_hpc.exchange import Calls, Results, import_path
 from torc_hpc.program import Torc, TorcError, rows_of
 from torc_hpc.progress import Progress
 
@@ -366,7 +366,7 @@ class _Batch:
         try:
             self._files = Calls(os.path.join(self._pool.torc.directory, "python"))
             worker = self._start(self._files)
-            self._follow(self._files.folder, worker)
+            self._follow(Results(self._files.folder), worker)
         except BaseException as error:
             self._has_failed = True
             for call in self._calls:
@@ -405,7 +405,7 @@ class _Batch:
             some = keys[first : first + _KEYS_OF_A_COMMAND]
             self._pool.torc.call("jobs", "cancel", *some, expected=(0, 1, 4))
 
-    def _follow(self, folder: str, worker: subprocess.Popen[str] | None) -> None:
+    def _follow(self, results: Results, worker: subprocess.Popen[str] | None) -> None:
         assert self.key is not None
         monitor = self._pool.torc.start("events", "monitor", self.key, "--after", "0")
         assert monitor.stdout is not None
@@ -415,7 +415,7 @@ class _Batch:
         try:
             for event in rows_of(monitor.stdout):
                 if event["type"] == "job_status" and event["job_key"] in self._by_key:
-                    self._moved(folder, event)
+                    self._moved(results, event)
                 elif event["type"] == "workflow_ended":
                     break
         finally:
@@ -424,25 +424,25 @@ class _Batch:
         if worker is not None:
             worker.wait()
         if not all(call.future.done() for call in self._calls):
-            self._settle_rest(folder)
+            self._settle_rest(results)
         for call in self._calls:
             call.begin()
 
-    def _settle_rest(self, folder: str) -> None:
+    def _settle_rest(self, results: Results) -> None:
         """Ends the futures of which no event was seen, as the jobs stand now."""
         assert self.key is not None
         reasons: dict[str, str] = {}
         jobs = self._pool.torc.records("jobs", "list", "-k", self.key)
         # all at once, and after the jobs: of each that is done, its newest
-        results = self._pool.torc.records("results", "list", "-k", self.key, "--latest-only")
-        ends = {row["job_key"]: row for row in results}
+        rows = self._pool.torc.records("results", "list", "-k", self.key, "--latest-only")
+        ends = {row["job_key"]: row for row in rows}
         for job in jobs:
             number, call = self._by_key.get(job["job_key"], (0, None))
             if call is None or call.future.done():
                 continue
             end = ends.get(job["job_key"])
             if job["status"] == "done" and end is not None:
-                self._ended(folder, number, call, {**job, "data": end}, f"{end['run_id']}.{end['attempt_id']}")
+                self._ended(results, number, call, {**job, "data": end}, f"{end['run_id']}.{end['attempt_id']}")
             elif job["status"] in _CANCELED:
                 call.settle(concurrent.futures.CancelledError())
             else:
@@ -461,14 +461,14 @@ class _Batch:
         message = f"job {job_key} ({job['name']}) has not run; it is {job['status']}{reasons[needs]}"
         return TorcError("conflict", message, f"To see what it waits for: torc why {job_key}", 4)
 
-    def _moved(self, folder: str, event: Mapping[str, Any]) -> None:
+    def _moved(self, results: Results, event: Mapping[str, Any]) -> None:
         number, call = self._by_key[event["job_key"]]
         status = event["new_status"]
         if status == "submitted_pending":
             call.num_starts += 1
             call.begin()
         elif status == "done":
-            self._ended(folder, number, call, event)
+            self._ended(results, number, call, event)
         elif status in _CANCELED:
             lost = (event["data"] or {}).get("cause") == "worker_lost"
             call.settle(
@@ -476,7 +476,7 @@ class _Batch:
             )
 
     def _ended(
-        self, folder: str, number: int, call: _Call, event: Mapping[str, Any], attempt: str | None = None
+        self, results: Results, number: int, call: _Call, event: Mapping[str, Any], attempt: str | None = None
     ) -> None:
         """``attempt`` ended it; None for one that is asked for, unless it is the only one."""
         if not call.begin():
@@ -488,7 +488,7 @@ class _Batch:
             job = self._pool.torc.call("jobs", "show", job_key)["job"]
             attempt = f"{job['run_id']}.{job['attempt_id']}"
         try:
-            has_returned, value = read_result(folder, number, attempt)
+            has_returned, value = results.take(number, attempt)
         except FileNotFoundError:
             has_returned, value = False, JobFailed(job_key, data.get("cause", "unknown"), data.get("return_code"))
         except BaseException as error:  # what was returned cannot be read here

@@ -10,6 +10,7 @@ environment, and nothing that it changes is seen by another.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import atexit
 import contextlib
 import gc
@@ -20,28 +21,36 @@ import resource
 import runpy
 import select
 import shlex
-import shutil
 import signal
 import struct
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from torc_hpc.call import main as run_call
-from torc_hpc.exchange import extend_import_path
+from torc_hpc.call import main as run_own_call
+from torc_hpc.exchange import Call, Folder, extend_import_path, open_segment, run_call
+from torc_hpc.segments import Segment
 
 __all__ = ["main"]
 
 _SHELL = ("bash", "-c", "--")
-_SIGNALS = (
-    signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD
-)  # fmt: skip
+#: Those that do not end the server.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 #: Lines that nobody needs at once wait so long for others.
 _DELAY_MS = 2
 _LENGTH = struct.Struct(">I")
+#: As plain numbers: what the module ``signal`` makes of them takes longer than what is done with them.
+_CHILD, _DEFAULT, _UNBLOCK = int(signal.SIGCHLD), int(signal.SIG_DFL), int(signal.SIG_UNBLOCK)
+_NUMBERS = tuple(int(each) for each in _SIGNALS)
+#: What is below ``os.environ``, which ``os.putenv`` leaves as it is.
+_environment = getattr(os.environb, "_data", os.environb)
+#: The module that runs a call of a Python function.
+_CALL = "torc_hpc.call"
+#: So much of the calls of a folder is read at once.
+_READ_AHEAD = 1 << 20
 
 
 class _Request:
@@ -72,7 +81,8 @@ class _Server:
         self._score = _own_score(os.environ.pop("TORC_WARM_SCORE", None))
         self._files = int(os.environ.pop("TORC_WARM_FILES", "0"))
         self._place = _hide_environment()
-        self._mark_names = [os.fsencode(name) for name in ("TORC_WORKER_ID", "SLURM_JOB_ID")]
+        #: By these and by their attempts, jobs are known.
+        self._names = {name: os.environb.get(name) for name in (b"TORC_WORKER_ID", b"SLURM_JOB_ID")}
         self._running: dict[int, _Running] = {}
         self._queue: list[_Request] = []
         #: Forked, but perhaps not yet in a session of their own.
@@ -84,10 +94,14 @@ class _Server:
         self._wake, wakes = os.pipe()
         os.set_blocking(self._wake, False)
         os.set_blocking(wakes, False)
+        # blocked rather than ignored, which programs would inherit; and what a job begins with
         for each in _SIGNALS:
-            signal.signal(each, _ignore)
+            signal.signal(each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        signal.signal(signal.SIGCHLD, _wake_up)
         signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
         self._closed_in_jobs = (self._requests, self._report, self._wake, wakes)
+        self._calls = _Calls()
 
     def serve(self) -> None:
         """Until the worker closes the requests; jobs that run continue."""
@@ -152,14 +166,10 @@ class _Server:
             path = request.stderr
             errors = _open_output(path)
             path = b"a process"
-            # a signal that comes before the child can handle it waits
-            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-            try:
-                pid = os.fork()
-                if pid == 0:
-                    self._become(request, output, errors)
-            finally:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            call = self._calls.find(request)
+            pid = os.fork()
+            if pid == 0:
+                self._become(request, output, errors, call)
         except OSError as error:
             self._tell(b"error %s %d %s" % (request.id, error.errno or 0, path.replace(b"\n", b" ")))
         else:
@@ -170,35 +180,35 @@ class _Server:
                 if file >= 0:
                     os.close(file)
 
-    def _become(self, request: _Request, output: int, errors: int) -> NoReturn:
-        """In the child. Does not return."""
+    def _become(self, request: _Request, output: int, errors: int, call: _Call | None) -> NoReturn:
+        """In the child. Does not return. All that is done here copies memory: it must be little."""
         code = 126
         try:
             os.setsid()
             signal.set_wakeup_fd(-1)
-            for each in _SIGNALS:
-                signal.signal(each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            _signal.signal(_CHILD, _DEFAULT)
+            _signal.pthread_sigmask(_UNBLOCK, _NUMBERS)
             os.dup2(output, 1)
             os.dup2(errors, 2)
             for file in (output, errors, *self._closed_in_jobs):
                 os.close(file)
-            os.environb.update(request.variables)
-            self._mark()
+            for name, value in request.variables.items():
+                os.putenv(name, value)
+            _environment.update(request.variables)
+            _write_place(self._place, self._mark(request.variables))
             _limit(request, self._score, self._files)
             _draw_anew()
-            code = _exit_code_of(lambda: _run(os.fsdecode(request.text)))
+            code = _exit_code_of(os.fsdecode(request.text), call)
         except BaseException:
             traceback.print_exc()
         finally:
             os._exit(code)
 
-    def _mark(self) -> None:
+    def _mark(self, variables: Mapping[bytes, bytes]) -> bytes:
         """Descendants that leave the session are found by what the kernel shows as their environment."""
-        names = [*self._mark_names, b"TORC_ATTEMPT_KEY"]
-        found = [(name, os.environb.get(name)) for name in names]
-        text = b"\0" + b"".join(b"%s=%s\0" % (name, value) for name, value in found if value is not None)
-        _write_place(self._place, text)
+        given = [(name, variables.get(name, value)) for name, value in self._names.items()]
+        given.append((b"TORC_ATTEMPT_KEY", variables.get(b"TORC_ATTEMPT_KEY")))
+        return b"\0" + b"".join([b"%s=%s\0" % (name, value) for name, value in given if value is not None])
 
     # ------------------------------------------------------------------ ending
 
@@ -267,8 +277,63 @@ class _Server:
             text = text[os.write(self._report, text) :]
 
 
-def _ignore(number: int, frame: object) -> None:
-    """A handler rather than SIG_IGN, which programs would inherit."""
+def _wake_up(number: int, frame: object) -> None:
+    """With a handler, the signal writes to the wake-up file."""
+
+
+class _Call:
+    """A call of a Python function that is about to run."""
+
+    def __init__(self, call: Call, words: list[str], attempt: str) -> None:
+        self.call = call
+        self.words = words
+        self.attempt = attempt
+
+    def run(self) -> int:
+        sys.argv = self.words
+        _, folder, number = self.words
+        return 0 if run_call(folder, int(number), self.attempt, self.call) else 1
+
+
+class _Calls:
+    """Of calls of Python functions, what others need too is read here, once, before their processes are forked."""
+
+    def __init__(self) -> None:
+        #: By the commands without the numbers of the calls; None for commands of another kind.
+        self._folders: dict[bytes, tuple[str, Folder, Segment | None] | None] = {}
+
+    def find(self, request: _Request) -> _Call | None:
+        """What its command runs; None if that is no call, or cannot be read, which it will report itself."""
+        start, _, number = request.text.rpartition(b" ")
+        if not number.isdigit():
+            return None
+        if start not in self._folders:
+            self._folders[start] = self._open(start)
+        found = self._folders[start]
+        if found is None:
+            return None
+        path, folder, segment = found
+        try:
+            call = folder.call(int(number))
+            attempt = b"%s.%s" % (request.variables[b"TORC_RUN_ID"], request.variables[b"TORC_ATTEMPT_ID"])
+        except Exception:
+            return None
+        call.segment = segment
+        return _Call(call, [_CALL, path, number.decode()], attempt.decode())
+
+    def _open(self, start: bytes) -> tuple[str, Folder, Segment | None] | None:
+        if len(self._folders) >= 8:
+            self._forget()
+        words = _words_of(os.fsdecode(start))
+        if len(words) != 4 or words[:3] != [sys.executable, "-m", _CALL]:
+            return None
+        return words[3], Folder(words[3], _READ_AHEAD), open_segment(words[3])
+
+    def _forget(self) -> None:
+        for found in self._folders.values():
+            if found is not None and found[2] is not None:
+                found[2].close()
+        self._folders.clear()
 
 
 def _has_session(pid: int) -> bool:
@@ -376,13 +441,17 @@ _plain = re.compile(r"[A-Za-z0-9_@%+=:,./ -]+")
 
 
 def _run(text: str) -> None:
-    words = text.split() if _plain.fullmatch(text) else _quoted_words(text)
+    words = _words_of(text)
     if len(words) > 1 and _is_own(words[0]) and _is_runnable(words[1:]):
         _run_python(words[1:])
         return
-    for each in (*_SIGNALS, signal.SIGPIPE):
+    for each in (signal.SIGINT, signal.SIGPIPE):
         signal.signal(each, signal.SIG_DFL)
     os.execvp(_SHELL[0], [*_SHELL, text])
+
+
+def _words_of(text: str) -> list[str]:
+    return text.split() if _plain.fullmatch(text) else _quoted_words(text)
 
 
 def _quoted_words(text: str) -> list[str]:
@@ -398,11 +467,17 @@ def _is_own(program: str) -> bool:
     """Whether it is this interpreter, with the same packages."""
     if program == sys.executable:
         return True
-    found = shutil.which(program)
+    found = _found(program)
     if found is None:
         return False
     path, own = os.path.abspath(found), os.path.abspath(sys.executable)
     return os.path.dirname(path) == os.path.dirname(own) and os.path.realpath(path) == os.path.realpath(own)
+
+
+def _found(program: str) -> str | None:
+    """As ``shutil.which``, which loads a lot."""
+    paths = [program] if "/" in program else [os.path.join(folder, program) for folder in os.get_exec_path()]
+    return next((path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), None)
 
 
 def _is_runnable(words: Sequence[str]) -> bool:
@@ -413,8 +488,8 @@ def _is_runnable(words: Sequence[str]) -> bool:
 def _run_python(words: Sequence[str]) -> None:
     if words[0] == "-m":
         sys.argv = list(words[1:])
-        if words[1] == "torc_hpc.call":
-            sys.exit(run_call())
+        if words[1] == _CALL:
+            sys.exit(run_own_call())
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)
     else:
         sys.argv = list(words)
@@ -422,18 +497,22 @@ def _run_python(words: Sequence[str]) -> None:
         runpy.run_path(words[0], run_name="__main__")
 
 
-def _exit_code_of(run: Callable[[], None]) -> int:
-    """Runs it, and what an interpreter does before it ends."""
+def _exit_code_of(text: str, call: _Call | None) -> int:
+    """Runs a command, and what an interpreter does before it ends."""
     code = 0
     try:
-        run()
+        if call is not None:
+            code = call.run()
+        else:
+            _run(text)
     except SystemExit as error:
         code = _code_of(error)
     except BaseException:
         traceback.print_exc()
         code = 1
     try:
-        threading._shutdown()  # type: ignore[attr-defined]
+        if threading.active_count() > 1:
+            threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()

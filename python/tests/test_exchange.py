@@ -1,0 +1,130 @@
+"""How calls and results pass between programs, without torc."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from torc_hpc.exchange import Calls, Folder, Results, open_segment, run_call
+from torc_hpc.segments import LARGEST, Segment, Segments
+
+
+def test_records_are_read_as_they_are_appended(tmp_path: Path) -> None:
+    reader = Segments(str(tmp_path))
+    assert reader.take(0, "1.1") is None
+    one, other = Segment(str(tmp_path)), Segment(str(tmp_path))
+    assert one.append(0, "1.1", b"a") and other.append(0, "1.2", b"b") and one.append(7, "2.10", b"")
+    assert reader.take(0, "1.2") == b"b"
+    assert reader.take(7, "2.10") == b""
+    assert reader.take(0, "1.1") == b"a"
+    assert reader.take(0, "2.10") is None
+    assert one.append(0, "2.10", bytes(LARGEST))
+    assert reader.take(0, "2.10") == bytes(LARGEST)
+
+
+@pytest.mark.parametrize("has_been_read", [False, True])
+def test_of_a_record_that_was_torn_at_any_place_nothing_is_read_and_all_others_are(
+    tmp_path: Path, has_been_read: bool
+) -> None:
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    assert Segment(str(whole)).append(3, "1.1", b"what was written")
+    [file] = whole.iterdir()
+    size = file.stat().st_size
+    for kept in range(size + 1):
+        folder = tmp_path / f"{kept} {has_been_read}"
+        folder.mkdir()
+        segment, reader = Segment(str(folder)), Segments(str(folder))
+        [file] = folder.iterdir()
+        assert segment.append(2, "1.1", b"before")
+        start = file.stat().st_size
+        assert segment.append(3, "1.1", b"what was written")
+        os.truncate(file, start + kept)
+        if has_been_read:
+            assert reader.take(2, "1.1") == b"before"
+            assert (reader.take(3, "1.1") is None) == (kept < size)
+        assert segment.append(4, "1.1", b"after")
+        assert reader.take(4, "1.1") == b"after"
+        if not has_been_read:
+            assert reader.take(3, "1.1") == (b"what was written" if kept == size else None)
+            assert reader.take(2, "1.1") == b"before"
+
+
+def test_what_was_damaged_is_not_read(tmp_path: Path) -> None:
+    segment = Segment(str(tmp_path))
+    assert segment.append(1, "1.1", b"abc") and segment.append(2, "1.1", b"def")
+    [file] = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes().replace(b"abc", b"abd"))
+    reader = Segments(str(tmp_path))
+    assert reader.take(1, "1.1") is None
+    assert reader.take(2, "1.1") == b"def"
+
+
+def test_a_result_for_which_there_is_no_space_or_no_segment_gets_a_file(tmp_path: Path) -> None:
+    calls = Calls(str(tmp_path))
+    calls.write([(lambda n: n, (n,), {}) for n in range(3)])
+    folder, segment, results = Folder(calls.folder), open_segment(calls.folder), Results(calls.folder)
+    assert segment is not None
+    # a program may close all files, and open others
+    segment.close()
+    with open(tmp_path / "other", "xb") as other:
+        for number in range(3):
+            call = folder.call(number)
+            call.segment = segment
+            assert run_call(calls.folder, number, "1.1", call)
+            assert results.take(number, "1.1") == (True, number)
+        assert other.tell() == 0
+    assert (tmp_path / "other").read_bytes() == b""
+
+
+@pytest.mark.parametrize("ahead", [0, 100, 1 << 20])
+def test_calls_are_the_same_however_much_is_read_at_once(tmp_path: Path, ahead: int) -> None:
+    calls = Calls(str(tmp_path))
+    offset = 5
+    functions = [lambda n, more=b"": (n + offset, len(more)), lambda n, more=b"": (n * offset, len(more))]
+    calls.write([(functions[n % 2], (n,), {"more": bytes(n % 7 * 1000)}) for n in range(60)])
+    folder, segment, results = Folder(calls.folder, ahead), open_segment(calls.folder), Results(calls.folder)
+    for number in [*range(60), 3, 59, 0]:
+        call = folder.call(number)
+        call.segment = segment
+        assert run_call(calls.folder, number, "1.1", call)
+        value = number + offset if number % 2 == 0 else number * offset
+        assert results.take(number, "1.1") == (True, (value, number % 7 * 1000))
+
+
+class _Loud:
+    """Something of a program runs when it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path(self.path),)
+
+
+def test_nothing_of_a_program_runs_before_the_process_of_its_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_module.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import own_module  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    touched = str(tmp_path / "touched")
+    calls = Calls(str(tmp_path))
+    loud = _Loud(touched)
+    calls.write([(lambda: own_module.__name__, (), {}), (lambda: loud, (), {}), (len, (loud,), {}), (abs, (-3,), {})])
+    del sys.modules["own_module"]
+    folder = Folder(calls.folder, 1 << 20)
+    read = [folder.call(number) for number in range(4)]
+    assert "own_module" not in sys.modules
+    assert not os.path.exists(touched)
+    assert run_call(calls.folder, 0, "1.1", read[0])
+    assert run_call(calls.folder, 1, "1.1", read[1])
+    assert os.path.exists(touched)
+    assert run_call(calls.folder, 3, "1.1", read[3])
+    assert Results(calls.folder).take(0, "1.1") == (True, "own_module")
+    assert Results(calls.folder).take(3, "1.1") == (True, 3)
