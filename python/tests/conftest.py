@@ -19,3 +19,10 @@ def torc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Torc:
         monkeypatch.setenv(name, str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
     return Torc()
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls are collected until flush or shutdown, however slow the machine is."""
+    for name in ("_COLLECT_SECONDS", "_MOST_COLLECT_SECONDS"):
+        monkeypatch.setattr(f"torc_hpc.executor.{name}", 600)

@@ -29,12 +29,14 @@ def test_maps_in_order_here_and_as_a_task() -> None:
     assert name_of_job.map([7]) == [(7, "name_of_job_0")]
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_function_that_raises_gives_its_exception_with_its_traceback() -> None:
     def breaks(n: int) -> int:
         return 1 // n
 
     with Executor() as pool:
         futures = [pool.submit(breaks, n) for n in (1, 0)]
+        pool.flush()
         assert futures[0].result() == 1
         with pytest.raises(ZeroDivisionError) as raised:
             futures[1].result()
@@ -65,6 +67,7 @@ def test_futures_complete_as_their_jobs_do() -> None:
     assert slow.result().endswith("slow")
 
 
+@pytest.mark.usefixtures("patient")
 def test_what_waits_is_canceled_with_its_job(torc: Torc) -> None:
     def wait() -> None:
         while not Path("go").exists():
@@ -74,6 +77,7 @@ def test_what_waits_is_canceled_with_its_job(torc: Torc) -> None:
     with Executor(max_workers=1) as pool:
         first = pool.submit(lambda: (os.chdir(here), wait()))
         second = pool.submit(pow, 2, 3)
+        pool.flush()
         while not first.running():
             time.sleep(0.05)
         assert second.cancel()
@@ -87,10 +91,27 @@ def test_what_waits_is_canceled_with_its_job(torc: Torc) -> None:
             second.result()
 
 
-def test_a_program_ends_after_its_calls() -> None:
-    program = "import torc_hpc; torc_hpc.Executor().submit(pow, 2, 3).add_done_callback(lambda it: print(it.result()))"
+@pytest.mark.parametrize(
+    "start", ["submit()", "thread = threading.Thread(target=submit, daemon=True); thread.start(); thread.join()"]
+)
+def test_a_program_ends_after_its_calls(start: str) -> None:
+    program = f"""
+import threading, torc_hpc
+def submit():
+    torc_hpc.Executor().submit(pow, 2, 3).add_done_callback(lambda it: print(it.result()))
+{start}
+"""
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (ended.stdout, ended.stderr) == ("8\n", "")
+
+
+def test_calls_that_come_slowly_are_collected_while_a_workflow_is_made() -> None:
+    with Executor() as pool:
+        for n in range(10):
+            pool.submit(abs, n)
+            # longer than it waits for more, and shorter than it takes to make a workflow
+            time.sleep(0.05)
+    assert len(pool.workflow_keys) < 10
 
 
 def test_what_is_mapped_is_one_workflow_however_slowly_its_items_come() -> None:
@@ -165,10 +186,12 @@ def test_only_the_result_of_the_attempt_that_counts_is_read(tmp_path: Path) -> N
         results.take(0, "1.3")
 
 
+@pytest.mark.usefixtures("patient")
 def test_calls_that_fit_no_worker_end_with_the_reason() -> None:
     with Executor(max_workers=1) as pool:
         fits = pool.submit(pow, 2, 3)
         huge = pool.submit(task(cpus=100_000)(abs), -1)
+        pool.flush()
         assert fits.result() == 8
         with pytest.raises(TorcError, match="needs 100000 CPUs; no worker so far had more than") as raised:
             huge.result()

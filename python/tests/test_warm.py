@@ -86,6 +86,7 @@ def test_what_a_module_prints_and_reads_as_it_is_imported_is_not_in_the_requests
     assert torc_hpc.map(call, range(3), max_workers=1, warm=["loud"]) == [(False, "")] * 3
 
 
+@pytest.mark.usefixtures("patient")
 def test_raises_prints_and_exits_as_in_a_python_of_its_own(torc: Torc) -> None:
     def says(n: int) -> int:
         print("out", n)
@@ -98,6 +99,7 @@ def test_raises_prints_and_exits_as_in_a_python_of_its_own(torc: Torc) -> None:
 
     with Executor() as pool:
         futures = [pool.submit(says, n) for n in range(3)]
+        pool.flush()
         concurrent.futures.wait(futures)
     assert futures[0].result() == 0
     with pytest.raises(ValueError, match="one") as raised:
@@ -146,6 +148,7 @@ def test_limits_hold_and_descendants_end_with_their_call(tmp_path: Path) -> None
         wait_until_gone(int(Path(path).read_text()))
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_fork_server_that_is_killed_loses_and_doubles_nothing(tmp_path: Path) -> None:
     def work(n: int) -> tuple[int, str]:
         attempt = os.environ["TORC_ATTEMPT_ID"]
@@ -158,12 +161,14 @@ def test_a_fork_server_that_is_killed_loses_and_doubles_nothing(tmp_path: Path) 
 
     with Executor(max_workers=1) as pool:
         futures = [pool.submit(work, n) for n in range(12)]
+        pool.flush()
         results = [future.result() for future in futures]
     assert [n for n, _ in results] == list(range(12))
     assert results[2] == (2, "2")
     assert len(set((tmp_path / "servers").read_text().split())) == 2
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_worker_that_is_killed_loses_and_doubles_nothing(tmp_path: Path, torc: Torc) -> None:
     go, ran = tmp_path / "go", tmp_path / "ran"
 
@@ -179,6 +184,7 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(tmp_path: Path, torc:
     try:
         with Executor(max_workers=1) as pool:
             futures = [pool.submit(work, n) for n in range(100)]
+            pool.flush()
             while not ran.read_text().endswith("\n"):
                 time.sleep(0.05)
             own = ran.read_text().split()[0]

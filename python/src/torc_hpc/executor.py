@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from torc_hpc.exchange import Calls, Results, import_path
-from torc_hpc.program import Torc, TorcError, rows_of
+from torc_hpc.program import Torc, TorcError, pieces_until, rows_of
 from torc_hpc.progress import Progress
 
 __all__ = ["Executor", "JobFailed", "Task", "map", "task"]
@@ -25,6 +25,7 @@ __all__ = ["Executor", "JobFailed", "Task", "map", "task"]
 T = TypeVar("T")
 _COLLECT_SECONDS = 0.02
 _MOST_COLLECT_SECONDS = 2
+_DROP_SECONDS = 0.02
 _KEYS_OF_A_COMMAND = 1000
 _CANCELED = ("canceled", "terminated", "disabled")
 
@@ -171,42 +172,44 @@ class Executor(concurrent.futures.Executor):
         self._python = python or sys.executable
         self._keep = keep
         self._warm = None if warm is False else _fork_server(self._python, () if warm is True else warm)
-        self._lock = threading.Lock()
-        self._waiting: list[_Call] = []
-        self._timer: threading.Timer | None = None
+        self._batches: list[_Batch] = []
+        #: That to which further calls come. What decides about that changes with this condition.
+        self._collecting: _Batch | None = None
+        self._changed = threading.Condition()
         self._oldest = self._newest = 0.0
         self._num_mapping = 0
-        self._batches: list[_Batch] = []
         self._is_shut = False
+        #: One workflow at a time is made; what is submitted meanwhile is collected for the next one.
+        self.making = threading.Lock()
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[T]:
         """Runs ``fn(*args, **kwargs)`` as a job. Calls that follow at once are of the same workflow."""
         call = _Call(fn, args, kwargs)
-        with self._lock:
+        with self._changed:
             if self._is_shut:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             self._newest = time.monotonic()
-            if not self._waiting:
+            if self._collecting is None:
+                batch = _Batch(self)
+                # before the program may end: no thread starts after that
+                batch.thread.start()
+                self._batches.append(batch)
+                self._collecting = batch
                 self._oldest = self._newest
-            self._waiting.append(call)
-            if self._timer is None:
-                self._collect()
+            self._collecting.calls.append(call)
         return call.future
 
-    def _collect(self) -> None:
-        # no daemon, as all threads here: a program does not end before its calls
-        self._timer = threading.Timer(_COLLECT_SECONDS, self._collected)
-        self._timer.start()
-
-    def _collected(self) -> None:
-        """Starts what was submitted, once nothing more follows at once."""
-        now = time.monotonic()
-        with self._lock:
-            follows = now - self._newest < _COLLECT_SECONDS and now - self._oldest < _MOST_COLLECT_SECONDS
-            if self._waiting and (follows or self._num_mapping > 0):
-                self._collect()
-                return
-        self.flush()
+    def collect(self, batch: _Batch) -> None:
+        """Returns when no more calls come to this batch: nothing has followed at once, or it was flushed."""
+        with self._changed:
+            while self._collecting is batch:
+                left = min(self._newest + _COLLECT_SECONDS, self._oldest + _MOST_COLLECT_SECONDS) - time.monotonic()
+                if self._num_mapping > 0:
+                    self._changed.wait()
+                elif left > 0:
+                    self._changed.wait(left)
+                else:
+                    self._collecting = None
 
     def map(
         self,
@@ -217,27 +220,20 @@ class Executor(concurrent.futures.Executor):
         **more: Any,
     ) -> Iterator[T]:
         """As ``concurrent.futures.Executor.map``; all calls are one workflow. ``chunksize`` is not needed."""
-        with self._lock:
+        with self._changed:
             self._num_mapping += 1
         try:
             return super().map(fn, *iterables, timeout=timeout)
         finally:
-            with self._lock:
+            with self._changed:
                 self._num_mapping -= 1
             self.flush()
 
     def flush(self) -> None:
         """Starts the calls that are collected now, without waiting for more."""
-        with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-            calls, self._waiting = self._waiting, []
-            if not calls:
-                return
-            batch = _Batch(self, calls)
-            self._batches.append(batch)
-        batch.thread.start()
+        with self._changed:
+            self._collecting = None
+            self._changed.notify_all()
 
     @property
     def workflow_keys(self) -> list[str]:
@@ -246,11 +242,10 @@ class Executor(concurrent.futures.Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """As ``concurrent.futures.Executor.shutdown``; ``cancel_futures`` stops running calls too."""
-        with self._lock:
+        with self._changed:
             self._is_shut = True
-        self.flush()
-        with self._lock:
             batches = list(self._batches)
+        self.flush()
         if cancel_futures:
             for batch in batches:
                 batch.cancel()
@@ -341,11 +336,11 @@ class _Call:
 
 
 class _Batch:
-    """Calls that are one workflow, and the thread that follows it."""
+    """Calls that are one workflow, and the thread that collects them, makes it and follows it."""
 
-    def __init__(self, pool: Executor, calls: list[_Call]) -> None:
+    def __init__(self, pool: Executor) -> None:
         self._pool = pool
-        self._calls = calls
+        self.calls: list[_Call] = []
         self._by_key: dict[str, tuple[int, _Call]] = {}
         self._files: Calls | None = None
         self._has_failed = False
@@ -353,7 +348,8 @@ class _Batch:
         self._drop_lock = threading.Lock()
         self._dropped_keys: list[str] = []
         self.key: str | None = None
-        self.thread = threading.Thread(target=self._run, name="torc-calls")
+        # no daemon: a program does not end before its calls
+        self.thread = threading.Thread(target=self._run, name="torc-calls", daemon=False)
 
     def cancel(self) -> None:
         """Ends the workflow: what runs is stopped, what waits does not start."""
@@ -362,24 +358,25 @@ class _Batch:
             self._pool.torc.call("cancel", self.key, expected=(0, 1, 4))
 
     def _run(self) -> None:
-        worker = None
         try:
-            self._files = Calls(os.path.join(self._pool.torc.directory, "python"))
-            worker = self._start(self._files)
+            with self._pool.making:
+                self._pool.collect(self)
+                self._files = Calls(os.path.join(self._pool.torc.directory, "python"))
+                worker = self._start(self._files)
             self._follow(Results(self._files.folder), worker)
         except BaseException as error:
             self._has_failed = True
-            for call in self._calls:
+            for call in self.calls:
                 call.settle(error)
         finally:
             if self._files is not None and not self._pool.keeps and not self._has_failed:
                 shutil.rmtree(self._files.folder, ignore_errors=True)
 
     def _start(self, files: Calls) -> subprocess.Popen[str] | None:
-        files.write([(_plain(call.function), call.args, call.kwargs) for call in self._calls])
-        self.key, worker = self._pool.launch(self._pool.specification(self._calls, files.folder))
+        files.write([(_plain(call.function), call.args, call.kwargs) for call in self.calls])
+        self.key, worker = self._pool.launch(self._pool.specification(self.calls, files.folder))
         numbers = {job["name"]: job["job_key"] for job in self._pool.torc.records("jobs", "list", "-k", self.key)}
-        for number, call in enumerate(self._calls):
+        for number, call in enumerate(self.calls):
             job_key = str(numbers[f"{_name_of(call.function)}_{number}"])
             self._by_key[job_key] = (number, call)
             call.future.add_done_callback(functools.partial(self._dropped, job_key, call))
@@ -396,7 +393,10 @@ class _Batch:
             if len(self._dropped_keys) > 1:
                 return
         # those that follow at once are of the same command
-        threading.Timer(_COLLECT_SECONDS, self._drop).start()
+        try:
+            threading.Timer(_DROP_SECONDS, self._drop).start()
+        except RuntimeError:  # the program ends
+            self._drop()
 
     def _drop(self) -> None:
         with self._drop_lock:
@@ -409,11 +409,9 @@ class _Batch:
         assert self.key is not None
         monitor = self._pool.torc.start("events", "monitor", self.key, "--after", "0")
         assert monitor.stdout is not None
-        if worker is not None:
-            # nothing happens here after the worker has ended
-            threading.Thread(target=_end_after, args=(worker, monitor), daemon=True).start()
         try:
-            for event in rows_of(monitor.stdout):
+            # nothing happens here after the worker has ended
+            for event in rows_of(pieces_until(worker, monitor.stdout)):
                 if event["type"] == "job_status" and event["job_key"] in self._by_key:
                     self._moved(results, event)
                 elif event["type"] == "workflow_ended":
@@ -422,10 +420,10 @@ class _Batch:
             monitor.terminate()
             monitor.communicate()
         if worker is not None:
-            worker.wait()
-        if not all(call.future.done() for call in self._calls):
+            worker.communicate()
+        if not all(call.future.done() for call in self.calls):
             self._settle_rest(results)
-        for call in self._calls:
+        for call in self.calls:
             call.begin()
 
     def _settle_rest(self, results: Results) -> None:
@@ -498,11 +496,6 @@ class _Batch:
         else:
             self._has_failed = True
             call.future.set_exception(value)
-
-
-def _end_after(worker: subprocess.Popen[str], monitor: subprocess.Popen[str]) -> None:
-    worker.communicate()
-    monitor.terminate()
 
 
 def _show(

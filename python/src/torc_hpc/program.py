@@ -5,10 +5,11 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import selectors
 import shlex
 import shutil
 import subprocess
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import IO, Any
 
 __all__ = ["Torc", "TorcError"]
@@ -134,15 +135,33 @@ def error_of(stderr: str, exit_code: int) -> TorcError:
     return TorcError("failed", said, hint if exit_code > 0 else None, exit_code)
 
 
-def rows_of(file: IO[str]) -> Iterator[dict[str, Any]]:
+def pieces_until(process: subprocess.Popen[str] | None, file: IO[str]) -> Iterator[bytes]:
+    """What a file gives until its end, or until the end of a process, if one is given. What that prints is dropped."""
+    beside = [] if process is None else [each for each in (process.stdout, process.stderr) if each is not None]
+    with selectors.DefaultSelector() as selector:
+        for each in (file, *beside):
+            selector.register(each, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                piece = os.read(key.fd, 65536)
+                if piece:
+                    if key.fileobj is file:
+                        yield piece
+                    continue
+                selector.unregister(key.fileobj)
+                if key.fileobj is file:
+                    return
+                beside.remove(key.fileobj)  # type: ignore[arg-type]
+                if not beside:
+                    return
+
+
+def rows_of(pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """The rows of a list while it is printed. A row may end before its line does: the comma comes with the next one."""
     decoder = json.JSONDecoder()
     characters = codecs.getincrementaldecoder("utf-8")("replace")
     text, is_open = "", False
-    while True:
-        piece = os.read(file.fileno(), 65536)
-        if not piece:
-            return
+    for piece in pieces:
         text += characters.decode(piece)
         if not is_open:
             _, bracket, rest = text.partition("[")
