@@ -57,6 +57,12 @@ export const sections = [
   {
     title: 'Coming from',
     pages: [
+      'docs/coming-from-parallel.md',
+      'docs/coming-from-job-arrays.md',
+      'docs/coming-from-hyperqueue.md',
+      'docs/coming-from-snakemake.md',
+      'docs/coming-from-nextflow.md',
+      'docs/coming-from-parsl.md',
       'docs/coming-from-torc.md',
       'docs/coming-from-jobmon.md',
       'docs/coming-from-prominence.md',
@@ -74,6 +80,16 @@ export const shortTitles = {
   'CHANGELOG.md': 'Changes',
   'bench/RESULTS.md': 'Measurements',
   'docs/concepts.md': 'How torc works',
+  'docs/coming-from-parallel.md': 'GNU parallel',
+  'docs/coming-from-job-arrays.md': 'Job arrays',
+  'docs/coming-from-hyperqueue.md': 'HyperQueue',
+  'docs/coming-from-snakemake.md': 'Snakemake',
+  'docs/coming-from-nextflow.md': 'Nextflow',
+  'docs/coming-from-parsl.md': 'Parsl',
+  'docs/coming-from-torc.md': 'torc 0.12 and 1.0',
+  'docs/coming-from-jobmon.md': 'Jobmon',
+  'docs/coming-from-prominence.md': 'PROMINENCE',
+  'docs/coming-from-colonies.md': 'ColonyOS',
 };
 
 /** The file of a page on the site; all are in one folder. */

@@ -10,7 +10,16 @@ import { isShown } from '../support/document-output.ts';
 import { DocumentPlace } from '../support/document-place.ts';
 import { type Block, blocksOf, readDocument, root, shownIn } from '../support/documents.ts';
 
-const run = ['docs/tutorial.md', 'docs/tutorial-slurm.md'];
+const run = [
+  'docs/tutorial.md',
+  'docs/tutorial-slurm.md',
+  'docs/coming-from-parallel.md',
+  'docs/coming-from-job-arrays.md',
+  'docs/coming-from-hyperqueue.md',
+  'docs/coming-from-snakemake.md',
+  'docs/coming-from-nextflow.md',
+  'docs/coming-from-parsl.md',
+];
 const isRefreshed = process.env.TORC_REFRESH_DOCUMENTS === '1';
 
 let place: DocumentPlace;
