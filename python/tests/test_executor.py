@@ -199,6 +199,48 @@ def test_calls_that_fit_no_worker_end_with_the_reason() -> None:
     assert raised.value.hint is not None and "torc why" in raised.value.hint
 
 
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("dies", ["worker", "server"])
+def test_a_worker_that_is_killed_is_replaced(dies: str, tmp_path: Path) -> None:
+    def work(n: int) -> tuple[int, str]:
+        attempt = os.environ["TORC_ATTEMPT_ID"]
+        (tmp_path / f"ran_{n}_{attempt}").write_text(f"{os.getppid()}\n")
+        while not (tmp_path / "go").exists():
+            time.sleep(0.02)
+        return n, attempt
+
+    first = tmp_path / "ran_0_1"
+    with Executor(max_workers=1, warm=False) as pool:
+        futures = [pool.submit(work, n) for n in range(3)]
+        pool.flush()
+        while not first.exists() or not first.read_text().endswith("\n"):
+            time.sleep(0.05)
+        worker = parent_of(int(first.read_text()))
+        os.kill(worker if dies == "worker" else parent_of(worker), signal.SIGKILL)
+        (tmp_path / "go").touch()
+        results = [future.result() for future in futures]
+    assert [n for n, _ in results] == [0, 1, 2]
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_worker_that_is_always_killed_ends_its_calls_with_the_reason(tmp_path: Path) -> None:
+    real = " ".join(f"'{word}'" for word in Torc().program)
+    program = tmp_path / "torc"
+    program.write_text(f'#!/bin/bash\n[[ " $* " != *\' jobs run \'* ]] || kill -9 $$\nexec {real} "$@"\n')
+    program.chmod(0o755)
+    with Executor(torc=Torc(program=[str(program)])) as pool:
+        futures = [pool.submit(abs, n) for n in range(2)]
+        pool.flush()
+        for future in futures:
+            with pytest.raises(TorcError, match="has not run") as raised:
+                future.result()
+            assert str(raised.value.__cause__) == "torc ended with -9"
+
+
 def test_what_cannot_be_pickled_is_named() -> None:
     lock = threading.Lock()
 

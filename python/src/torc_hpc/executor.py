@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from torc_hpc.exchange import Calls, Results, import_path
-from torc_hpc.program import Torc, TorcError, pieces_until, rows_of
+from torc_hpc.program import Torc, TorcError, error_of, pieces_until, rows_of
 from torc_hpc.progress import Progress
 
 __all__ = ["Executor", "JobFailed", "Task", "map", "task"]
@@ -26,6 +26,7 @@ T = TypeVar("T")
 _COLLECT_SECONDS = 0.02
 _MOST_COLLECT_SECONDS = 2
 _DROP_SECONDS = 0.02
+_MOST_LOSSES = 3
 _KEYS_OF_A_COMMAND = 1000
 _CANCELED = ("canceled", "terminated", "disabled")
 
@@ -295,8 +296,12 @@ class Executor(concurrent.futures.Executor):
             return str(self.torc.call("submit", "-", *count, "--yes", given=text)["workflow_key"]), None
         key = str(self.torc.call("create", "-", given=text)["workflow_key"])
         self.torc.call("start", key)
+        return key, self.work(key)
+
+    def work(self, key: str) -> subprocess.Popen[str]:
+        """Starts a worker on this machine."""
         most = [] if self._max_workers is None else ["--max-parallel-jobs", str(self._max_workers)]
-        return key, self.torc.start("jobs", "run", key, "--output", self._output, *most)
+        return self.torc.start("jobs", "run", key, "--output", self._output, *most)
 
     @property
     def keeps(self) -> bool:
@@ -347,6 +352,7 @@ class _Batch:
         self._is_canceled = threading.Event()
         self._drop_lock = threading.Lock()
         self._dropped_keys: list[str] = []
+        self._last_event = "0"
         self.key: str | None = None
         # no daemon: a program does not end before its calls
         self.thread = threading.Thread(target=self._run, name="torc-calls", daemon=False)
@@ -406,12 +412,23 @@ class _Batch:
             self._pool.torc.call("jobs", "cancel", *some, expected=(0, 1, 4))
 
     def _follow(self, results: Results, worker: subprocess.Popen[str] | None) -> None:
+        said = self._watch(results, worker)
+        died = None if worker is None else self._replace(results, worker, said)
+        if not all(call.future.done() for call in self.calls):
+            self._settle_rest(results, died)
+        for call in self.calls:
+            call.begin()
+
+    def _watch(self, results: Results, worker: subprocess.Popen[str] | None) -> bytes:
+        """Ends futures as their jobs end, until the run or the worker ends. Returns the worker's errors."""
         assert self.key is not None
-        monitor = self._pool.torc.start("events", "monitor", self.key, "--after", "0")
+        monitor = self._pool.torc.start("events", "monitor", self.key, "--after", self._last_event)
         assert monitor.stdout is not None
+        said = bytearray()
         try:
             # nothing happens here after the worker has ended
-            for event in rows_of(pieces_until(worker, monitor.stdout)):
+            for event in rows_of(pieces_until(worker, said, monitor.stdout)):
+                self._last_event = event["event_key"]
                 if event["type"] == "job_status" and event["job_key"] in self._by_key:
                     self._moved(results, event)
                 elif event["type"] == "workflow_ended":
@@ -419,14 +436,26 @@ class _Batch:
         finally:
             monitor.terminate()
             monitor.communicate()
-        if worker is not None:
-            worker.communicate()
-        if not all(call.future.done() for call in self.calls):
-            self._settle_rest(results)
-        for call in self.calls:
-            call.begin()
+        return bytes(said)
 
-    def _settle_rest(self, results: Results) -> None:
+    def _replace(self, results: Results, worker: subprocess.Popen[str], said: bytes) -> TorcError | None:
+        """Starts another worker as long as one is killed and calls are left. Returns why it does not, if that is so."""
+        num_left = losses = 0
+        while True:
+            _, rest = worker.communicate()
+            left = sum(1 for call in self.calls if not call.future.done())
+            died = _death_of(worker.returncode, said.decode("utf-8", "replace") + rest)
+            if left == 0 or died is None:
+                return None
+            losses = losses + 1 if left == num_left else 1
+            num_left = left
+            if losses > _MOST_LOSSES or self._is_canceled.is_set():
+                return died
+            assert self.key is not None
+            worker = self._pool.work(self.key)
+            said = self._watch(results, worker)
+
+    def _settle_rest(self, results: Results, died: TorcError | None) -> None:
         """Ends the futures of which no event was seen, as the jobs stand now."""
         assert self.key is not None
         reasons: dict[str, str] = {}
@@ -446,7 +475,9 @@ class _Batch:
             else:
                 # it may still run, elsewhere
                 self._has_failed = True
-                call.settle(self._not_run(job, reasons))
+                error = self._not_run(job, reasons)
+                error.__cause__ = died
+                call.settle(error)
 
     def _not_run(self, job: Mapping[str, Any], reasons: dict[str, str]) -> TorcError:
         """Why a job has not run. ``reasons``: those that are known, for jobs that need the same."""
@@ -496,6 +527,12 @@ class _Batch:
         else:
             self._has_failed = True
             call.future.set_exception(value)
+
+
+def _death_of(exit_code: int, said: str) -> TorcError | None:
+    """What a worker that was killed has said; None for one that has ended by itself."""
+    error = error_of(said, exit_code)
+    return error if exit_code < 0 or error.code == "unusable" else None
 
 
 def _show(

@@ -135,8 +135,8 @@ def error_of(stderr: str, exit_code: int) -> TorcError:
     return TorcError("failed", said, hint if exit_code > 0 else None, exit_code)
 
 
-def pieces_until(process: subprocess.Popen[str] | None, file: IO[str]) -> Iterator[bytes]:
-    """What a file gives until its end, or until the end of a process, if one is given. What that prints is dropped."""
+def pieces_until(process: subprocess.Popen[str] | None, said: bytearray, file: IO[str]) -> Iterator[bytes]:
+    """What a file gives until its end, or until the end of a process, if one is given. ``said``: its standard error."""
     beside = [] if process is None else [each for each in (process.stdout, process.stderr) if each is not None]
     with selectors.DefaultSelector() as selector:
         for each in (file, *beside):
@@ -147,6 +147,8 @@ def pieces_until(process: subprocess.Popen[str] | None, file: IO[str]) -> Iterat
                 if piece:
                     if key.fileobj is file:
                         yield piece
+                    elif process is not None and key.fileobj is process.stderr:
+                        said += piece
                     continue
                 selector.unregister(key.fileobj)
                 if key.fileobj is file:
