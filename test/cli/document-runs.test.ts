@@ -1,25 +1,23 @@
 /**
- * Documents whose commands are all run, in order and in an empty directory, with the files of their blocks such as
- * ```` ```yaml [study.yaml] ````. Each command must print what the document shows; a line `..` stands for any lines. In a block
- * that shows no output, each command must succeed. `npm run documents` writes what they print now into the documents.
+ * The commands of all documents are run, in order and in an empty directory, with the files that blocks show. Each command must
+ * print what the document shows; a line `..` stands for any lines. In a block that shows no output, each command must succeed.
+ * `npm run documents` writes what they print now into the documents.
  */
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { isShown } from '../support/document-output.ts';
 import { DocumentPlace } from '../support/document-place.ts';
-import { type Block, blocksOf, readDocument, root, shownIn } from '../support/documents.ts';
+import { type Block, blocksOf, documents, fileOf, readDocument, root, shownIn } from '../support/documents.ts';
 
-const run = [
-  'docs/tutorial.md',
-  'docs/tutorial-slurm.md',
-  'docs/coming-from-parallel.md',
-  'docs/coming-from-job-arrays.md',
-  'docs/coming-from-hyperqueue.md',
-  'docs/coming-from-snakemake.md',
-  'docs/coming-from-nextflow.md',
-  'docs/coming-from-parsl.md',
-];
+/** Documents whose commands another test runs. */
+const elsewhere = new Map([
+  ['docs/coming-from-colonies.md', 'test/cli/coming-from-colonies.test.ts'],
+  ['docs/coming-from-prominence.md', 'test/cli/coming-from-prominence.test.ts'],
+  ['README.md', 'test/package/package.test.ts'],
+]);
+const typed = (block: Block): boolean => block.language === 'console' && block.notRun === null;
+const run = documents.filter((path) => !elsewhere.has(path) && blocksOf(readDocument(path)).some(typed));
 const isRefreshed = process.env.TORC_REFRESH_DOCUMENTS === '1';
 
 let place: DocumentPlace;
@@ -27,6 +25,11 @@ beforeEach(() => {
   place = new DocumentPlace();
 });
 afterEach(() => place.remove());
+
+function write(block: Block): void {
+  const name = fileOf(block);
+  if (name !== null) place.file(name, block.text);
+}
 
 /** Runs what must succeed. */
 async function succeed(path: string, line: number, command: string): Promise<void> {
@@ -37,7 +40,7 @@ async function succeed(path: string, line: number, command: string): Promise<voi
 /** The block with what its commands print. */
 async function refreshed(path: string, block: Block): Promise<string> {
   const shown = shownIn(block);
-  if (shown.every(({ output }) => output.trim() === '')) {
+  if (block.notCompared !== null || shown.every(({ output }) => output.trim() === '')) {
     for (const { line, command } of shown) await succeed(path, line, command);
     return block.text;
   }
@@ -56,11 +59,13 @@ it.each(run)('%s shows what its commands print', async (path) => {
   let commands = 0;
   // from the end of the document the lines before keep their numbers
   const changed: { block: Block; text: string }[] = [];
-  for (const block of blocksOf(lines.join('\n'))) {
-    const name = /^\[(.+)\]$/.exec(block.info)?.[1];
-    if (name !== undefined) place.file(name, block.text);
+  const blocks = blocksOf(lines.join('\n'));
+  // a file may be shown after the commands that read it
+  for (const block of blocks.toReversed()) write(block);
+  for (const block of blocks) {
+    write(block);
     if (block.first !== null) await succeed(path, block.line, `set -e\n${block.first}`);
-    if (block.language !== 'console' || block.notRun !== null) continue;
+    if (!typed(block)) continue;
     commands += shownIn(block).length;
     changed.push({ block, text: await refreshed(path, block) });
   }
@@ -70,4 +75,14 @@ it.each(run)('%s shows what its commands print', async (path) => {
   expect(commands).toBeGreaterThan(0);
   if (isRefreshed) writeFileSync(join(root, path), fresh.join('\n'));
   else expect(fresh.join('\n'), 'npm run documents writes what they print now').toBe(lines.join('\n'));
+});
+
+it('what is not run here names tests that exist, and commands stand in console blocks', () => {
+  const blocks = documents.flatMap((path) => blocksOf(readDocument(path)));
+  const reasons = blocks.flatMap(({ notRun }) => [...(notRun ?? '').matchAll(/test\/[\w/-]+(?:\.test\.ts)?/g)]);
+  const paths = [...elsewhere.entries(), reasons.map(([path]) => path)].flat();
+  expect(paths.length).toBeGreaterThan(10);
+  expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  const others = blocks.filter(({ language, text }) => language !== 'console' && /^\$ /m.test(text));
+  expect(others.map(({ text }) => text)).toEqual([]);
 });

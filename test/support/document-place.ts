@@ -1,15 +1,25 @@
 /** Where the commands of a document are typed: a home directory, torc on the PATH, and a fake Slurm that runs its jobs. */
 import { execFile } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
+import { root } from './documents.ts';
 import { killLeftovers, mainJs } from './torc.ts';
 
 export interface Printed {
   code: number;
   output: string;
 }
+
+/** `next-workflow 7` stores workflows of two jobs, so that the next one has the key 7, and its first job the key 13. */
+const nextWorkflow = `#!/bin/sh
+printf 'true\\ntrue\\n' > "$HOME/commands.txt"
+echo created workflow 0 > "$HOME/created.txt"
+until [ "$(sed -n 's/^created workflow \\([0-9]*\\).*/\\1/p' "$HOME/created.txt")" -ge $(($1 - 1)) ]; do
+  torc create "$HOME/commands.txt" > "$HOME/created.txt" || exit
+done
+`;
 
 export class DocumentPlace {
   private readonly home = mkdtempSync(join(tmpdir(), 'torc-document-'));
@@ -19,6 +29,7 @@ export class DocumentPlace {
   constructor() {
     for (const name of ['bin', 'study']) mkdirSync(join(this.home, name));
     this.executable('torc', `#!/bin/sh\nexec "${process.execPath}" "${mainJs}" "$@"\n`);
+    this.executable('next-workflow', nextWorkflow);
     const { TORC_OUTPUT_DIR: _out, TORC_WORKFLOW_KEY: _key, TORC_DIR: _dir, ...rest } = this.slurm.env;
     this.env = {
       ...rest,
@@ -29,6 +40,7 @@ export class DocumentPlace {
       COLUMNS: '100',
     };
     writeFileSync(join(this.home, 'shell'), 'cd study\n');
+    symlinkSync(join(root, 'examples'), join(this.home, 'study', 'examples'));
   }
 
   file(name: string, text: string): void {

@@ -26,6 +26,8 @@ export interface Block {
   first: string | null;
   /** Of a comment before it, `<!-- not run: REASON -->`. */
   notRun: string | null;
+  /** Of a comment before it, `<!-- not compared: REASON -->`: each command must succeed, whatever it prints. */
+  notCompared: string | null;
 }
 
 /** A command of a console block with what it prints. */
@@ -39,6 +41,11 @@ export function readDocument(path: string): string {
   return readFileSync(join(root, path), 'utf8');
 }
 
+/** The name of the file that a block shows: ```` ```yaml [study.yaml] ````, or `# study.yaml` in its first line. */
+export function fileOf({ info, text }: Block): string | null {
+  return /^\[(.+)\]$/.exec(info)?.[1] ?? /^# ([\w-]+\.\w+)(?::|$)/m.exec(text.split('\n', 1)[0] ?? '')?.[1] ?? null;
+}
+
 export function blocksOf(text: string): Block[] {
   const blocks: Block[] = [];
   let open: (Block & { fence: string }) | null = null;
@@ -47,8 +54,10 @@ export function blocksOf(text: string): Block[] {
     const fence = /^( *)```(\S*) ?(.*)$/.exec(line);
     if (open === null && fence !== null) {
       const [, indent = '', language = '', info = ''] = fence;
-      const [first = null, notRun = null] = ['first', 'not run'].map((word) => commentIn(between, word));
-      open = { line: index + 2, language, info, text: '', first, notRun, fence: indent };
+      const [first = null, notRun = null, notCompared = null] = ['first', 'not run', 'not compared'].map((word) =>
+        commentIn(between, word),
+      );
+      open = { line: index + 2, language, info, text: '', first, notRun, notCompared, fence: indent };
       between = '';
     } else if (open !== null && line.trim() === '```') {
       const { fence: _fence, ...block } = open;
@@ -62,7 +71,7 @@ export function blocksOf(text: string): Block[] {
 }
 
 function commentIn(text: string, word: string): string | null {
-  return new RegExp(`<!-- ${word}: ([^]*?)\\s*-->`).exec(text)?.[1] ?? null;
+  return new RegExp(`<!-- ${word}:\\s([^]*?)\\s*-->`).exec(text)?.[1] ?? null;
 }
 
 /** The text without its blocks: sentences, with as many lines. */
