@@ -43,8 +43,8 @@ export class EventQueue<E> {
     const heap = this.#heap;
     let place = 0;
     for (let child = 1; child < heap.length; child = 2 * place + 1) {
-      const right = heap[child + 1];
-      if (right !== undefined && isBefore(right, heap[child] as Entry<E>)) child += 1;
+      const right = child + 1;
+      if (right < heap.length && isBefore(heap[right] as Entry<E>, heap[child] as Entry<E>)) child = right;
       if (!isBefore(heap[child] as Entry<E>, entry)) break;
       heap[place] = heap[child] as Entry<E>;
       place = child;

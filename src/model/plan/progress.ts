@@ -9,8 +9,9 @@ export class GroupProgress {
   readonly #groups: ReadyGroup[];
   /** By group: those that wait for it. */
   readonly #downstream: number[][];
-  /** Groups with ready jobs in claim order; null when it has to be found again. */
-  #order: ReadyGroup[] | null = null;
+  /** Groups with ready jobs, in claim order unless that has to be found again. */
+  readonly #order: ReadyGroup[] = [];
+  #isInOrder = false;
   #numLeft: number;
 
   constructor(groups: readonly JobGroup[]) {
@@ -33,8 +34,8 @@ export class GroupProgress {
 
   /** Jobs that have not ended. */
   numLeft(index: number): number {
-    const { group, numEnded } = this.#group(index);
-    return group.numJobs - numEnded;
+    const { numJobs, numEnded } = this.#group(index);
+    return numJobs - numEnded;
   }
 
   hasBeenReady(index: number): boolean {
@@ -52,50 +53,57 @@ export class GroupProgress {
 
   /** Groups with ready jobs in claim order. */
   order(): readonly ReadyGroup[] {
-    this.#order ??= this.#groups.filter(({ numAvailable }) => numAvailable > 0).sort(compareGroups);
+    if (!this.#isInOrder) putInOrder(this.#order);
+    this.#isInOrder = true;
     return this.#order;
   }
 
   /** Finds the places of groups of which jobs have started: before those that are equal. */
   started(claimed: readonly Claimed[]): void {
-    const order = this.#order ?? [];
+    const order = this.#order;
     let [kept, place] = [0, 0];
-    for (let left = claimed.length; left > 0 && place < order.length; place++) {
+    for (let left = claimed.length; left > 0; place++) {
       const group = order[place] as ReadyGroup;
       if (group.isOutOfPlace) left -= 1;
       else order[kept++] = group;
     }
-    order.splice(kept, place - kept);
-    let isWhole = this.#order !== null;
+    for (; place < order.length; place++) order[kept++] = order[place] as ReadyGroup;
+    order.length = kept;
     for (const { group } of claimed) {
       group.isOutOfPlace = false;
-      if (group.numAvailable > 0) order.splice(placeOf(group, order), 0, group);
-      else isWhole = false;
+      if (group.numAvailable > 0) insert(group, order);
+      else this.#isInOrder = false;
     }
-    if (!isWhole) this.#order = null;
   }
 
   /** Notes jobs that have ended; the groups that have more ready jobs then. */
-  ended(index: number, numJobs: number): readonly ReadyGroup[] {
-    this.#group(index).numEnded += numJobs;
-    this.#numLeft -= numJobs;
-    const downstream = this.#downstream[index] as number[];
-    if (downstream.length === 0) return none;
-    return downstream.map((each) => this.#group(each)).filter((each) => this.#updateReady(each));
+  ended(batches: readonly Claimed[]): readonly ReadyGroup[] {
+    let ready = none;
+    for (const { group, numJobs } of batches) {
+      group.numEnded += numJobs;
+      this.#numLeft -= numJobs;
+      for (const index of this.#downstream[group.index] as number[]) {
+        const downstream = this.#group(index);
+        if (this.#updateReady(downstream) && !ready.includes(downstream)) ready = [...ready, downstream];
+      }
+    }
+    return ready;
   }
 
   /** Whether more jobs are ready than before. */
-  #updateReady(ready: ReadyGroup): boolean {
-    const { group } = ready;
+  #updateReady(group: ReadyGroup): boolean {
     const numReady = Math.floor(group.numJobs * this.#readyShare(group) + 1e-9);
-    if (numReady <= ready.numReady) return false;
-    if (ready.numAvailable === 0) this.#order = null;
-    ready.numReady = numReady;
+    if (numReady <= group.numReady) return false;
+    if (group.numAvailable === 0) {
+      this.#order.push(group);
+      this.#isInOrder = false;
+    }
+    group.numReady = numReady;
     return true;
   }
 
   /** Jobs are taken to end and to wait in the same order; where each waits for one of several groups, in parts. */
-  #readyShare({ waitsFor }: JobGroup): number {
+  #readyShare({ waitsFor }: ReadyGroup): number {
     let share = 1;
     let [waiting, inParts] = [0, 0];
     for (const wait of waitsFor) {
@@ -110,22 +118,36 @@ export class GroupProgress {
   }
 
   #endedShare({ group, perJob }: Wait): number {
-    const { numEnded, group: upstream } = this.#group(group);
-    if (numEnded === upstream.numJobs) return 1;
+    const { numEnded, numJobs } = this.#group(group);
+    if (numEnded === numJobs) return 1;
     // a job that waits for most of them waits for the last of them
-    return perJob > upstream.numJobs / 2 ? 0 : numEnded / upstream.numJobs;
+    return perJob > numJobs / 2 ? 0 : numEnded / numJobs;
   }
 }
 
 const none: readonly ReadyGroup[] = [];
 
-/** The number of those that are before it. */
-function placeOf(group: ReadyGroup, order: readonly ReadyGroup[]): number {
-  let [low, high] = [0, order.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (compareGroups(order[middle] as ReadyGroup, group) < 0) low = middle + 1;
-    else high = middle;
+/** Before those that are equal. */
+function insert(group: ReadyGroup, order: ReadyGroup[]): void {
+  let place = order.length;
+  for (; place > 0; place--) {
+    const before = order[place - 1] as ReadyGroup;
+    if (compareGroups(before, group) < 0) break;
+    order[place] = before;
   }
-  return low;
+  order[place] = group;
+}
+
+/** Those that are equal by their index. They are nearly in order. */
+function putInOrder(groups: ReadyGroup[]): void {
+  for (let next = 1; next < groups.length; next++) {
+    const group = groups[next] as ReadyGroup;
+    let place = next;
+    for (; place > 0; place--) {
+      const before = groups[place - 1] as ReadyGroup;
+      if ((compareGroups(before, group) || before.index - group.index) < 0) break;
+      groups[place] = before;
+    }
+    groups[place] = group;
+  }
 }

@@ -1,12 +1,14 @@
 /** Groups of jobs as planned workers see them: how many jobs are ready, and which one is next in claim order. */
 import { anyConfig, type Belonging } from '../decide/pools.ts';
 import type { Requirements } from '../job.ts';
-import type { JobGroup } from './groups.ts';
+import type { JobGroup, Wait } from './groups.ts';
 import { needOf } from './need.ts';
 
 export class ReadyGroup {
   readonly index: number;
-  readonly group: JobGroup;
+  readonly numJobs: number;
+  readonly waitsFor: readonly Wait[];
+  readonly runtimeMs: number;
   readonly need: Requirements;
   /** Whether a job has just some of the CPUs and the memory of the worker's own node: then all have the same. */
   readonly isPlain: boolean;
@@ -22,11 +24,13 @@ export class ReadyGroup {
   isOutOfPlace = false;
 
   constructor(group: JobGroup, index: number) {
-    const { priority, sortRank, labels, firstJob } = group;
+    const { numJobs, waitsFor, runtimeMs, priority, sortRank, labels, firstJob } = group;
     const need = needOf(group);
     const { numNodes, gpuThousandths, resources, numCpus } = need;
     this.index = index;
-    this.group = group;
+    this.numJobs = numJobs;
+    this.waitsFor = waitsFor;
+    this.runtimeMs = runtimeMs;
     this.need = need;
     this.isPlain = numNodes === 1 && gpuThousandths === 0 && resources === undefined && numCpus > 0;
     this.belonging = { slurmConfigKey: anyConfig, labels };

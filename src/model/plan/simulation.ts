@@ -77,7 +77,6 @@ export function simulate(
 }
 
 class Simulation {
-  readonly #groups: readonly JobGroup[];
   readonly #planned: readonly PlannedWorkers[];
   readonly #rules: WorkerRules;
   /** By kind of worker. */
@@ -96,7 +95,6 @@ class Simulation {
     present: PresentWorkers,
   ) {
     this.#present = present;
-    this.#groups = groups;
     this.#planned = planned;
     this.#rules = rules;
     this.#admissions = planned.map(({ pool }) => admissionTo(pool));
@@ -170,8 +168,7 @@ class Simulation {
     if (claimed.length === 0) return;
     const stats = this.#result.workers[worker.planned] as SimulatedWorkers;
     for (const each of claimed) {
-      const { index, need } = each.group;
-      const { runtimeMs } = this.#groups[index] as JobGroup;
+      const { index, need, runtimeMs } = each.group;
       this.#result.cpuMs += each.numJobs * need.numCpus * need.numNodes * runtimeMs;
       const endMs = this.#now + runtimeMs;
       if (worker.add(each, endMs)) this.#events.add(endMs, { kind: 'jobs_end', worker });
@@ -187,15 +184,12 @@ class Simulation {
   }
 
   #jobsEnd(worker: Worker): void {
-    const ready = new Set<ReadyGroup>();
-    for (const { group, numJobs } of worker.end(this.#now)) {
-      for (const each of this.#progress.ended(group.index, numJobs)) ready.add(each);
-    }
+    const ready = this.#progress.ended(worker.end(this.#now));
     this.#offer(worker);
     this.#present.noteRoom(worker);
-    if (ready.size > 0) {
+    if (ready.length > 0) {
       this.#bring();
-      this.#present.offerTo([...ready], (each) => this.#offer(each));
+      this.#present.offerTo(ready, (each) => this.#offer(each));
     }
     if (this.#progress.isDone()) for (const each of this.#present.all()) this.#leaves(each);
   }

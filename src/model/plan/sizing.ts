@@ -99,7 +99,7 @@ function ownGroups(groups: readonly JobGroup[], segment: Segment): JobGroup[] {
     const group = groups[index] as JobGroup;
     const waitsFor = group.waitsFor.flatMap((wait) => {
       const place = places.get(wait.group);
-      return place === undefined ? [] : [{ ...wait, group: place }];
+      return place === undefined ? [] : [{ group: place, perJob: wait.perJob }];
     });
     return { ...group, waitsFor };
   });
