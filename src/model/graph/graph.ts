@@ -68,6 +68,14 @@ export function reversed({ numNodes, offsets, targets }: Graph): Graph {
   return { numNodes, offsets: first, targets: sources };
 }
 
+/** Whether every upstream has a smaller number than its downstreams. */
+export function isInOrder({ numNodes, offsets, targets }: Graph): boolean {
+  for (let node = 0; node < numNodes; node++) {
+    for (let e = at(offsets, node); e < at(offsets, node + 1); e++) if (at(targets, e) <= node) return false;
+  }
+  return true;
+}
+
 /** Nodes with every upstream before its downstreams; shorter than the graph exactly when it has a cycle. */
 export function topologicalOrder(graph: Graph): Int32Array {
   const waitsFor = new Int32Array(graph.numNodes);

@@ -2,7 +2,7 @@
  * The jobs of a workflow as a planner sees them: those of one stage that ask for the same form a group, and groups wait for
  * groups. Linear in jobs and edges, and from then on small.
  */
-import { type Graph, topologicalOrder } from '../graph/graph.ts';
+import { type Graph, isInOrder, topologicalOrder } from '../graph/graph.ts';
 import type { Requirements } from '../job.ts';
 import type { LabelSet } from '../labels.ts';
 
@@ -121,13 +121,19 @@ function inOrder<S>(groups: readonly (JobGroup & S)[]): (JobGroup & S)[] {
 function orderOf({ graph, numJobs, shapeOf, shapes }: GroupInput): { stages: Int32Array; readyMs: Float64Array } {
   const stages = new Int32Array(graph.numNodes);
   const readyMs = new Float64Array(graph.numNodes);
-  const order = topologicalOrder(graph);
-  if (order.length < graph.numNodes) throw new RangeError('a graph with a cycle has no stages');
-  for (const node of order) {
-    const shape = node < numJobs ? shapes[shapeOf[node] as number] : undefined;
-    if (shape !== undefined) stages[node] = (stages[node] as number) + 1;
-    const stage = stages[node] as number;
-    const endMs = (readyMs[node] as number) + (shape?.runtimeMs ?? 0);
+  // mostly the nodes are in such an order already
+  const order = isInOrder(graph) ? null : topologicalOrder(graph);
+  if (order !== null && order.length < graph.numNodes) throw new RangeError('a graph with a cycle has no stages');
+  for (let place = 0; place < graph.numNodes; place++) {
+    const node = order === null ? place : (order[place] as number);
+    const shape = node < numJobs ? (shapeOf[node] as number) : -1;
+    let stage = stages[node] as number;
+    let endMs = readyMs[node] as number;
+    if (shape >= 0) {
+      stage += 1;
+      endMs += (shapes[shape] as PlannedShape).runtimeMs;
+      stages[node] = stage;
+    }
     for (let e = graph.offsets[node] as number; e < (graph.offsets[node + 1] as number); e++) {
       const target = graph.targets[e] as number;
       if ((stages[target] as number) < stage) stages[target] = stage;

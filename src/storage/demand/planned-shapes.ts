@@ -2,6 +2,7 @@
 import { waitingStatuses } from '../../model/decide/demand.ts';
 import { packedMs } from '../../model/job.ts';
 import type { GroupInput, JobsApart, PlannedShape } from '../../model/plan/groups.ts';
+import type { Integers } from '../database/integers.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { UsualRuntime } from '../running/claims.ts';
 import {
@@ -101,18 +102,29 @@ function readJobs(tx: Transaction, workflowKey: number, ranges: readonly Float64
   let [before, numFound] = [0, 0];
   for (const range of ranges) {
     for (const { first, numJobs, values } of jobIntegers(tx, workflowKey, range, shapeIfWaiting)) {
-      const [shapeKeys, priorities] = values;
-      for (let job = before + first; job < before + first + numJobs; job++) {
-        const [shapeKey, priority] = [shapeKeys.next(), priorities.next()];
-        if (shapeKey === 0) continue;
-        shapeOf[job] = shapes.numberOf(shapeKey, priority);
-        numFound += 1;
-      }
+      numFound += addShapes(shapeOf.subarray(before + first, before + first + numJobs), values, shapes);
     }
     before += range.length;
   }
   const graph = readGraph(tx, keys, keysOfBarriers(tx, workflowKey));
   return { numJobs: keys.length, graph, shapeOf, shapes: shapes.all, keys, numFound };
+}
+
+/** Notes the shapes of the jobs of a part that wait; returns how many these are. */
+function addShapes(
+  shapeOf: Int32Array,
+  [shapeKeys, priorities]: readonly [Integers, Integers],
+  shapes: PlannedShapeList,
+): number {
+  let numFound = 0;
+  for (let job = 0; job < shapeOf.length; job++) {
+    const shapeKey = shapeKeys.next();
+    const priority = priorities.next();
+    if (shapeKey === 0) continue;
+    shapeOf[job] = shapes.numberOf(shapeKey, priority);
+    numFound += 1;
+  }
+  return numFound;
 }
 
 function joined(ranges: readonly Float64Array[]): Float64Array {
