@@ -60,7 +60,8 @@ function claimTurns(free: FreeNode, begun: Claimed[], fresh: ReadyGroup | null):
   const { group: last } = begun[begun.length - 1] as Claimed;
   if (first.jobKey !== last.jobKey) return false;
   let most = fresh !== null && areOfOneRank(first, fresh) ? fresh.jobKey - first.jobKey : free.slots;
-  let [numCpus, memoryBytes] = [0, 0];
+  let numCpus = 0;
+  let memoryBytes = 0;
   for (const { group } of begun) {
     if (!group.isPlain) return false;
     numCpus += group.need.numCpus;

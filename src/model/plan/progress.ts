@@ -61,7 +61,8 @@ export class GroupProgress {
   /** Finds the places of groups of which jobs have started: before those that are equal. */
   started(claimed: readonly Claimed[]): void {
     const order = this.#order;
-    let [kept, place] = [0, 0];
+    let kept = 0;
+    let place = 0;
     for (let left = claimed.length; left > 0; place++) {
       const group = order[place] as ReadyGroup;
       if (group.isOutOfPlace) left -= 1;
@@ -105,7 +106,8 @@ export class GroupProgress {
   /** Jobs are taken to end and to wait in the same order; where each waits for one of several groups, in parts. */
   #readyShare({ waitsFor }: ReadyGroup): number {
     let share = 1;
-    let [waiting, inParts] = [0, 0];
+    let waiting = 0;
+    let inParts = 0;
     for (const wait of waitsFor) {
       const ended = this.#endedShare(wait);
       if (wait.perJob >= 1) share = Math.min(share, ended);

@@ -128,8 +128,9 @@ class Simulation {
 
   /** Asks for the workers whose time has come. */
   #bring(): void {
-    for (const [index, { startsWith, count, delayMs, replacements }] of this.#planned.entries()) {
+    for (let index = 0; index < this.#planned.length; index++) {
       if (this.#hasCome[index] === true) continue;
+      const { startsWith, count, delayMs, replacements } = this.#planned[index] as PlannedWorkers;
       if (startsWith !== null && !this.#progress.hasBeenReady(startsWith)) continue;
       this.#hasCome[index] = true;
       for (let each = 0; each < count; each++) {
