@@ -111,7 +111,7 @@ describe('reading', () => {
       '- {name: a, command: &c run, depends_on: &none []}',
       '- {name: b, command: *c, depends_on: *none}',
     );
-    expect(parseSpec(text, { file: 'w.yaml' }).jobs[1]).toEqual({ name: 'b', command: 'run', depends_on: [] });
+    expect(parseSpec(text, { file: 'w.yaml' }).jobs.at(1)).toEqual({ name: 'b', command: 'run', depends_on: [] });
   });
 
   it('reads bytes with a byte order mark and Windows line ends', () => {

@@ -67,11 +67,14 @@ async function readOne(context: Context, path: string, syntax: SpecSyntax | unde
   const { readSpec } = await import('../../model/expand/read.ts');
   const { expandSpec } = await import('../../model/expand/expand.ts');
   const { notesOn } = await import('../../model/spec/without-effect.ts');
-  const bytes = readBytes(path, exampleHint);
+  keepHeapSmall();
   try {
     const place = pathPlace(context, path === standardInput ? '.' : dirname(path));
-    const { spec, where } = readSpec(bytes, { file: shownName(path), syntax, readText: place.readText });
-    keepHeapSmall();
+    const { spec, where } = readSpec(readBytes(path, exampleHint), {
+      file: shownName(path),
+      syntax,
+      readText: place.readText,
+    });
     const workflow = expandSpec(spec, { file: shownName(path), where, place });
     noteOtherOwner(context, spec.user ?? null);
     const notes = notesOn(spec, shownName(path), where);

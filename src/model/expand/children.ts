@@ -101,7 +101,7 @@ function childrenOf(spec: WorkflowSpec, findings: Findings): ChildJob[] {
   const parts = { sweeps: new SweepReader(spec, findings), templates: new JobTemplates(spec, findings) };
   const elements = spec.jobs.map((job, i) => jobElement(job, ['jobs', i], parts, findings));
   const jobs = new Instances(new NameTable('jobs', findings), elements);
-  return findings.count > 0 ? [] : jobs.table.names.map((_, number) => childOf(jobs, number, findings));
+  return findings.count > 0 ? [] : Array.from(jobs.table.names, (_, number) => childOf(jobs, number, findings));
 }
 
 function refuseSpecKeys(job: JobSpec, path: SpecPath, findings: Findings): void {

@@ -2,7 +2,7 @@
 
 import type { Sweep } from '../spec/parameters.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
-import type { JobSpec, WorkflowSpec } from '../spec/spec.ts';
+import type { CheckedSpec, JobSpec } from '../spec/spec.ts';
 import { expandPath, type PathPlace, PathProblem } from './file-paths.ts';
 import { type Element, Instances, templateOf } from './instances.ts';
 import { type LaunchElement, launchElement, launchIdentity } from './job-launch.ts';
@@ -197,7 +197,7 @@ export interface NamedFile {
 }
 
 export function expandFiles(
-  spec: WorkflowSpec,
+  spec: CheckedSpec,
   sweeps: SweepReader,
   place: PathPlace | null,
   findings: Findings,
@@ -212,7 +212,7 @@ export function expandFiles(
     return { path, writtenName: file.name, name, sweep, numCharacters, filePath, identity };
   });
   const instances = new Instances(new NameTable('files', findings), elements);
-  const files = instances.table.names.map((name, number): NamedFile => {
+  const files = Array.from(instances.table.names, (name, number): NamedFile => {
     const element = instances.elementOf(number);
     const written = element.filePath.at(instances.instanceOf(number));
     const path = expandedPath(written, place, (message) => {

@@ -11,7 +11,7 @@ import { neededResources } from '../named-resources.ts';
 import { quoted } from '../spec/names.ts';
 import { withoutData } from '../spec/needs-from-data.ts';
 import { Findings, type Where } from '../spec/problems.ts';
-import type { RequirementsSpec, WorkflowSpec } from '../spec/spec.ts';
+import type { CheckedSpec, RequirementsSpec } from '../spec/spec.ts';
 import { specDefaults } from './defaults.ts';
 import { expandFailureHandlers } from './failure-handlers.ts';
 import type { PathPlace } from './file-paths.ts';
@@ -29,7 +29,7 @@ import { checkNeeds, checkValues } from './value-checks.ts';
  * and user data with two producers, invalid sweeps and patterns, and the cycles.
  */
 export function expandSpec(
-  spec: WorkflowSpec,
+  spec: CheckedSpec,
   options: { file: string; where: Where; place?: PathPlace | undefined; readText?: ReadText | undefined },
 ): ExpandedWorkflow {
   const findings = new Findings();
@@ -41,7 +41,7 @@ export function expandSpec(
 
 /** The same, with the problems added to findings; the workflow is valid only when none were added. */
 export function expandInto(
-  spec: WorkflowSpec,
+  spec: CheckedSpec,
   findings: Findings,
   place: PathPlace | null = null,
   files: ReadText | null = null,
@@ -113,29 +113,29 @@ function sharedLaunch({
   pin,
   execution,
   execution_config: config,
-}: WorkflowSpec): Pick<ExpandedWorkflow, 'pin' | 'execution'> {
+}: CheckedSpec): Pick<ExpandedWorkflow, 'pin' | 'execution'> {
   const isStep = execution === 'slurm' || config?.mode === 'slurm' || config?.mode === 'auto';
   return { ...(pin === true ? { pin } : {}), ...(isStep ? { execution: 'slurm' } : {}) };
 }
 
-function identityOf({ tool, args, workflow_args }: WorkflowSpec): Pick<ExpandedWorkflow, 'tool' | 'args'> {
+function identityOf({ tool, args, workflow_args }: CheckedSpec): Pick<ExpandedWorkflow, 'tool' | 'args'> {
   const text = argsText(args ?? workflow_args);
   return { ...(tool == null ? {} : { tool }), ...(text === null ? {} : { args: text }) };
 }
 
-function attributesOf(spec: WorkflowSpec): Pick<ExpandedWorkflow, 'attributes'> {
+function attributesOf(spec: CheckedSpec): Pick<ExpandedWorkflow, 'attributes'> {
   const given = Object.entries(spec.attributes ?? spec.workflow_attributes ?? {});
   if (given.length === 0) return {};
   return { attributes: Object.fromEntries(given.map(([name, value]) => [name, String(value)])) };
 }
 
-function envOf({ env }: WorkflowSpec): Pick<ExpandedWorkflow, 'env'> {
+function envOf({ env }: CheckedSpec): Pick<ExpandedWorkflow, 'env'> {
   const given = environmentOf(env);
   return given === null ? {} : { env: given };
 }
 
 /** What cuts a run off: `fail_fast` is a limit of one failure. */
-function runLimits(spec: WorkflowSpec, findings: Findings): Pick<ExpandedWorkflow, 'maxFailures' | 'timeoutMs'> {
+function runLimits(spec: CheckedSpec, findings: Findings): Pick<ExpandedWorkflow, 'maxFailures' | 'timeoutMs'> {
   const { fail_fast, max_failures, timeout } = spec;
   if (fail_fast === true && max_failures != null && max_failures > 1) {
     findings.add(['fail_fast'], () => `means max_failures: 1, but max_failures is ${max_failures}`);
@@ -148,7 +148,7 @@ function runLimits(spec: WorkflowSpec, findings: Findings): Pick<ExpandedWorkflo
 }
 
 /** How many jobs run at once. */
-function concurrency({ max_concurrent_jobs: most, limits }: WorkflowSpec) {
+function concurrency({ max_concurrent_jobs: most, limits }: CheckedSpec) {
   const own = Object.entries(limits ?? {}).map(([name, maximum]) => ({ name: name.normalize(), maximum }));
   return {
     ...(most == null ? {} : { maxConcurrentJobs: most }),
@@ -156,15 +156,17 @@ function concurrency({ max_concurrent_jobs: most, limits }: WorkflowSpec) {
   };
 }
 
-function unusedParameters(spec: WorkflowSpec, { jobs }: JobExpansion): ExpandedWorkflow['unusedParameters'] {
+function unusedParameters(spec: CheckedSpec, { jobs }: JobExpansion): ExpandedWorkflow['unusedParameters'] {
   const shared = Object.keys(spec.parameters ?? {});
   if (shared.length === 0) return [];
-  return jobs.elements.flatMap(({ writtenName: job, command, script, sweep }) => {
+  const found: { job: string; parameters: string[] }[] = [];
+  for (const { writtenName: job, command, script, sweep } of jobs.elements) {
     const named = parametersIn([job, command.written, script?.written ?? ''].join('\n'));
     const own = new Set(sweep?.parameters.map(({ name }) => name));
     const parameters = shared.filter((name) => named.has(name) && !own.has(name));
-    return parameters.length === 0 ? [] : [{ job, parameters }];
-  });
+    if (parameters.length > 0) found.push({ job, parameters });
+  }
+  return found;
 }
 
 /** What comes from data is that of a job without requirements until it is known; without limits, memory is for packing only. */

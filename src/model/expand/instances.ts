@@ -3,6 +3,7 @@
  * made on demand, so that a sweep of a million jobs needs no more memory than their names.
  */
 
+import type { List } from '../../base/block-list.ts';
 import { quoted } from '../spec/names.ts';
 import { mostInstances, ParameterProblem, type Sweep } from '../spec/parameters.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
@@ -24,6 +25,8 @@ export interface Element {
   identity: readonly { key: string; template: Template }[];
 }
 
+const mayBeTemplate = /[{$]/;
+
 /** The template of a text; a problem with it becomes a finding, and the text stays unchanged. */
 export function templateOf(
   text: string,
@@ -44,26 +47,29 @@ export function templateOf(
 /** All instances of the elements of one list, numbered in the order in which they are written. */
 export class Instances<E extends Element> {
   readonly table: NameTable;
-  readonly elements: readonly E[];
+  readonly elements: List<E>;
   /** For each number the element, and the instance of its sweep. */
-  readonly #elementOf: Int32Array;
-  readonly #instanceOf: Int32Array;
+  #elementOf: Int32Array;
+  #instanceOf: Int32Array;
   /** Further instances under the same name, which became one. */
   readonly #merged = new Map<number, number[]>();
+  /** Without those whose names cannot be written in another way than they are. */
   readonly #byWrittenName = new Map<string, number>();
   readonly #groups = new Map<string, Map<string, number[]>>();
 
-  constructor(table: NameTable, elements: readonly E[]) {
+  constructor(table: NameTable, elements: List<E>) {
     this.table = table;
     this.elements = elements;
-    const total = elements.reduce((sum, { sweep }) => sum + (sweep?.count ?? 1), 0);
-    this.#elementOf = new Int32Array(Math.min(total, mostInstances));
+    this.#elementOf = new Int32Array(Math.min(elements.length, mostInstances));
     this.#instanceOf = new Int32Array(this.#elementOf.length);
     let numCharacters = 0;
     for (const [i, element] of elements.entries()) {
-      if (!this.#byWrittenName.has(element.writtenName)) this.#byWrittenName.set(element.writtenName, i);
-      if (element.sweep !== null) table.writtenNames.push(element.writtenName);
-      const count = element.sweep?.count ?? 1;
+      const { writtenName, sweep } = element;
+      if ((sweep !== null || mayBeTemplate.test(writtenName)) && !this.#byWrittenName.has(writtenName)) {
+        this.#byWrittenName.set(writtenName, i);
+      }
+      if (sweep !== null) table.writtenNames.push(writtenName);
+      const count = sweep?.count ?? 1;
       numCharacters += count * element.numCharacters;
       const tooMany = this.length + count > mostInstances ? `${mostInstances} ${table.list}` : null;
       const tooLong = numCharacters > mostCharacters ? `${mostCharacters} characters of ${table.list}` : null;
@@ -81,11 +87,11 @@ export class Instances<E extends Element> {
   }
 
   nameOf(number: number): string {
-    return this.table.names[number] ?? '';
+    return this.table.names.at(number) ?? '';
   }
 
   elementOf(number: number): E {
-    return this.elements[this.#elementOf[number] ?? 0] as E;
+    return this.elements.at(this.#elementOf[number] ?? 0) as E;
   }
 
   /** The instance that gives a number its texts. */
@@ -102,8 +108,20 @@ export class Instances<E extends Element> {
     return this.#merged.has(number);
   }
 
+  /** Makes room for so many more instances. */
+  #grow(count: number): void {
+    const length = this.length + count;
+    if (length <= this.#elementOf.length) return;
+    const [elementOf, instanceOf] = [this.#elementOf, this.#instanceOf];
+    this.#elementOf = new Int32Array(Math.max(length, 2 * elementOf.length));
+    this.#instanceOf = new Int32Array(this.#elementOf.length);
+    this.#elementOf.set(elementOf);
+    this.#instanceOf.set(instanceOf);
+  }
+
   #expand(element: E, i: number): void {
     const count = element.sweep?.count ?? 1;
+    this.#grow(count);
     for (let instance = 0; instance < count; instance++) {
       const name = element.name.at(instance);
       const first = this.table.numberOf(name);
@@ -143,7 +161,7 @@ export class Instances<E extends Element> {
     const number = this.table.numberOf(name);
     if (number !== undefined) return number;
     const i = this.#byWrittenName.get(template.written);
-    if (i === undefined || this.elements[i]?.sweep === null) return null;
+    if (i === undefined || this.elements.at(i)?.sweep === null) return null;
     return this.#group(i, template).get(template.isConstant ? '' : name) ?? null;
   }
 
@@ -155,7 +173,7 @@ export class Instances<E extends Element> {
     if (known !== undefined) return known;
     const groups = new Map<string, number[]>();
     this.#groups.set(key, groups);
-    const { name } = this.elements[i] as E;
+    const { name } = this.elements.at(i) as E;
     const first = this.#elementOf.indexOf(i);
     for (let number = first; number < this.length && this.#elementOf[number] === i; number++) {
       const part = replaced.size === 0 ? '' : name.partlyAt(this.instanceOf(number), replaced);

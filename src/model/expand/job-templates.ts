@@ -2,7 +2,7 @@
 import { didYouMean, quoted } from '../spec/names.ts';
 import { ParameterProblem, type Sweep, type Value } from '../spec/parameters.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
-import type { JobSpec, TemplateSpec, WorkflowSpec } from '../spec/spec.ts';
+import type { CheckedSpec, JobSpec, TemplateSpec } from '../spec/spec.ts';
 import { NameTable } from './name-table.ts';
 import { parametersIn, Template } from './template.ts';
 
@@ -25,7 +25,7 @@ export class JobTemplates {
   readonly #table: NameTable;
   readonly #templates: CheckedTemplate[];
 
-  constructor(spec: WorkflowSpec, findings: Findings) {
+  constructor(spec: CheckedSpec, findings: Findings) {
     this.#findings = findings;
     this.#table = NameTable.of('templates', spec, findings);
     this.#templates = (spec.templates ?? []).map((template, i) => this.#checked(template, ['templates', i]));

@@ -1,13 +1,13 @@
 /** The jobs of a specification, sweeps written out: what each refers to, what it waits for, and how it is stored. */
 
 import { parseDuration } from '../../base/units.ts';
-import type { Attributes, ExpandedJob, ExpandedWorkflow } from '../expanded.ts';
-import { environmentProblem, type Launch } from '../launch.ts';
-import { attributesProblem } from '../spec/attributes.ts';
+import type { ExpandedJob, ExpandedWorkflow } from '../expanded.ts';
+import type { Launch } from '../launch.ts';
 import { quoted } from '../spec/names.ts';
 import { PatternProblem } from '../spec/pattern-syntax.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
-import type { WorkflowSpec } from '../spec/spec.ts';
+import type { CheckedSpec } from '../spec/spec.ts';
+import { hasValueVariables } from '../spec/values.ts';
 import { DataFlow } from './data-flow.ts';
 import { specDefaults } from './defaults.ts';
 import {
@@ -22,12 +22,13 @@ import { type PathPlace, sameFiles } from './file-paths.ts';
 import { Instances } from './instances.ts';
 import { launchAt } from './job-launch.ts';
 import { JobTemplates } from './job-templates.ts';
+import { attributesAt, checkTexts } from './job-texts.ts';
 import { wordsOf } from './job-words.ts';
 import { NameTable } from './name-table.ts';
 import { PatternMatcher } from './patterns.ts';
 import { PlainRetries } from './plain-retries.ts';
 import type { SweepReader } from './sweeps.ts';
-import { type Template, textsAt } from './template.ts';
+import type { Template } from './template.ts';
 import { expandUserData } from './user-data.ts';
 import { Uses } from './uses.ts';
 import { type Direction, substitute } from './variables.ts';
@@ -58,6 +59,8 @@ export class JobExpansion {
   readonly files: readonly NamedFile[];
   readonly userData: ExpandedWorkflow['userData'];
   readonly plainRetries: PlainRetries;
+  /** Numbers of the jobs with variables such as `${result.NAME}` in what they run. */
+  readonly withValues: number[] = [];
   readonly #findings: Findings;
   readonly #tables: JobTables;
   readonly #fileFlow: DataFlow;
@@ -65,14 +68,15 @@ export class JobExpansion {
   /** Problems of a job are reported only the first time that it is visited. */
   #isReporting = true;
   numJobsWithScheduler = 0;
+  /** 0 for a job that names no other job and reads nothing. */
+  readonly #mayWait: Uint8Array;
 
-  constructor(spec: WorkflowSpec, sweeps: SweepReader, tables: JobTables, place: PathPlace | null, findings: Findings) {
+  constructor(spec: CheckedSpec, sweeps: SweepReader, tables: JobTables, place: PathPlace | null, findings: Findings) {
     this.#findings = findings;
     this.#tables = tables;
     const { files, instances } = expandFiles(spec, sweeps, place, findings);
     this.files = files;
-    this.plainRetries = new PlainRetries(tables.failureHandlers, findings);
-    for (const [i, job] of spec.jobs.entries()) this.plainRetries.add(job, ['jobs', i]);
+    this.plainRetries = new PlainRetries(spec.jobs, tables.failureHandlers, findings);
     const templates = new JobTemplates(spec, findings);
     const elements = spec.jobs.map((job, i) => jobElement(job, ['jobs', i], { sweeps, templates }, findings));
     this.jobs = new Instances(new NameTable('jobs', findings), elements);
@@ -82,6 +86,7 @@ export class JobExpansion {
     const data = expandUserData(spec, sweeps, findings);
     this.userData = data.userData;
     this.#dataFlow = new DataFlow(data.instances, this.jobs, findings);
+    this.#mayWait = new Uint8Array(this.jobs.length).fill(1);
     this.#check();
   }
 
@@ -102,7 +107,11 @@ export class JobExpansion {
       this.#dataFlow.claimOutputs(uses.of('userData', 'output').list(), number);
       this.#fileFlow.noteInputs(uses.of('files', 'input'), number);
       this.#dataFlow.noteInputs(uses.of('userData', 'input'), number);
-      if (this.jobs.elementOf(number).scheduler !== null) this.numJobsWithScheduler += 1;
+      const isAlone = (['jobs', 'files', 'userData'] as const).every((to) => uses.of(to, 'input').size === 0);
+      if (isAlone) this.#mayWait[number] = 0;
+      const { scheduler, command, script } = this.jobs.elementOf(number);
+      if (scheduler !== null) this.numJobsWithScheduler += 1;
+      if (hasValueVariables(command.written) || hasValueVariables(script?.written ?? '')) this.withValues.push(number);
     }
     this.#isReporting = false;
   }
@@ -110,11 +119,12 @@ export class JobExpansion {
   /** The jobs as they are stored, made one at a time. */
   *expanded(): Generator<ExpandedJob> {
     for (let number = 0; number < this.jobs.length; number++) {
-      const { spec } = this.jobs.elementOf(number);
+      const element = this.jobs.elementOf(number);
+      const { spec } = element;
       const labels = this.#words(number, 'labels');
       const limits = this.#words(number, 'limits');
       const { command, identity, invocationScript, launch, uses } = this.#resolve(number);
-      const attributes = this.#attributes(number);
+      const attributes = attributesAt(element, this.jobs.instanceOf(number));
       yield {
         name: this.jobs.nameOf(number),
         command,
@@ -144,6 +154,7 @@ export class JobExpansion {
 
   /** Calls `waitFor` with each job, or list of jobs, that a job waits for; a job that names itself is a finding. */
   eachUpstream(number: number, waitFor: (upstream: number | readonly number[]) => void): void {
+    if (this.#mayWait[number] === 0) return;
     const { uses } = this.#resolve(number);
     for (const upstream of uses.of('jobs', 'input').all) {
       if (upstream !== number) waitFor(upstream);
@@ -183,29 +194,12 @@ export class JobExpansion {
       this.#tableNumber(number, 'requirements', 'resource_requirements');
       this.#tableNumber(number, 'failureHandlers', 'failure_handler');
       this.#tableNumber(number, 'schedulers', 'scheduler');
-      this.#checkTexts(number);
+      checkTexts(element, first, this.#findings);
       this.#words(number, 'labels');
       this.#words(number, 'limits');
     }
     const launch = launchAt(element, first, (text) => this.#substituted(text, () => [...element.path, 'stdin'], uses));
     return { command, identity, invocationScript, launch, uses };
-  }
-
-  #attributes(number: number): Attributes | null {
-    const { attributes } = this.jobs.elementOf(number);
-    if (attributes.length === 0) return null;
-    const instance = this.jobs.instanceOf(number);
-    return textsAt(attributes, instance);
-  }
-
-  /** Written out, a text may be too long. */
-  #checkTexts(number: number): void {
-    const { path, env } = this.jobs.elementOf(number);
-    const environment = environmentProblem(textsAt(env, this.jobs.instanceOf(number)));
-    if (environment !== null) this.#findings.addOnce([...path, 'env'], environment, () => environment);
-    const problem = attributesProblem(this.#attributes(number) ?? {});
-    if (problem === null) return;
-    this.#findings.addOnce([...path, 'attributes', problem.name ?? ''], problem.message, () => problem.message);
   }
 
   #words(number: number, kind: 'labels' | 'limits'): string[] {

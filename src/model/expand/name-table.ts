@@ -1,7 +1,8 @@
 /** The names of one list of a specification: which exist, which appear twice, and which one was meant. */
 import { didYouMean, quoted } from '../spec/names.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
-import type { WorkflowSpec } from '../spec/spec.ts';
+import type { CheckedSpec } from '../spec/spec.ts';
+import { NameList } from './name-list.ts';
 
 const labels = {
   jobs: 'job',
@@ -25,11 +26,10 @@ export const unnamed = 'default';
 export class NameTable {
   readonly list: NamedList;
   /** In the order of their numbers. */
-  readonly names: string[] = [];
+  readonly names = new NameList();
   /** Names of sweeps as they are written, which references may use as well. */
   readonly writtenNames: string[] = [];
   readonly findings: Findings;
-  readonly #numbers = new Map<string, number>();
 
   constructor(list: NamedList, findings: Findings) {
     this.list = list;
@@ -37,7 +37,7 @@ export class NameTable {
   }
 
   /** The names of a list without sweeps; a name that appears twice is a finding. */
-  static of(list: NamedList, spec: WorkflowSpec, findings: Findings): NameTable {
+  static of(list: NamedList, spec: CheckedSpec, findings: Findings): NameTable {
     const table = new NameTable(list, findings);
     for (const [i, element] of (spec[list] ?? []).entries()) {
       const name = element.name ?? unnamed;
@@ -56,25 +56,23 @@ export class NameTable {
 
   /** Gives a name the next number; of a repeated name the first one is found. */
   add(name: string): number {
-    const number = this.names.push(name) - 1;
-    if (!this.#numbers.has(name)) this.#numbers.set(name, number);
-    return number;
+    return this.names.add(name);
   }
 
   numberOf(name: string): number | undefined {
-    return this.#numbers.get(name);
+    return this.names.numberOf(name);
   }
 
   /** The number of a name; an unknown one is a finding at the path that uses it. */
   find(name: string, path: SpecPath): number | null {
-    const number = this.#numbers.get(name);
+    const number = this.numberOf(name);
     if (number === undefined) this.refuseUnknown(name, path);
     return number ?? null;
   }
 
   refuseUnknown(name: string, path: SpecPath): void {
     this.findings.addOnce(path, name, () => {
-      const candidates = [...this.writtenNames, ...this.names.slice(0, mostCandidates)];
+      const candidates = [...this.writtenNames, ...this.names.first(mostCandidates)];
       return `there is no ${labels[this.list]} ${quoted(name)}${didYouMean(name, candidates)}`;
     });
   }

@@ -7,7 +7,7 @@ import { quoted } from '../spec/names.ts';
 import { PatternProblem } from '../spec/pattern-syntax.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
 import type { ActionSpec } from '../spec/reactions.ts';
-import type { SlurmSchedulerSpec, WorkflowSpec } from '../spec/spec.ts';
+import type { CheckedSpec, SlurmSchedulerSpec } from '../spec/spec.ts';
 import { specDefaults } from './defaults.ts';
 import type { JobExpansion } from './jobs.ts';
 import { type NameTable, unnamed } from './name-table.ts';
@@ -25,7 +25,7 @@ function meantOption(key: string): string {
 }
 
 /** The schedulers with what `slurm_defaults` adds to each. */
-export function expandSchedulers(spec: WorkflowSpec, schedulers: NameTable, findings: Findings): ExpandedScheduler[] {
+export function expandSchedulers(spec: CheckedSpec, schedulers: NameTable, findings: Findings): ExpandedScheduler[] {
   const defaults = new Map<string, string | number | boolean>();
   for (const [key, value] of Object.entries(spec.slurm_defaults ?? {})) {
     const path = ['slurm_defaults', key];
@@ -49,7 +49,7 @@ export function expandSchedulers(spec: WorkflowSpec, schedulers: NameTable, find
 
 /** The numbers of the schedulers that jobs fall back to, in order. */
 function fallbackOrder(
-  { fallback_schedulers }: WorkflowSpec,
+  { fallback_schedulers }: CheckedSpec,
   schedulers: NameTable,
   findings: Findings,
 ): (number | null)[] {
@@ -125,7 +125,7 @@ function word(text: string): string {
   return /^[\w.,:/=@%+*-]+$/.test(text) ? text : `"${text.replace(/["\\]/g, '\\$&')}"`;
 }
 
-export function expandResourceMonitor(spec: WorkflowSpec): ResourceMonitor | null {
+export function expandResourceMonitor(spec: CheckedSpec): ResourceMonitor | null {
   const monitor = spec.resource_monitor ?? null;
   if (monitor === null) return null;
   return {

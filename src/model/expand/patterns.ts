@@ -36,15 +36,22 @@ function endsInTime(run: () => void, milliseconds: number): boolean {
 
 /** The numbers of names that patterns match; the same list of numbers for the same patterns. */
 export class PatternMatcher {
-  readonly #names: readonly string[];
+  readonly #given: Iterable<string>;
+  #all: readonly string[] | null = null;
   readonly #known = new Map<string, readonly number[] | PatternProblem>();
   #sorted: Int32Array | null = null;
   #numTrials = 0;
   #numMatches = 0;
   #millisecondsLeft = mostMillisecondsOfAll;
 
-  constructor(names: readonly string[]) {
-    this.#names = names;
+  /** The names are read when the first pattern comes. */
+  constructor(names: Iterable<string>) {
+    this.#given = names;
+  }
+
+  get #names(): readonly string[] {
+    this.#all ??= [...this.#given];
+    return this.#all;
   }
 
   /** In ascending order. Throws PatternProblem. */
@@ -65,10 +72,11 @@ export class PatternMatcher {
       return new PatternProblem(`too many patterns for ${this.#names.length} names: begin them with ^ and plain text`);
     }
     const matching: number[] = [];
+    const names = this.#names;
     const tryNames = (): void => {
       if (candidates === null) {
-        for (let i = 0; i < this.#names.length; i++) if (expression.test(this.#names[i] ?? '')) matching.push(i);
-      } else for (const i of candidates) if (expression.test(this.#names[i] ?? '')) matching.push(i);
+        for (let i = 0; i < names.length; i++) if (expression.test(names[i] ?? '')) matching.push(i);
+      } else for (const i of candidates) if (expression.test(names[i] ?? '')) matching.push(i);
     };
     if (!this.#endsInTime(tryNames, /[*+{]/.test(pattern))) {
       const message = `the pattern ${quoted(pattern)} takes too long: is there a repetition inside a repetition?`;

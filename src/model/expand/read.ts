@@ -3,14 +3,15 @@ import { withPlainNumbers } from '../../base/exact-json.ts';
 import type { ReadText } from '../../base/text-files.ts';
 import type { ExpandedWorkflow } from '../expanded.ts';
 import { keepNumbersAsWritten } from '../spec/attributes.ts';
-import { checkShape, isMapping } from '../spec/check.ts';
+import { checkShape, isMapping, isUserDocument } from '../spec/check.ts';
 import { withoutHistory } from '../spec/export.ts';
 import { readJson } from '../spec/json.ts';
+import { type Blocks, readLongSpec } from '../spec/json-jobs.ts';
 import { readJson5 } from '../spec/json5.ts';
 import { readKdl } from '../spec/kdl.ts';
 import { Findings, type SpecPath, shownProblems, type Where } from '../spec/problems.ts';
-import { decodeSpec, type ReadDocument, type SpecSyntax, syntaxOf } from '../spec/source.ts';
-import type { WorkflowSpec } from '../spec/spec.ts';
+import { decodeSpec, type ReadDocument, type SpecSyntax, syntaxByName, syntaxOf } from '../spec/source.ts';
+import type { CheckedSpec, WorkflowSpec } from '../spec/spec.ts';
 import { readYaml } from '../spec/yaml.ts';
 import { withConstants } from './constants.ts';
 import { expandInto, expandSpec } from './expand.ts';
@@ -25,6 +26,8 @@ export interface SpecOptions {
   syntax?: SpecSyntax | undefined;
   /** Reads files of values. */
   readText?: ReadText | undefined;
+  /** How the jobs of a long JSON document are read. */
+  blocks?: Blocks | undefined;
 }
 
 /** The workflow that a parsed document describes; problems are named only by their path. Throws SpecError. */
@@ -42,17 +45,23 @@ export function expandValue(
 /** The document in a text (or its bytes), of any syntax; throws SpecError. */
 export function readDocument(
   source: string | Uint8Array,
-  { file, syntax }: SpecOptions,
+  options: SpecOptions,
 ): { document: ReadDocument; text: string } {
-  const text = decodeSpec(source, file);
-  return { document: readers[syntax ?? syntaxOf(file, text)](text, file), text };
+  const text = decodeSpec(source, options.file);
+  return { document: documentIn(text, options), text };
+}
+
+function documentIn(text: string, { file, syntax }: SpecOptions): ReadDocument {
+  return readers[syntax ?? syntaxOf(file, text)](text, file);
 }
 
 /** The specification in a text (or its bytes), checked for its shape, and where its parts stand. Throws SpecError. */
-export function readSpec(source: string | Uint8Array, options: SpecOptions): { spec: WorkflowSpec; where: Where } {
+export function readSpec(source: string | Uint8Array, options: SpecOptions): { spec: CheckedSpec; where: Where } {
   const { file } = options;
-  const { document, text } = readDocument(source, options);
-  const { value: written, where } = withoutHistory(document, file);
+  const text = decodeSpec(source, file);
+  const long = mayBeJson(text, options) ? readLongSpec(text, options.blocks) : null;
+  if (long !== null) return long;
+  const { value: written, where } = withoutHistory(documentIn(text, options), file);
   keepNumbersAsWritten(written);
   const findings = new Findings();
   const value = withConstants(withPlainNumbers(written, isUserDocument), findings);
@@ -65,9 +74,9 @@ export function readSpec(source: string | Uint8Array, options: SpecOptions): { s
   return { spec: spec as WorkflowSpec, where };
 }
 
-/** Numbers in metadata, args and user data stay as they are written. */
-function isUserDocument(key: string, depth: number): boolean {
-  return (['metadata', 'args', 'workflow_args'].includes(key) && depth === 0) || (key === 'data' && depth === 2);
+/** What is JSON is so by its name or by how it begins. */
+function mayBeJson(text: string, { file, syntax = syntaxByName(file) }: SpecOptions): boolean {
+  return syntax === 'json' || (syntax === undefined && /^\s*\{/.test(text));
 }
 
 const plainTextHint =

@@ -5,7 +5,7 @@ import { type Json, jsonText } from '../../base/exact-json.ts';
 import type { ExpandedWorkflow } from '../expanded.ts';
 import { didYouMean, quoted } from '../spec/names.ts';
 import type { SpecSyntax } from '../spec/source.ts';
-import type { WorkflowSpec } from '../spec/spec.ts';
+import type { CheckedSpec } from '../spec/spec.ts';
 import { expandSpec } from './expand.ts';
 import type { PathPlace } from './file-paths.ts';
 import { readSpec } from './read.ts';
@@ -74,7 +74,7 @@ export function expandScheduled(spec: ScheduledSpec, run: ScheduledRun): Expande
 const itemsName = 'items';
 const itemName = 'item';
 
-function withItemParameter(spec: WorkflowSpec, { items }: ScheduledRun): WorkflowSpec {
+function withItemParameter(spec: CheckedSpec, { items }: ScheduledRun): CheckedSpec {
   if (items === undefined || !Object.hasOwn(spec.parameters ?? {}, itemName)) return spec;
   const values = items.map((item) => {
     if (typeof item === 'string' || typeof item === 'number') return item;

@@ -14,7 +14,7 @@ import {
   zipOf,
 } from '../spec/parameters.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
-import type { FactorySpec, FileSpec, JobSpec, ParameterSpec, UserDataSpec, WorkflowSpec } from '../spec/spec.ts';
+import type { CheckedSpec, FactorySpec, FileSpec, JobSpec, ParameterSpec, UserDataSpec } from '../spec/spec.ts';
 import { type Columns, ValueFiles } from '../spec/value-files.ts';
 
 /** The name of the parameter that numbers the instances of a factory, from 0. */
@@ -38,17 +38,18 @@ export class SweepReader {
   #numValues = 0;
   readonly #sweepsOfFactories = new Map<FactorySpec, Sweep | null>();
 
-  constructor(spec: WorkflowSpec, findings: Findings, files: ReadText | null = null) {
+  constructor(spec: CheckedSpec, findings: Findings, files: ReadText | null = null) {
     this.#findings = findings;
     this.#files = new ValueFiles(files);
     this.#sharedFile = spec.parameters_file ?? null;
     this.#shared = this.#values(spec.parameters ?? {}, ['parameters']);
-    const jobs = new Set(spec.jobs.map(({ name }) => name));
     const atTop = (spec.factories ?? []).map((factory, i) => ({
       factory: factory as FactorySpec,
       path: ['factories', i],
     }));
     if (spec.factory) atTop.unshift({ factory: spec.factory, path: ['factory'] });
+    if (atTop.length === 0) return;
+    const jobs = new Set(Array.from(spec.jobs, ({ name }) => name));
     for (const { factory, path } of atTop) this.#addFactory(factory, path, jobs);
   }
 

@@ -3,7 +3,7 @@ import { jsonText, WrittenNumber } from '../../base/exact-json.ts';
 import type { ExpandedWorkflow } from '../expanded.ts';
 import type { Sweep } from '../spec/parameters.ts';
 import type { Findings, SpecPath } from '../spec/problems.ts';
-import type { WorkflowSpec } from '../spec/spec.ts';
+import type { CheckedSpec } from '../spec/spec.ts';
 import { userDataProblem } from '../spec/user-data.ts';
 import { specDefaults } from './defaults.ts';
 import { type Element, Instances, templateOf } from './instances.ts';
@@ -17,7 +17,7 @@ interface DataElement extends Element {
 }
 
 export function expandUserData(
-  spec: WorkflowSpec,
+  spec: CheckedSpec,
   sweeps: SweepReader,
   findings: Findings,
 ): { instances: Instances<Element>; userData: ExpandedWorkflow['userData'] } {
@@ -35,7 +35,7 @@ export function expandUserData(
     };
   });
   const instances = new Instances(new NameTable('user_data', findings), elements);
-  const userData = instances.table.names.map((name, number) => {
+  const userData = Array.from(instances.table.names, (name, number) => {
     const { path, sweep, isEphemeral, dataAt } = instances.elementOf(number);
     const data = dataAt(instances.instanceOf(number));
     const problem = sweep === null ? null : userDataProblem(data);

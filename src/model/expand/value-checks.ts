@@ -8,7 +8,7 @@ import { fieldsFromData } from '../job.ts';
 import { quoted } from '../spec/names.ts';
 import { userDataPaths } from '../spec/needs-from-data.ts';
 import type { Findings } from '../spec/problems.ts';
-import { hasValueVariables, splitPath, valueVariables, variableProblem } from '../spec/values.ts';
+import { splitPath, valueVariables, variableProblem } from '../spec/values.ts';
 import { commandKey } from './elements.ts';
 import type { JobExpansion } from './jobs.ts';
 
@@ -48,9 +48,8 @@ class Upstreams {
 export function checkValues(expansion: JobExpansion, findings: Findings): void {
   const { jobs } = expansion;
   const all = new Upstreams(expansion);
-  for (let number = 0; number < jobs.length; number++) {
+  for (const number of expansion.withValues) {
     const { command, script, spec, path } = jobs.elementOf(number);
-    if (!hasValueVariables(command.written) && !hasValueVariables(script?.written ?? '')) continue;
     const upstreams = all.of(number);
     const instance = jobs.instanceOf(number);
     for (const [key, template] of [

@@ -16,6 +16,11 @@ type Issue = z.core.$ZodIssue;
 /** How many values the metadata of a workflow, or one datum, may hold. */
 const mostValues = 1_000_000;
 
+/** Numbers in metadata, args and user data stay as they are written. */
+export function isUserDocument(key: string, depth: number): boolean {
+  return (['metadata', 'args', 'workflow_args'].includes(key) && depth === 0) || (key === 'data' && depth === 2);
+}
+
 /** The document as a specification; null when findings were added. */
 export function checkShape(value: unknown, findings: Findings): WorkflowSpec | null {
   const before = findings.count;

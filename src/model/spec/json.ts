@@ -5,19 +5,38 @@
 import { parseJson } from '../../base/exact-json.ts';
 import { quoted } from './names.ts';
 import { PlaceFinder, passing, type Waypoint } from './places.ts';
+import type { Where } from './problems.ts';
 import { type Fault, type ReadDocument, throwFaults, withinDepth } from './source.ts';
 
 /** The value of a JSON text; throws SpecError with every duplicate key or the first syntax error. */
 export function readJson(text: string, file: string): ReadDocument {
   throwFaults(new JsonWalk(text, null).run(), text, file);
-  return {
-    value: parseJson(text),
-    where(places) {
-      const finder = new PlaceFinder(places);
-      new JsonWalk(text, finder.root).run();
-      return finder.positions(text);
-    },
+  return { value: parseJson(text), where: whereInJson(text) };
+}
+
+export function whereInJson(text: string): Where {
+  return (places) => {
+    const finder = new PlaceFinder(places);
+    new JsonWalk(text, finder.root).run();
+    return finder.positions(text);
   };
+}
+
+/** A list in the object that a text holds: where it begins and ends, and where every so many elements do. */
+export interface ListPlace {
+  key: string;
+  every: number;
+  start: number;
+  /** After its last bracket. */
+  end: number;
+  length: number;
+  starts: number[];
+}
+
+/** Where the list of this key is; null in a text with faults, or where no list has the key. */
+export function findList(text: string, key: string, every: number): ListPlace | null {
+  const list: ListPlace = { key, every, start: -1, end: -1, length: 0, starts: [] };
+  return new JsonWalk(text, null, list).run().length > 0 || list.end < 0 ? null : list;
 }
 
 /** An open object or list; `seen` holds the keys of an object so far, and is null for a list. */
@@ -42,13 +61,15 @@ const words = ['true', 'false', 'null'];
 class JsonWalk {
   readonly #text: string;
   readonly #root: Waypoint | null;
+  readonly #list: ListPlace | null;
   readonly #levels: Level[] = [];
   readonly #faults: Fault[] = [];
   #at = 0;
 
-  constructor(text: string, root: Waypoint | null) {
+  constructor(text: string, root: Waypoint | null, list: ListPlace | null = null) {
     this.#text = text;
     this.#root = root;
+    this.#list = list;
   }
 
   run(): Fault[] {
@@ -72,6 +93,7 @@ class JsonWalk {
       const waypoint =
         level === undefined ? this.#root : passing(level.waypoint, level.part, level.keyOffset, this.#at);
       if (level === undefined && waypoint !== null) waypoint.valueOffset = this.#at;
+      if (this.#list !== null && this.#isIn(this.#list)) this.#noteElement(this.#list);
       const code = this.#text.charCodeAt(this.#at);
       if (code !== 0x7b && code !== 0x5b) {
         this.#scalar(code);
@@ -95,8 +117,21 @@ class JsonWalk {
   }
 
   #close(): void {
+    const list = this.#list !== null && this.#isIn(this.#list) ? this.#list : null;
     this.#levels.pop();
     this.#at += 1;
+    if (list !== null) list.end = this.#at;
+  }
+
+  /** Whether the innermost level is the wanted list. */
+  #isIn({ key }: ListPlace): boolean {
+    return this.#levels.length === 2 && this.#levels[1]?.seen === null && this.#levels[0]?.part === key;
+  }
+
+  #noteElement(list: ListPlace): void {
+    if (list.length === 0) list.start = this.#levels[1]?.start ?? 0;
+    if (list.length % list.every === 0) list.starts.push(this.#at);
+    list.length += 1;
   }
 
   /** After a value inside an object or list: the end of it, or a comma and the next value. */

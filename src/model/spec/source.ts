@@ -40,13 +40,16 @@ export type SpecSyntax = (typeof specSyntaxes)[number];
  * object is JSON when JSON can read it, else JSON5; one with a node of KDL before any key of YAML is KDL; else YAML.
  */
 export function syntaxOf(file: string, text: string): SpecSyntax {
-  const extension = /\.([A-Za-z0-9]+)$/.exec(file)?.[1]?.toLowerCase();
-  if (extension === 'yml') return 'yaml';
-  const named = specSyntaxes.find((syntax) => syntax === extension);
+  const named = syntaxByName(file);
   if (named !== undefined) return named;
   const start = text.slice(afterComments(text, 0)).slice(0, 1000);
   if (start.startsWith('{')) return isJson(text) || !looksLikeJson5(text) ? 'json' : 'json5';
   return /^(?:\/-)?[a-z_]+[ \t]+(?:"|[{]|[a-z_]+="|#true|#false)/.test(start) ? 'kdl' : 'yaml';
+}
+
+export function syntaxByName(file: string): SpecSyntax | undefined {
+  const extension = /\.([A-Za-z0-9]+)$/.exec(file)?.[1]?.toLowerCase();
+  return extension === 'yml' ? 'yaml' : specSyntaxes.find((syntax) => syntax === extension);
 }
 
 /** The first offset that is neither space nor inside a comment of JSON5 (or KDL). */

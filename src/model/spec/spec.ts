@@ -3,6 +3,7 @@
  * (snake_case, as people write them); defaults are applied by the expansion, so a spec says only what was written.
  */
 import { z } from 'zod';
+import type { List } from '../../base/block-list.ts';
 import { parseDuration } from '../../base/units.ts';
 import { jobsSortMethods, stdioModes, terminationSignals } from '../expanded.ts';
 import { labelPattern, labelRule, mostLabels } from '../labels.ts';
@@ -266,6 +267,22 @@ export type WorkflowSpec = z.infer<typeof workflowSpec>;
 export type TemplateSpec = z.infer<typeof template>;
 export type StepSpec = z.infer<typeof step>;
 export type JobSpec = z.infer<typeof job>;
+
+/** Jobs as they are written; a long list of them is read again whenever it is visited. */
+export interface JobList extends List<JobSpec> {
+  /** The keys that any of them has; undefined where that is not known. */
+  readonly usedKeys?: ReadonlySet<string>;
+}
+
+/** A specification whose list of jobs may be long. */
+export type CheckedSpec = Omit<WorkflowSpec, 'jobs'> & { jobs: JobList };
+
+/** The jobs that may have one of the keys, each with its number. */
+export function jobsWith(jobs: JobList, keys: readonly (keyof JobSpec)[]): Iterable<[number, JobSpec]> {
+  const { usedKeys } = jobs;
+  return usedKeys === undefined || keys.some((key) => usedKeys.has(key)) ? jobs.entries() : [];
+}
+
 export type FileSpec = z.infer<typeof file>;
 export type UserDataSpec = z.infer<typeof userData>;
 export type RequirementsSpec = z.infer<typeof resourceRequirements>;

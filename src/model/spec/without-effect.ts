@@ -3,7 +3,7 @@ import { ownPrefix } from '../launch.ts';
 import type { ExecutionConfig } from './execution-spec.ts';
 import { quoted } from './names.ts';
 import { type Place, pathText, type SpecPath, type Where } from './problems.ts';
-import type { WorkflowSpec } from './spec.ts';
+import { type CheckedSpec, jobsWith } from './spec.ts';
 
 /** How many notes there are at most; the same key of many elements is one. */
 const mostNotes = 100;
@@ -15,7 +15,7 @@ interface Note extends Place {
 }
 
 /** One line for each key, in the order of the file: `FILE:LINE:COL: path: message`. */
-export function notesOn(spec: WorkflowSpec, file: string, where: Where): string[] {
+export function notesOn(spec: CheckedSpec, file: string, where: Where): string[] {
   const notes = new Notes();
   notes.ofWorkflow(spec);
   const found = notes.all.slice(0, mostNotes);
@@ -42,7 +42,7 @@ class Notes {
     else known.numMore += 1;
   }
 
-  ofWorkflow(spec: WorkflowSpec): void {
+  ofWorkflow(spec: CheckedSpec): void {
     if (spec.enable_ro_crate === true) this.#add(['enable_ro_crate'], 'torc writes no RO-Crate');
     if ((spec.access_groups ?? []).length > 0) {
       this.#add(['access_groups'], 'a server serves one person, who owns all its workflows');
@@ -61,23 +61,26 @@ class Notes {
       const instead = 'allocations wait for each other only as you schedule them: torc hpc slurm schedule-nodes -n 1';
       this.#add(['slurm_schedulers', i, 'serialize_allocations'], instead, 'serialize_allocations');
     }
-    const elements = [...spec.jobs, ...(spec.files ?? []), ...(spec.user_data ?? [])];
-    if (spec.parameters_file != null && !elements.some((each) => each.use_parameters_file === true)) {
-      this.#add(['parameters_file'], 'no job has use_parameters_file: true');
-    }
+    if (spec.parameters_file != null) this.#ofParametersFile(spec);
     if (spec.execution_config != null) this.#ofExecution(spec.execution_config);
     if (spec.resource_monitor != null) this.#ofMonitor(spec.resource_monitor);
     this.#ofVariables(spec.env, ['env']);
-    for (const [i, job] of spec.jobs.entries()) this.#ofVariables(job.env, ['jobs', i, 'env']);
+    for (const [i, job] of jobsWith(spec.jobs, ['env'])) this.#ofVariables(job.env, ['jobs', i, 'env']);
   }
 
-  #ofDynamicJobs({ max_iterations }: NonNullable<WorkflowSpec['dynamic_jobs']>): void {
+  #ofParametersFile({ jobs, files, user_data }: CheckedSpec): void {
+    const elements = [...jobs, ...(files ?? []), ...(user_data ?? [])];
+    if (elements.some((each) => each.use_parameters_file === true)) return;
+    this.#add(['parameters_file'], 'no job has use_parameters_file: true');
+  }
+
+  #ofDynamicJobs({ max_iterations }: NonNullable<CheckedSpec['dynamic_jobs']>): void {
     if (max_iterations == null) return;
     const instead = 'torc counts the jobs that running jobs add, not the rounds: max_dynamic_jobs limits them';
     this.#add(['dynamic_jobs', 'max_iterations'], instead);
   }
 
-  #ofFile({ st_mtime, identifier }: NonNullable<WorkflowSpec['files']>[number], path: SpecPath): void {
+  #ofFile({ st_mtime, identifier }: NonNullable<CheckedSpec['files']>[number], path: SpecPath): void {
     if (st_mtime != null) this.#add([...path, 'st_mtime'], 'torc looks at the file itself', 'st_mtime');
     if (identifier != null) {
       this.#add([...path, 'identifier'], 'torc keeps no identifiers of files; attributes of jobs can', 'identifier');
@@ -101,7 +104,7 @@ class Notes {
       add('srun_mpi', `write srun --mpi=${config.srun_mpi} into the command, and leave execution: direct`);
   }
 
-  #ofMonitor(monitor: NonNullable<WorkflowSpec['resource_monitor']>): void {
+  #ofMonitor(monitor: NonNullable<CheckedSpec['resource_monitor']>): void {
     const { enabled, granularity, sample_interval_seconds, generate_plots, jobs, ...others } = monitor;
     const { compute_node: node, flush_interval_seconds: flush, ...unknown } = others;
     const add = (key: string, message: string) => this.#add(['resource_monitor', key], message);
@@ -113,7 +116,7 @@ class Notes {
     for (const key of Object.keys(unknown)) add(key, `it is unknown (${quoted(key)})`);
   }
 
-  #ofVariables(env: WorkflowSpec['env'], path: SpecPath): void {
+  #ofVariables(env: CheckedSpec['env'], path: SpecPath): void {
     for (const name of Object.keys(env ?? {})) {
       if (name.startsWith(ownPrefix)) this.#add([...path, name], `torc sets ${ownPrefix}.. itself`, `env ${name}`);
     }
