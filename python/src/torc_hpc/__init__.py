@@ -7,9 +7,10 @@ facades: they let programs for Jobmon and ColonyOS run on torc.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from torc_hpc.executor import Executor, JobFailed, Task, map, task
     from torc_hpc.functions import add_children, function_job
     from torc_hpc.program import Torc, TorcError

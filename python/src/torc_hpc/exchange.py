@@ -7,18 +7,18 @@ an attempt that was given up, and still writes, is not read.
 
 from __future__ import annotations
 
-import io
 import os
 import pickle
 import struct
 import sys
-import traceback
-from collections.abc import Callable, Sequence
-from typing import Any
 
-import cloudpickle
-
+from torc_hpc import plain
 from torc_hpc.segments import LARGEST, Segment, Segments
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
 __all__ = ["Call", "Calls", "Folder", "RemoteTraceback", "Results", "open_segment", "run_call"]
 
@@ -26,7 +26,6 @@ _CALLS, _PLACES, _FUNCTIONS, _RESULTS, _PATH = "calls.pkl", "places", "functions
 _SEGMENTS = "segments"
 _PLACE = struct.Struct("<QQI")
 _IN_ONE_FOLDER = 1000
-_PROTOCOL = pickle.HIGHEST_PROTOCOL
 
 
 class RemoteTraceback(Exception):
@@ -125,8 +124,8 @@ class Folder:
         if len(text) > self._most_bytes // 16:
             return text
         try:
-            return _PlainUnpickler(io.BytesIO(text)).load()
-        except Exception:
+            return plain.loads(text)
+        except plain.NotPlainError:
             return text
 
 
@@ -147,20 +146,6 @@ class _Ahead:
             self._text = _read(self._path, offset, self._most_bytes)
             self._start, start = offset, 0
         return self._text[start : start + length]
-
-
-_MAKES_FUNCTIONS = (
-    "_builtin_type", "_function_setstate", "_make_cell", "_make_empty_cell", "_make_function", "subimport"
-)  # fmt: skip
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Refuses what would import a module or call more than what makes a function."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module != "cloudpickle.cloudpickle" or name not in _MAKES_FUNCTIONS:
-            raise pickle.UnpicklingError(name)
-        return sys.modules.__getitem__ if name == "subimport" else super().find_class(module, name)
 
 
 def run_call(folder: str, number: int, attempt: str, call: Call | None = None) -> bool:
@@ -184,6 +169,8 @@ def run_call(folder: str, number: int, attempt: str, call: Call | None = None) -
         outcome = _returned(function, value)
         has_returned = True
     except BaseException as error:  # also SystemExit: the job says how it ended
+        import traceback  # noqa: PLC0415
+
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         outcome = _raised(error, text)
         has_returned = False
@@ -247,6 +234,8 @@ def _name(function: Callable[..., Any]) -> str:
 
 
 def _pickled(value: object, what: str) -> bytes:
+    import cloudpickle  # noqa: PLC0415
+
     try:
         return bytes(cloudpickle.dumps(value))
     except Exception as error:
@@ -255,6 +244,8 @@ def _pickled(value: object, what: str) -> bytes:
 
 
 def _raised(error: BaseException, text: str) -> bytes:
+    import cloudpickle  # noqa: PLC0415
+
     try:
         outcome = cloudpickle.dumps((False, (error, text)))
         # one that cannot be read back would hide the traceback
@@ -264,12 +255,11 @@ def _raised(error: BaseException, text: str) -> bytes:
         return bytes(cloudpickle.dumps((False, (RuntimeError(f"{type(error).__name__}: {error}"), text))))
 
 
-_PLAIN = (bool, bytes, float, int, str, type(None))
-
-
 def _returned(function: Callable[..., Any], value: object) -> bytes:
-    if type(value) in _PLAIN:
-        return pickle.dumps((True, value), _PROTOCOL)
+    try:
+        return plain.dumps((True, value))
+    except Exception:  # also one of a type that fails: it is said below
+        pass
     return _pickled((True, value), f"what {_name(function)} returned, a {type(value).__name__},")
 
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
 import atexit
-import contextlib
 import gc
 import importlib
+import mmap
 import os
 import re
 import resource
@@ -24,15 +24,17 @@ import shlex
 import signal
 import struct
 import sys
-import threading
 import time
-import traceback
-from collections.abc import Mapping, Sequence
-from typing import NoReturn
 
 from torc_hpc.call import main as run_own_call
 from torc_hpc.exchange import Call, Folder, extend_import_path, open_segment, run_call
 from torc_hpc.segments import Segment
+
+# the less is loaded here, the less each fork copies: what few jobs need is imported where they do
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import NoReturn
 
 __all__ = ["main"]
 
@@ -200,7 +202,7 @@ class _Server:
             _draw_anew()
             code = _exit_code_of(os.fsdecode(request.text), call)
         except BaseException:
-            traceback.print_exc()
+            _print_error()
         finally:
             os._exit(code)
 
@@ -284,21 +286,27 @@ def _wake_up(number: int, frame: object) -> None:
 class _Call:
     """A call of a Python function that is about to run."""
 
-    def __init__(self, call: Call, words: list[str], attempt: str) -> None:
-        self.call = call
-        self.words = words
-        self.attempt = attempt
+    def __init__(self, call: Call, words: list[str], attempt: str, needs_more: mmap.mmap) -> None:
+        self._call = call
+        self._words = words
+        self._attempt = attempt
+        self._needs_more = needs_more
 
     def run(self) -> int:
-        sys.argv = self.words
-        _, folder, number = self.words
-        return 0 if run_call(folder, int(number), self.attempt, self.call) else 1
+        sys.argv = self._words
+        _, folder, number = self._words
+        has_returned = run_call(folder, int(number), self._attempt, self._call)
+        if "cloudpickle" in sys.modules:
+            self._needs_more[0] = 1
+        return 0 if has_returned else 1
 
 
 class _Calls:
     """Of calls of Python functions, what others need too is read here, once, before their processes are forked."""
 
     def __init__(self) -> None:
+        #: Memory that calls share: one sets it that had to load cloudpickle.
+        self._needs_more = mmap.mmap(-1, 1)
         #: By the commands without the numbers of the calls; None for commands of another kind.
         self._folders: dict[bytes, tuple[str, Folder, Segment | None] | None] = {}
 
@@ -319,7 +327,20 @@ class _Calls:
         except Exception:
             return None
         call.segment = segment
-        return _Call(call, [_CALL, path, number.decode()], attempt.decode())
+        if self._needs_more[0] != 0:
+            self._load_more()
+        return _Call(call, [_CALL, path, number.decode()], attempt.decode(), self._needs_more)
+
+    def _load_more(self) -> None:
+        """Once, for all calls that follow."""
+        self._needs_more[0] = 0
+        if "cloudpickle" in sys.modules:
+            return
+        try:
+            importlib.import_module("cloudpickle")
+        except Exception:  # each call finds its own
+            return
+        gc.freeze()
 
     def _open(self, start: bytes) -> tuple[str, Folder, Segment | None] | None:
         if len(self._folders) >= 8:
@@ -364,8 +385,10 @@ def _own_score(wanted: str | None) -> bytes | None:
 def _limit(request: _Request, score: bytes | None, files: int) -> None:
     if request.is_bound and request.cpus:
         # they may have been taken from this node meanwhile
-        with contextlib.suppress(OSError, ValueError):
+        try:  # noqa: SIM105  # contextlib is not loaded
             os.sched_setaffinity(0, _cpus_of(request.cpus.decode()))
+        except (OSError, ValueError):
+            pass
     if score is not None:
         _write("/proc/self/oom_score_adj", score)
     if files > 0:
@@ -508,18 +531,25 @@ def _exit_code_of(text: str, call: _Call | None) -> int:
     except SystemExit as error:
         code = _code_of(error)
     except BaseException:
-        traceback.print_exc()
+        _print_error()
         code = 1
     try:
-        if threading.active_count() > 1:
-            threading._shutdown()  # type: ignore[attr-defined]
+        threading = sys.modules.get("threading")
+        if threading is not None and threading.active_count() > 1:
+            threading._shutdown()
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
     except BaseException:
-        traceback.print_exc()
+        _print_error()
         code = code or 120
     return code
+
+
+def _print_error() -> None:
+    import traceback  # noqa: PLC0415
+
+    traceback.print_exc()
 
 
 def _code_of(error: SystemExit) -> int:
