@@ -90,6 +90,16 @@ export function isProcessAlive(pid: number, startTicks: number | null): boolean 
   return stat?.isAlive === true && (startTicks === null || stat.startTime === startTicks);
 }
 
+/** Whether a process is in a wait that no signal ends: for a disk, or for a file server that does not answer. */
+export function isStuckInKernel(pid: number): boolean {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return text[text.lastIndexOf(')') + 2] === 'D';
+  } catch {
+    return false;
+  }
+}
+
 /** Whether a process runs as this user. */
 export function isOwnProcess(pid: number): boolean {
   return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid === process.geteuid?.();

@@ -1,12 +1,13 @@
 /** Fork servers that do what they should not: no job is lost, runs twice, or counts as done without having run. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { systemClock } from '../../src/base/clock.ts';
+import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { type ProcessEnd, type Spawner, unknownEnd } from '../../src/worker/processes/spawner.ts';
 import { openWarmSpawner } from '../../src/worker/processes/warm-spawner.ts';
+import { FakeClock } from '../support/fake-machine.ts';
 
 /** The jobs that start without a fork server. */
 const cold: string[] = [];
@@ -21,10 +22,14 @@ const spawner: Spawner = {
 };
 
 /** How a job of this fork server ends, and the pid that it was said to have. */
-function run(warm: string, variables: Record<string, string> = {}): Promise<{ pid: number | null; end: ProcessEnd }> {
+function run(
+  warm: string,
+  variables: Record<string, string> = {},
+  clock: Clock = systemClock,
+): Promise<{ pid: number | null; end: ProcessEnd }> {
   const folder = mkdtempSync(join(tmpdir(), 'torc-warm-test-'));
   const warmSpawner = openWarmSpawner({
-    ...{ clock: systemClock, log: silentLog, environment: process.env, openFiles: null },
+    ...{ clock, log: silentLog, environment: process.env, openFiles: null },
     spawner,
   });
   onTestFinished(() => {
@@ -71,5 +76,46 @@ it.each([
 
 it('a job that a server starts before it is ready is not started again', async () => {
   expect(await run('echo pid 1 4000000; echo pid 1; cat >/dev/null')).toEqual({ pid: 4_000_000, end: unknownEnd });
+  expect(cold).toEqual([]);
+});
+
+/** Counts what it was asked to call later: first the end of a start that takes too long, then a look at one that is ready. */
+class CountingClock extends FakeClock {
+  numPlanned = 0;
+  override after(delayMs: number, call: () => void): () => void {
+    this.numPlanned++;
+    return super.after(delayMs, call);
+  }
+}
+
+it.each([
+  ['leaves a request unanswered', "printf 'ready\\n'", null],
+  ['does not say that a process has ended', "printf 'ready\\npid 1 4000000\\n'", 4_000_000],
+])('a fork server that %s is killed after a while, and the end of its job is unknown', async (_, says, pid) => {
+  const clock = new CountingClock();
+  let ended: { pid: number | null; end: ProcessEnd } | null = null;
+  const running = run(`${says}; cat >/dev/null`, {}, clock).then((it) => {
+    ended = it;
+  });
+  await expect.poll(() => clock.numPlanned, { timeout: 60_000 }).toBe(2);
+  await clock.advance(60_000);
+  expect(ended).toBeNull();
+  await clock.advance(60_000);
+  await running;
+  expect(ended).toEqual({ pid, end: unknownEnd });
+  expect(cold).toEqual([]);
+});
+
+it('a fork server whose job takes long is left alone', async () => {
+  const clock = new CountingClock();
+  const folder = mkdtempSync(join(tmpdir(), 'torc-warm-test-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const job = `until test -e '${folder}/go'; do sleep 0.05; done`;
+  const end = `wait; echo 'end 1 0 1 1.0 gone - 1'`;
+  const running = run(`(${job}) & printf 'ready\\npid 1 %d\\n' $!; ${end}; cat >/dev/null`, {}, clock);
+  await expect.poll(() => clock.numPlanned, { timeout: 60_000 }).toBe(2);
+  await clock.advance(600_000);
+  writeFileSync(join(folder, 'go'), '');
+  expect((await running).end.exitCode).toBe(0);
   expect(cold).toEqual([]);
 });

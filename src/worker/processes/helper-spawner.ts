@@ -5,6 +5,7 @@ import { getSystemErrorName } from 'node:util';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { jobStarterPath } from '../../base/program.ts';
+import { type Awaited, watchAnswers } from './answer-watch.ts';
 import { encode, fieldsOf, isEnd, isPid } from './helper-protocol.ts';
 import { sendSignal } from './process-table.ts';
 import {
@@ -26,11 +27,9 @@ const mostSaid = 1_000;
 /** No line of an answer is longer: one has at most a path. */
 const longestLine = 65_536;
 
-interface Entry {
+interface Entry extends Awaited {
   request: SpawnRequest;
   listener: SpawnListener;
-  /** It waits in the helper. */
-  isQueued: boolean;
 }
 
 export interface HelperOptions {
@@ -68,6 +67,8 @@ interface Program {
   args: readonly string[];
   environment: HelperOptions['environment'];
   longestStartMs: number;
+  /** Whether it may hang once it is ready. */
+  mayHang: boolean;
   /** What is logged when it is missing. */
   missing: string;
   lost(wasReady: boolean): void;
@@ -117,7 +118,7 @@ class HelperSpawner implements ServedSpawner {
       return;
     }
     const id = this.#nextId++;
-    this.#entries.set(id, { request, listener, isQueued: false });
+    this.#entries.set(id, { request, listener, isQueued: false, pid: null, owed: null });
     this.#write(encode(fieldsOf(id, 'now', request)));
   }
 
@@ -127,7 +128,7 @@ class HelperSpawner implements ServedSpawner {
 
   #queue(request: SpawnRequest, listener: SpawnListener): QueuedProcess {
     const id = this.#nextId++;
-    const entry = { request, listener, isQueued: true };
+    const entry: Entry = { request, listener, isQueued: true, pid: null, owed: null };
     this.#entries.set(id, entry);
     this.#write(encode(fieldsOf(id, 'next', request)));
     return {
@@ -177,18 +178,29 @@ class HelperSpawner implements ServedSpawner {
     const entry = this.#entries.get(Number(id));
     // one that starts jobs is ready, whatever it says: they must not be started again
     const isReady = word === 'ready' || (entry !== undefined && (word === 'pid' || word === 'end'));
-    if (isReady && this.#state === 'starting') this.#state = 'ready';
+    if (isReady && this.#state === 'starting') this.#becomeReady();
     if (entry === undefined) return;
     if ((word === 'pid' && !isPid(first)) || (word === 'end' && !isEnd(first, rest))) {
       this.#refuse(line);
       return;
     }
-    if (word === 'pid') entry.listener.started(Number(first));
+    if (word === 'pid') {
+      entry.pid = Number(first);
+      entry.listener.started(entry.pid);
+    }
     if (word !== 'error' && word !== 'end' && word !== 'withdrawn') return;
     this.#entries.delete(Number(id));
     if (word === 'withdrawn') entry.listener.withdrawn();
     else if (word === 'error') tellFailure(entry.listener, Number(first), rest.join(' '));
     else this.#takeEnd(entry, Number(first), rest);
+  }
+
+  #becomeReady(): void {
+    this.#state = 'ready';
+    this.#cancelTimer();
+    const hangs = () => this.#lose('it does not answer');
+    if (this.#program.mayHang)
+      this.#cancelTimer = watchAnswers(this.#options.clock, this.#helper.pid ?? 0, this.#entries, hangs);
   }
 
   #takeEnd({ request, listener }: Entry, status: number, rest: readonly string[]): void {
@@ -253,7 +265,8 @@ export function openHelperSpawner(options: HelperOptions): Spawner {
   const { openFiles, outputDirectory, environment, file = jobStarterPath() } = options;
   const args = [String(jobOomScore), String(openFiles ?? 0), outputDirectory, shell.file, ...shell.options];
   const missing = 'the helper that starts jobs is missing: the worker starts them itself, which is slower';
-  return new HelperSpawner(options, { file, args, environment, longestStartMs, missing, lost: () => {} });
+  const trusted = { mayHang: false, lost: () => {} };
+  return new HelperSpawner(options, { file, args, environment, longestStartMs, missing, ...trusted });
 }
 
 /** Starts a fork server, which speaks as the helper does (docs/warm.md). It learns from variables what the helper does from words. */
@@ -265,6 +278,7 @@ export function openForkServer(options: ForkServerOptions): ServedSpawner {
     args: [...shell.options, command],
     environment: { ...options.environment, ...limits },
     longestStartMs: longestServerStartMs,
+    mayHang: true,
     missing: 'a fork server has ended; its next jobs start another one, or without one if it was not ready',
     lost,
   });
