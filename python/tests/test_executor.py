@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import concurrent.futures
+import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -228,17 +230,33 @@ def parent_of(pid: int) -> int:
 
 @pytest.mark.usefixtures("patient")
 def test_a_worker_that_is_always_killed_ends_its_calls_with_the_reason(tmp_path: Path) -> None:
-    real = " ".join(f"'{word}'" for word in Torc().program)
-    program = tmp_path / "torc"
-    program.write_text(f'#!/bin/bash\n[[ " $* " != *\' jobs run \'* ]] || kill -9 $$\nexec {real} "$@"\n')
-    program.chmod(0o755)
-    with Executor(torc=Torc(program=[str(program)])) as pool:
+    with Executor(torc=torc_after("[[ \" $* \" != *' jobs run '* ]] || kill -9 $$", tmp_path)) as pool:
         futures = [pool.submit(abs, n) for n in range(2)]
         pool.flush()
         for future in futures:
             with pytest.raises(TorcError, match="has not run") as raised:
                 future.result()
             assert str(raised.value.__cause__) == "torc ended with -9"
+
+
+def torc_after(script: str, folder: Path) -> Torc:
+    """A program that runs some bash before it is torc."""
+    program = folder / "torc"
+    program.write_text(f'#!/bin/bash\n{script}\nexec {shlex.join(Torc().program)} "$@"\n')
+    program.chmod(0o755)
+    return Torc(program=[str(program)])
+
+
+def test_an_older_torc_that_knows_no_fork_servers_runs_calls_without(tmp_path: Path) -> None:
+    message = 'standard input:1:50: jobs[0].warm: unknown key "warm" in a job; the allowed keys are name, command'
+    error = shlex.quote(json.dumps({"error": {"code": "invalid_spec", "message": message, "hint": None}}))
+    refuse = f"""
+if [[ " $* " == *' create '* ]]; then
+  spec=$(cat)
+  if [[ $spec == *'"warm"'* ]]; then echo {error} >&2; exit 2; fi
+  exec <<<"$spec"
+fi"""
+    assert torc_hpc.map(abs, [-1, -2], torc=torc_after(refuse, tmp_path)) == [1, 2]
 
 
 def test_what_cannot_be_pickled_is_named() -> None:

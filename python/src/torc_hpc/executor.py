@@ -290,13 +290,25 @@ class Executor(concurrent.futures.Executor):
 
     def launch(self, spec: Mapping[str, Any]) -> tuple[str, subprocess.Popen[str] | None]:
         """Stores and starts a workflow. Returns its key and the worker on this machine, if it runs here."""
-        text = json.dumps(spec)
+        try:
+            key = self._make(spec)
+        except TorcError as error:
+            if 'unknown key "warm"' not in error.message:
+                raise
+            # an older torc starts a Python for each call
+            self._warm = None
+            jobs = [{name: value for name, value in job.items() if name != "warm"} for job in spec["jobs"]]
+            key = self._make({**spec, "jobs": jobs})
         if self._slurm is not None:
-            count = ["--allocations", str(self._allocations), "--output", self._output]
-            return str(self.torc.call("submit", "-", *count, "--yes", given=text)["workflow_key"]), None
-        key = str(self.torc.call("create", "-", given=text)["workflow_key"])
+            return key, None
         self.torc.call("start", key)
         return key, self.work(key)
+
+    def _make(self, spec: Mapping[str, Any]) -> str:
+        words = ["create", "-"]
+        if self._slurm is not None:
+            words = ["submit", "-", "--allocations", str(self._allocations), "--output", self._output, "--yes"]
+        return str(self.torc.call(*words, given=json.dumps(spec))["workflow_key"])
 
     def work(self, key: str) -> subprocess.Popen[str]:
         """Starts a worker on this machine."""
