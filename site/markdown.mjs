@@ -32,6 +32,8 @@ export function setUp(markdown, pages) {
   markdown.core.ruler.push('links', ({ tokens, env }) => {
     for (const token of tokens.flatMap(({ children }) => children ?? [])) {
       if (token.type === 'link_open') token.attrSet('href', linkOnSite(token.attrGet('href'), env.source, pages));
+      if (token.type === 'image' && env.source !== undefined)
+        token.attrSet('src', normalize(join(dirname(env.source), token.attrGet('src'))).replace(/^docs\//, ''));
     }
   });
 }

@@ -5,12 +5,15 @@ export const sections = [
   {
     title: 'How-to',
     pages: [
+      'docs/how-to.md',
+      'docs/running.md',
       'docs/exec.md',
       'docs/configuration.md',
       'docs/planning.md',
       'docs/autoscaling.md',
       'docs/multi-node.md',
       'docs/data.md',
+      'docs/output.md',
       'docs/children.md',
       'docs/warm.md',
       'docs/failure-handlers.md',

@@ -14,7 +14,6 @@ import { type Block, blocksOf, documents, fileOf, readDocument, root, shownIn } 
 const elsewhere = new Map([
   ['docs/coming-from-colonies.md', 'test/cli/coming-from-colonies.test.ts'],
   ['docs/coming-from-prominence.md', 'test/cli/coming-from-prominence.test.ts'],
-  ['README.md', 'test/package/package.test.ts'],
 ]);
 const typed = (block: Block): boolean => block.language === 'console' && block.notRun === null;
 const run = documents.filter((path) => !elsewhere.has(path) && blocksOf(readDocument(path)).some(typed));

@@ -246,12 +246,12 @@ describe('help and version', () => {
 });
 
 describe('failures', () => {
-  it('are shown first by the option that finds every return code, in help and README', async () => {
+  it('are shown first by the option that finds every return code, in help and documents', async () => {
     const texts = [
       (await run('results', 'list', '--help')).stdout,
       (await run('jobs', 'list', '--help')).stdout,
       (await run('results', '--help')).stdout,
-      readFileSync(new URL('../../README.md', import.meta.url), 'utf8'),
+      readFileSync(new URL('../../docs/running.md', import.meta.url), 'utf8'),
     ];
     for (const text of texts) {
       const examples = text.split('\n').filter((line) => /torc .*(--failed|-f return_code=)/.test(line));
