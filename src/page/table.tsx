@@ -104,70 +104,72 @@ export function Table({ source, version, expected, sort, empty }: TableProps) {
   const isCounted = rows.isWhole || expected !== null;
   const numShown = isCounted ? numRows : Math.max(0, numRows - 1);
   return (
-    <div
-      class="table"
-      role="grid"
-      tabIndex={0}
-      aria-activedescendant={`row-${active}`}
-      aria-label={source.list.replace('_', ' ')}
-      aria-rowcount={isCounted ? numRows + 1 : -1}
-    >
-      <div class="row head" role="row" style={style}>
-        {columns.map((column) => (
-          <Heading key={column.name} column={column} query={source.query} sort={sort} />
-        ))}
-      </div>
-      <div class="scroller" ref={scroller} role="rowgroup">
-        <div class="rows" style={{ height: `${shown.height}px` }}>
-          <div class="drawn" style={{ transform: `translateY(${shown.top}px)` }}>
-            {indices.map((index) => {
-              const record = rows.row(index);
-              const tone = record?.outcome === 'failed' || record?.orphaned === true ? ' failed' : '';
-              return (
-                // biome-ignore lint/a11y/useKeyWithClickEvents: the keyboard is handled for the whole table
-                <div
-                  key={index}
-                  id={`row-${index}`}
-                  class={`row${index === active ? ' active' : ''}${tone}`}
-                  role="row"
-                  tabIndex={-1}
-                  aria-rowindex={index + 2}
-                  aria-selected={index === active}
-                  style={style}
-                  onClick={(event) => {
-                    activate(index);
-                    if (!(event.target instanceof HTMLAnchorElement)) open(index);
-                  }}
-                >
-                  {record === null ? (
-                    <div class="cell faint">..</div>
-                  ) : (
-                    columns.map((column) => (
-                      <div
-                        key={column.name}
-                        class={isNumber(column) ? 'cell number' : 'cell'}
-                        role="gridcell"
-                        title={
-                          column.kind === 'text' || column.kind === 'json' ? asTitle(record[column.name]) : undefined
-                        }
-                      >
-                        {column.name === 'name' && hrefOf(record) !== null ? (
-                          <a href={hrefOf(record) ?? ''} tabIndex={-1}>
-                            {cellOf(column, record)}
-                          </a>
-                        ) : (
-                          cellOf(column, record)
-                        )}
-                      </div>
-                    ))
-                  )}
-                </div>
-              );
-            })}
-          </div>
+    <div class="table">
+      <div
+        class="grid"
+        role="grid"
+        tabIndex={0}
+        aria-activedescendant={`row-${active}`}
+        aria-label={source.list.replace('_', ' ')}
+        aria-rowcount={isCounted ? numRows + 1 : -1}
+      >
+        <div class="row head" role="row" style={style}>
+          {columns.map((column) => (
+            <Heading key={column.name} column={column} query={source.query} sort={sort} />
+          ))}
         </div>
-        {rows.hasLoaded && numRows === 0 ? <Empty>{empty}</Empty> : null}
-        {rows.error === null ? null : <Trouble error={rows.error} />}
+        <div class="scroller" ref={scroller} role="rowgroup">
+          <div class="rows" style={{ height: `${shown.height}px` }}>
+            <div class="drawn" style={{ transform: `translateY(${shown.top}px)` }}>
+              {indices.map((index) => {
+                const record = rows.row(index);
+                const tone = record?.outcome === 'failed' || record?.orphaned === true ? ' failed' : '';
+                return (
+                  // biome-ignore lint/a11y/useKeyWithClickEvents: the keyboard is handled for the whole table
+                  <div
+                    key={index}
+                    id={`row-${index}`}
+                    class={`row${index === active ? ' active' : ''}${tone}`}
+                    role="row"
+                    tabIndex={-1}
+                    aria-rowindex={index + 2}
+                    aria-selected={index === active}
+                    style={style}
+                    onClick={(event) => {
+                      activate(index);
+                      if (!(event.target instanceof HTMLAnchorElement)) open(index);
+                    }}
+                  >
+                    {record === null ? (
+                      <div class="cell faint">..</div>
+                    ) : (
+                      columns.map((column) => (
+                        <div
+                          key={column.name}
+                          class={isNumber(column) ? 'cell number' : 'cell'}
+                          role="gridcell"
+                          title={
+                            column.kind === 'text' || column.kind === 'json' ? asTitle(record[column.name]) : undefined
+                          }
+                        >
+                          {column.name === 'name' && hrefOf(record) !== null ? (
+                            <a href={hrefOf(record) ?? ''} tabIndex={-1}>
+                              {cellOf(column, record)}
+                            </a>
+                          ) : (
+                            cellOf(column, record)
+                          )}
+                        </div>
+                      ))
+                    )}
+                  </div>
+                );
+              })}
+            </div>
+          </div>
+          {rows.hasLoaded && numRows === 0 ? <Empty>{empty}</Empty> : null}
+          {rows.error === null ? null : <Trouble error={rows.error} />}
+        </div>
       </div>
       <div class="foot faint" aria-live="polite">
         {rows.hasLoaded

@@ -3,8 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { root } from '../support/documents.ts';
+import { obstaclesIn } from './accessibility.ts';
 import { hasBrowser, patienceMs, startBrowser } from './browser.ts';
 
 let site: string;
@@ -61,3 +62,40 @@ it.skipIf(!hasBrowser)('finds a page by its words, on a small screen too', async
   }
   expect(wrong).toEqual([]);
 });
+
+/** Pages of every kind: text, tables, code, drawings, the help of a command. */
+const inTheDark = ['index.html', 'concepts.html', 'specification.html', 'tutorial.html', 'command-jobs.html'];
+
+/** The pages that are looked at in the light, in parts that end in time. What is made of the help of a command is alike for all. */
+const numParts = 4;
+function partOfPages(part: number): string[] {
+  const names = [...pages.keys()].filter((name) => !name.startsWith('command-') || inTheDark.includes(name));
+  expect(names.length).toBeGreaterThan(40);
+  return names.filter((_, at) => at % numParts === part);
+}
+
+describe.skipIf(!hasBrowser)('can be read by everybody: axe finds nothing serious', () => {
+  it.each(Array.from({ length: numParts }, (_, part) => part))('in the light, part %i', (part) =>
+    expectNoObstacles('light', partOfPages(part)),
+  );
+
+  it('in the dark', () => expectNoObstacles('dark', inTheDark));
+});
+
+async function expectNoObstacles(colorScheme: 'light' | 'dark', names: string[]): Promise<void> {
+  const browser = await startBrowser();
+  const found: string[] = [];
+  try {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme });
+    page.setDefaultTimeout(patienceMs);
+    for (const name of names) {
+      await page.goto(`file://${encodeURI(join(site, name))}`);
+      // header and menu are the same everywhere
+      const part = name === 'index.html' ? 'html' : 'main';
+      found.push(...(await obstaclesIn(page, part)).map((text) => `${name}: ${text}`));
+    }
+  } finally {
+    await browser.close();
+  }
+  expect(found).toEqual([]);
+}
