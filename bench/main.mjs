@@ -19,6 +19,7 @@ import { memory } from './cases/memory.mjs';
 import { noop } from './cases/noop.mjs';
 import { packaged } from './cases/package.mjs';
 import { planning } from './cases/planning.mjs';
+import { python } from './cases/python.mjs';
 import { restart } from './cases/restart.mjs';
 import { server } from './cases/server.mjs';
 import { slurmCalls } from './cases/slurm-calls.mjs';
@@ -30,6 +31,7 @@ import { comparison, header, lastSaved, save, table } from './report.mjs';
 const cases = {
   noop,
   exec,
+  python,
   graphs,
   latency,
   server,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import pytest
 
+from torc_hpc import plain
 from torc_hpc.exchange import Calls, Folder, Results, open_segment, run_call
 from torc_hpc.segments import LARGEST, Segment, Segments
 
@@ -128,3 +131,93 @@ def test_nothing_of_a_program_runs_before_the_process_of_its_call(
     assert run_call(calls.folder, 3, "1.1", read[3])
     assert Results(calls.folder).take(0, "1.1") == (True, "own_module")
     assert Results(calls.folder).take(3, "1.1") == (True, 3)
+
+
+_FUNCTIONS = """
+import math
+import os.path
+
+K = [1, 2]
+
+def plain(n): return n + 1
+def defaults(n, m=5, *, k=(1, 2)): return n, m, k
+def annotated(n: "int") -> "str": "says"; return str(n)
+def uses_names(n): return [math.floor(n + 0.5), K, other(n), os.path.basename("a/b")]
+def other(n): return uses_names if n < 0 else n * 2
+def counts(n): return 0 if n < 1 else 1 + counts(n - 1)
+def makes(n): return list(x * n for x in range(n))
+def has_class(n):
+    class Own:
+        value = n
+    return Own().value
+
+def outer():
+    seen = []
+    def even(n): return n == 0 or odd(n - 1)
+    def odd(n): return n != 0 and even(n - 1)
+    def inner(n):
+        seen.append(n)
+        return even(n), seen
+    inner.note = "noted"
+    return inner
+
+def unset():
+    def inner(n): return n if n > 0 else late
+    if False: late = 1
+    return inner
+
+inner, unbound, short = outer(), unset(), lambda n: n ** 2
+"""
+
+
+def test_functions_are_read_as_cloudpickle_reads_them() -> None:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(_FUNCTIONS, names)
+    read = 0
+    for name, function in names.items():
+        if not hasattr(function, "__code__"):
+            continue
+        text = cloudpickle.dumps(function)
+        ours, theirs = plain.loads(text), pickle.loads(text)
+        read += 1
+        if name not in ("outer", "unset"):
+            assert ours(3) == theirs(3) == (function(3) if name != "inner" else (False, [3]))
+        for each in (
+            "__name__",
+            "__qualname__",
+            "__module__",
+            "__doc__",
+            "__annotations__",
+            "__defaults__",
+            "__dict__",
+        ):
+            assert getattr(ours, each) == getattr(theirs, each), (name, each)
+        assert sorted(ours.__globals__) == sorted(theirs.__globals__)
+    assert read == 13
+    assert plain.loads(cloudpickle.dumps(names["outer"]))()(4) == (True, [4])
+
+
+def test_what_could_run_something_is_not_read_as_plain() -> None:
+    class Own:
+        pass
+
+    for value in (Own, Own(), Path("a"), len, lambda: (Own(), 1), 1j, of_a_module):
+        with pytest.raises(plain.NotPlainError):
+            plain.loads(cloudpickle.dumps(value))
+
+
+def of_a_module() -> None:
+    """Of a module: it is pickled by its name."""
+
+
+def test_values_are_written_as_plain_only_if_they_are_read_as_they_were() -> None:
+    values = [None, True, 3, 2.5, "a", b"b", bytearray(b"c"), [1, (2, {"a": {3}})], frozenset({4}), 1 << 70]
+    for value in values:
+        assert plain.loads(plain.dumps(value)) == value
+
+    class Number(int):
+        pass
+
+    for other in (Number(3), [Number(3)], {1: lambda: 1}, int, len, of_a_module, ValueError("a"), 1j, range(3)):
+        with pytest.raises(plain.NotPlainError):
+            plain.dumps(other)

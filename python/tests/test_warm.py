@@ -70,6 +70,14 @@ def test_calls_share_nothing_but_what_is_imported_once(tmp_path: Path, monkeypat
     assert all(owner != pid and before is None for owner, pid, before in shared)
 
 
+def test_what_results_need_is_loaded_once() -> None:
+    def call(n: int) -> tuple[bool, complex]:
+        return "cloudpickle" in sys.modules, complex(0, n)
+
+    results = torc_hpc.map(call, range(4), max_workers=1)
+    assert results == [(False, 0j), (True, 1j), (True, 2j), (True, 3j)]
+
+
 def test_what_a_module_prints_and_reads_as_it_is_imported_is_not_in_the_requests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,9 +119,10 @@ def test_raises_prints_and_exits_as_in_a_python_of_its_own(torc: Torc) -> None:
     [key] = pool.workflow_keys
     rows = torc.records("results", "list", "-k", key)
     assert {row["job_name"]: row["return_code"] for row in rows} == {"says_0": 0, "says_1": 1, "says_2": 1}
-    for end, word in (("out", "out"), ("err", "err")):
-        paths = sorted(Path(torc.directory, "python", "output").glob(f"job_stdio/**/*.{end}"), key=_job_key)
-        assert [path.read_text().splitlines()[0] for path in paths] == [f"{word} {n}" for n in range(3)]
+    for n in range(3):
+        said = torc.call("jobs", "logs", f"says_{n}", "-k", key)
+        assert said["stdout"] == f"out {n}\n"
+        assert said["stderr"].splitlines()[0] == f"err {n}"
 
 
 def test_limits_hold_and_descendants_end_with_their_call(tmp_path: Path) -> None:

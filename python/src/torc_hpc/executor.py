@@ -281,7 +281,8 @@ class Executor(concurrent.futures.Executor):
                 job["scheduler"] = "calls"
             jobs.append(job)
         stated = [{"name": name, "num_cpus": 1, **json.loads(text)} for text, name in names.items()]
-        spec: dict[str, Any] = {"name": self.name or _name_of(calls[0].function), "jobs": jobs}
+        # one file for each worker: to make some for each call takes longer than short calls do
+        spec: dict[str, Any] = {"name": self.name or _name_of(calls[0].function), "stdio": "combined", "jobs": jobs}
         if stated:
             spec["resource_requirements"] = stated
         if self._slurm is not None:

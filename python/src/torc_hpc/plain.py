@@ -87,8 +87,10 @@ def _complete_function(function: types.FunctionType, state: tuple[dict[str, Any]
     del slots["_cloudpickle_submodules"]
     closure = slots.pop("__closure__")
     for own, given in zip(function.__closure__ or (), closure or ()):
-        if given is not own:
+        try:  # noqa: SIM105  # contextlib is not loaded
             own.cell_contents = given.cell_contents
+        except ValueError:  # an empty one
+            pass
     for name, value in slots.items():
         setattr(function, name, value)
 

@@ -10,6 +10,7 @@ import {
   createReadStream,
   fstatSync,
   ftruncateSync,
+  lstatSync,
   readSync,
   rmSync,
   writeSync,
@@ -112,7 +113,8 @@ class CombinedLog implements LogStore {
       await stat(dirname(this.#path)).catch(() => {});
       for (const { output, resolve, reject } of this.#waiting.splice(0)) {
         try {
-          resolve(output.isAbandoned() ? null : await this.#collectOpen(output));
+          if (output.isAbandoned()) resolve(null);
+          else resolve(isEmpty(output.paths) ? { kind: 'empty' } : await this.#collectOpen(output));
         } catch (error) {
           reject(error);
         }
@@ -217,6 +219,14 @@ class CombinedLog implements LogStore {
 /** The worker's one file, which is made when there is something to write, and the files that its jobs write to. */
 export function openLogStore(outputDirectory: string, workerId: string, deps: LogStoreDependencies): LogStore {
   return new CombinedLog(outputDirectory, combinedLogPath(outputDirectory, workerId), deps);
+}
+
+/** Most jobs write nothing: their files need not be opened. */
+function isEmpty({ stdoutPath, stderrPath }: JobStdioPaths): boolean {
+  return [stdoutPath, stderrPath].every((path) => {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    return found?.isFile() === true && found.size === 0;
+  });
 }
 
 function sizeOf(file: number | null): number {
