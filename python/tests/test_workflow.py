@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -125,3 +127,14 @@ def test_functions_pass_values_on_and_add_children(torc: Torc) -> None:
     assert workflow.run() == WorkflowStatus.DONE, json.dumps(workflow.failures())
     assert workflow.result("total") == {"total": 5}
     assert workflow.result("fixed") == [1, "x"]
+
+
+def test_the_lines_of_the_readme_run_as_they_stand() -> None:
+    text = (Path(__file__).resolve().parent.parent / "README.md").read_text()
+    lines = text.split("```python\n")[1].split("```")[0]
+    Path("lines.py").write_text(lines)
+    ended = subprocess.run([sys.executable, "lines.py"], capture_output=True, text=True, check=False)
+    assert ended.stderr == ""
+    assert ended.stdout.startswith("328350\ndone\n")
+    assert "[101 rows x " in ended.stdout
+    assert len(Path("report.txt").read_text().splitlines()) == 100
