@@ -259,6 +259,23 @@ fi"""
     assert torc_hpc.map(abs, [-1, -2], torc=torc_after(refuse, tmp_path)) == [1, 2]
 
 
+def test_calls_whose_allocations_have_all_ended_end_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torc_hpc.executor._SILENCE_SECONDS", 0.5)
+    here = f"{shlex.join(Torc().program)} --dir {shlex.quote(Torc().directory)} -F json"
+    # as if the allocations of the workflow had ended
+    submit = f"""
+if [[ " $* " == *' submit '* ]]; then
+  {here} create -
+  exec {here} start last >&2
+fi"""
+    with Executor(torc=torc_after(submit, tmp_path), slurm={"account": "abc", "walltime": "00:10:00"}) as pool:
+        future = pool.submit(abs, -1)
+        with pytest.raises(TorcError, match=r'has not run; .*\nOnly workers of Slurm config "calls" may take it'):
+            future.result()
+
+
 def test_what_cannot_be_pickled_is_named() -> None:
     lock = threading.Lock()
 

@@ -27,6 +27,7 @@ _COLLECT_SECONDS = 0.02
 _MOST_COLLECT_SECONDS = 2
 _DROP_SECONDS = 0.02
 _MOST_LOSSES = 3
+_SILENCE_SECONDS = 30
 _KEYS_OF_A_COMMAND = 1000
 _CANCELED = ("canceled", "terminated", "disabled")
 
@@ -317,6 +318,11 @@ class Executor(concurrent.futures.Executor):
         return self.torc.start("jobs", "run", key, "--output", self._output, *most)
 
     @property
+    def uses_slurm(self) -> bool:
+        """Whether calls run in allocations."""
+        return self._slurm is not None
+
+    @property
     def keeps(self) -> bool:
         """Whether the files of the exchange stay."""
         return self._keep
@@ -440,7 +446,7 @@ class _Batch:
         said = bytearray()
         try:
             # nothing happens here after the worker has ended
-            for event in rows_of(pieces_until(worker, said, monitor.stdout)):
+            for event in rows_of(pieces_until(worker, said, monitor.stdout, _SILENCE_SECONDS, self._is_deserted)):
                 self._last_event = event["event_key"]
                 if event["type"] == "job_status" and event["job_key"] in self._by_key:
                     self._moved(results, event)
@@ -450,6 +456,18 @@ class _Batch:
             monitor.terminate()
             monitor.communicate()
         return bytes(said)
+
+    def _is_deserted(self) -> bool:
+        """Whether what is left waits for allocations, and none is there or comes by itself."""
+        if not self._pool.uses_slurm:
+            return False
+        # a look that fails says nothing
+        line = self._pool.torc.call("status", str(self.key), expected=range(256))
+        if line is None:
+            return False
+        numbers = ("num_running", "num_active_workers", "num_queued_allocations", "num_running_allocations")
+        lacks = any(held["reason"]["code"] == "no_worker_of_config" for held in line["held_back"])
+        return lacks and not any(line[name] for name in numbers)
 
     def _replace(self, results: Results, worker: subprocess.Popen[str], said: bytes) -> TorcError | None:
         """Starts another worker as long as one is killed and calls are left. Returns why it does not, if that is so."""

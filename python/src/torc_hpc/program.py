@@ -9,7 +9,7 @@ import selectors
 import shlex
 import shutil
 import subprocess
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import IO, Any
 
 __all__ = ["Torc", "TorcError"]
@@ -135,14 +135,24 @@ def error_of(stderr: str, exit_code: int) -> TorcError:
     return TorcError("failed", said, hint if exit_code > 0 else None, exit_code)
 
 
-def pieces_until(process: subprocess.Popen[str] | None, said: bytearray, file: IO[str]) -> Iterator[bytes]:
-    """What a file gives until its end, or until the end of a process, if one is given. ``said``: its standard error."""
+def pieces_until(
+    process: subprocess.Popen[str] | None, said: bytearray, file: IO[str], silence: float, is_over: Callable[[], bool]
+) -> Iterator[bytes]:
+    """What a file gives until its end, or until the end of a process, if one is given, or until it is over.
+
+    Args:
+        said: what the process writes to its standard error is added to it.
+        is_over: asked after so many seconds of ``silence``.
+    """
     beside = [] if process is None else [each for each in (process.stdout, process.stderr) if each is not None]
     with selectors.DefaultSelector() as selector:
         for each in (file, *beside):
             selector.register(each, selectors.EVENT_READ)
         while True:
-            for key, _ in selector.select():
+            ready = selector.select(silence)
+            if not ready and is_over():
+                return
+            for key, _ in ready:
                 piece = os.read(key.fd, 65536)
                 if piece:
                     if key.fileobj is file:
