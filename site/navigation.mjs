@@ -51,10 +51,21 @@ export const sections = [
     pages: [
       'docs/concepts.md',
       'docs/what-it-is-not.md',
+      'docs/architecture.md',
       'docs/node.md',
       'docs/reliability.md',
       'docs/security.md',
       'bench/RESULTS.md',
+    ],
+  },
+  {
+    title: 'Decisions',
+    pages: [
+      'docs/decision-sqlite.md',
+      'docs/decision-one-owner.md',
+      'docs/decision-no-srun.md',
+      'docs/decision-tls-pin.md',
+      'docs/decision-losses.md',
     ],
   },
   {
@@ -100,6 +111,11 @@ export const shortTitles = {
   'docs/node.md': 'CPUs, GPUs and Slurm steps',
   'bench/RESULTS.md': 'Measurements',
   'docs/concepts.md': 'How torc works',
+  'docs/decision-sqlite.md': 'SQLite in a file',
+  'docs/decision-one-owner.md': 'One owner',
+  'docs/decision-no-srun.md': 'No srun by default',
+  'docs/decision-tls-pin.md': 'TLS with a pin',
+  'docs/decision-losses.md': 'Losses come back',
   'docs/coming-from-parallel.md': 'GNU parallel',
   'docs/coming-from-job-arrays.md': 'Job arrays',
   'docs/coming-from-hyperqueue.md': 'HyperQueue',
