@@ -80,10 +80,15 @@ function failureOf({ shown: { job_key, job_name, attempt }, stdout, stderr, unre
     cause: attempt?.cause ?? null,
     returnCode: attempt?.return_code ?? null,
     memoryBytes: attempt?.memory_bytes ?? 0,
-    stdout: stdout.toString('utf8'),
-    stderr: stderr.toString('utf8'),
+    stdout: textOfEnd(stdout),
+    stderr: textOfEnd(stderr),
     unread,
   };
+}
+
+/** Most jobs wrote nothing to one of them. */
+function textOfEnd(end: Buffer): string {
+  return end.length === 0 ? '' : end.toString('utf8');
 }
 
 export function jsonOf({ workflowKey, numFailures, numRead, groups }: Analysis): object {

@@ -32,6 +32,7 @@ const saysNothing =
 
 /** The signature of what a job wrote: of stderr, or of stdout when that says nothing. */
 export function signatureOf({ jobName, stdout, stderr }: LogEnd): Signature {
+  if (stdout === '' && stderr === '') return { pattern: '', lines: [] };
   const errors = lastLinesOf(stderr);
   const error = errorLine(errors);
   const others = error === undefined ? lastLinesOf(stdout) : [];
