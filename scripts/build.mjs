@@ -87,7 +87,7 @@ async function bundle(packagesOfPage) {
     modules.delete(main);
     return modules;
   };
-  const worker = await modulesOf('cli/commands/hpc-slurm.js', 'cli/actions/slurm-run-jobs.js');
+  const worker = await modulesOf('cli/actions/slurm-run-jobs.js');
   const service = await modulesOf('server/open.js');
   // torc doctor looks at databases without the service
   const inspection = await modulesOf('server/owner/inspection.js');
@@ -107,6 +107,8 @@ async function bundle(packagesOfPage) {
     short,
     inspection,
     service,
+    // plans read nothing else of what a worker reads
+    slurm: await modulesOf('cli/commands/hpc-slurm.js'),
   }).map(([name, modules], index) => ({ name, priority: 9 - index, test: (id) => modules.has(id) }));
   const whole = await rolldown({ ...options, input: { main } });
   const chunkFileNames = '[name]-[hash].js';
