@@ -142,6 +142,27 @@ def test_an_interrupt_ends_what_runs(torc: Torc) -> None:
         pool.submit(pow, 2, 3)
 
 
+def test_an_interrupt_of_what_waits_leaves_the_calls_alone(tmp_path: Path) -> None:
+    # all processes of a terminal, or of a notebook's kernel, get the signal
+    program = """
+import concurrent.futures, os, signal, time, torc_hpc
+future = torc_hpc.Executor().submit(abs, -1)
+while not os.path.exists("creates"):
+    time.sleep(0.05)
+try:
+    os.killpg(0, signal.SIGINT)
+    concurrent.futures.wait([future])
+except KeyboardInterrupt:
+    open("interrupted", "w").close()
+print(future.result())
+"""
+    wait = "[[ \" $* \" != *' create '* ]] || { touch creates; until [[ -e interrupted ]]; do sleep 0.05; done; }"
+    environment = {**os.environ, "TORC_PROGRAM": shlex.join(torc_after(wait, tmp_path).program)}
+    words = [sys.executable, "-c", program]
+    ended = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, start_new_session=True)
+    assert (ended.stdout, ended.stderr) == ("1\n", "")
+
+
 def test_a_job_that_is_killed_has_no_result_and_says_why() -> None:
     def die() -> None:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -9,6 +9,7 @@ import selectors
 import shlex
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import IO, Any
 
@@ -88,6 +89,8 @@ class Torc:
                 capture_output=True,
                 text=True,
                 check=False,
+                # what interrupts a program interrupts its first thread, and what that calls
+                start_new_session=threading.current_thread() is not threading.main_thread(),
             )
         except OSError as error:
             raise self._unusable(error) from error
