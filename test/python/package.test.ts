@@ -1,6 +1,6 @@
 /** The Python package in python/: built, and its own tests run on the real program with what was built. */
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -52,4 +52,12 @@ it('works as a wheel that was built from its sdist', async () => {
   const env = { PYTHONPATH: installed, TORC_PROGRAM: `'${process.execPath}' '${mainJs}'` };
   const words = ['-m', 'pytest', '-q', '--timeout', '600', '-p', 'no:cacheprovider', join(source, 'tests')];
   expect(await said(words, env)).toMatch(/\n\d+ passed in /);
+});
+
+it('has a reference with the docstrings of now', async () => {
+  const words = [join(root, 'site', 'python_reference.py')];
+  const { stdout } = await run(python, words, { env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' } });
+  expect(stdout, 'python3 site/python_reference.py > docs/python-reference.md').toBe(
+    readFileSync(join(root, 'docs', 'python-reference.md'), 'utf8'),
+  );
 });

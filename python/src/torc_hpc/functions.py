@@ -71,7 +71,7 @@ def add_children(
         now: they may start at once, and do not wait for the job that adds them.
 
     Returns:
-        The rows of ``torc -F json jobs add-children``. A job that is there already is not added twice
+        The rows of ``torc -F json jobs add-children``. A job that already exists is not added twice
         (``is_new`` is False).
 
     Raises:
