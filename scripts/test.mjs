@@ -7,7 +7,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -113,15 +113,24 @@ async function runTests(name, layers, stdout) {
   return status ?? 1;
 }
 
-/** Prints the totals of all reports; whether any test ran. */
+/** Prints what failed in any layer, so that it stands at the end of a long output, and the totals; whether any test ran. */
 function summarize() {
   const totals = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0 };
-  for (const name of readdirSync(reports)) {
-    const report = JSON.parse(readFileSync(join(reports, name), 'utf8'));
-    for (const key of Object.keys(totals)) totals[key] += report[key];
+  const written = readdirSync(reports).map((name) => JSON.parse(readFileSync(join(reports, name), 'utf8')));
+  for (const report of written) for (const key of Object.keys(totals)) totals[key] += report[key];
+  for (const file of written.flatMap((report) => report.testResults).filter(({ status }) => status === 'failed')) {
+    console.log(`\nFAILED in ${relative(root, file.name)}`);
+    if (file.message !== '') console.log(shortened(file.message));
+    for (const test of file.assertionResults.filter(({ status }) => status === 'failed'))
+      console.log(`  ${test.fullName}\n${test.failureMessages.map(shortened).join('\n')}`);
   }
-  if (readdirSync(reports).length < statuses.length) console.error('\nA test report is missing.');
+  if (written.length < statuses.length) console.error('\nA test report is missing.');
   console.log(`\n${totals.numPassedTests} passed, ${totals.numFailedTests} failed, ${totals.numPendingTests} skipped`);
   rmSync(reports, { recursive: true, force: true });
   return totals.numPassedTests + totals.numFailedTests > 0;
+}
+
+/** The first lines of a failure; all of it stands with the other output of its layer. */
+function shortened(message) {
+  return message.split('\n').slice(0, 12).join('\n').slice(0, 1500);
 }
