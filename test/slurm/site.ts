@@ -203,21 +203,19 @@ export class Site {
     return (await run(['sh', '-c', 'cat "$1"/torc_output/worker_*.log', 'sh', this.path])).stdout;
   }
 
+  /** What programs and jobs wrote, what torc knows of each job, and what Slurm knows of each step. */
   async #lastWords(): Promise<string> {
     const script =
-      'find "$1" -name "*.log" -o -path "*slurm_stdio*" -type f | while read -r f; do tail -n 15 -v "$f"; done';
-    const words = await run(['bash', '-c', script, 'bash', this.path]);
-    const ended = [
-      'sacct',
-      '-D',
-      '-X',
-      '-S',
-      'now-10minutes',
-      '-o',
-      'JobID,JobName%20,State%20,ExitCode,Start,End,NodeList',
+      'find "$1" -name "*.log" -o -path "*slurm_stdio*" -type f -o -path "*job_stdio*" -type f -size +0 | head -n 60 | while read -r f; do tail -n 15 -v "$f"; done';
+    const columns = 'JobID,JobName%20,State%20,ExitCode,Start,End,NodeList';
+    const ran = [
+      await run(['bash', '-c', script, 'bash', this.path]),
+      await this.torc(['jobs', 'list', '-k', 'last']),
+      await this.torc(['results', 'list', '-k', 'last']),
+      await run(['squeue', '--steps']),
+      await run(['sacct', '-D', '-S', 'now-10minutes', '-o', columns]),
     ];
-    const slurm = [await run(['squeue']), await run(ended)].map((ran) => ran.stdout);
-    return `--- ${this.path}\n${words.stdout}\n${slurm.join('\n')}`;
+    return [`--- ${this.path}`, ...ran.map(({ stdout, stderr }) => stdout + stderr)].join('\n');
   }
 }
 
