@@ -6,9 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
+import { silentLog } from '../../src/base/log.ts';
 import { ProcessTable } from '../../src/worker/processes/process-table.ts';
 import { Sampler } from '../../src/worker/processes/sampler.ts';
 import { UsageMeter } from '../../src/worker/processes/usage.ts';
+import { FakeClock } from '../support/fake-machine.ts';
 
 let proc: string;
 
@@ -93,6 +95,7 @@ describe('the sampler', () => {
     const units = { pageBytes: 4096, ticksPerSecond: 100 };
     const sampler = new Sampler({
       clock: systemClock,
+      log: silentLog,
       table,
       units,
       overMemory,
@@ -100,7 +103,13 @@ describe('the sampler', () => {
       looked: () => {},
       procRoot: proc,
     });
-    sampler.add({ attempt: 7, startedAtMs: systemClock.monotonic(), memoryLimitBytes: 240 * 1024, meter });
+    sampler.add({
+      attempt: 7,
+      startedAtMs: systemClock.monotonic(),
+      memoryLimitBytes: 240 * 1024,
+      meter,
+      isStep: false,
+    });
     const ending = await open(smapsOf(leader), 'w');
     await ending.write('Pss_Anon: 100 kB\n');
     rmSync(smapsOf(leader));
@@ -126,6 +135,7 @@ describe('the sampler', () => {
     const sizes: number[] = [];
     const sampler = new Sampler({
       clock: systemClock,
+      log: silentLog,
       table,
       units: { pageBytes: 3_000_001, ticksPerSecond: 100 },
       overMemory: () => {},
@@ -133,12 +143,39 @@ describe('the sampler', () => {
       looked: () => {},
       procRoot: proc,
     });
-    sampler.add({ attempt: 7, startedAtMs: systemClock.monotonic(), memoryLimitBytes: null, meter });
+    sampler.add({ attempt: 7, startedAtMs: systemClock.monotonic(), memoryLimitBytes: null, meter, isStep: false });
     const weighed = 2 * 100_003 * 1024;
     await vi.waitFor(() => expect(sizes).toContain(weighed), { timeout: 10_000 });
     write(leader, { parent: starter, session: leader, variables: marks, residentPages: 53 });
     await vi.waitFor(() => expect(sizes.some((size) => size > weighed)).toBe(true), { timeout: 10_000 });
     sampler.close();
     expect(sizes.filter((size) => !Number.isInteger(size))).toEqual([]);
+  });
+
+  it('kills an srun whose step has been gone for a minute, as that of one whose daemon has died never ends', async () => {
+    const table = new ProcessTable({ workerId: 'w1', slurmJobId: null, hasSteps: true }, proc);
+    const signal = vi.spyOn(table, 'signal').mockImplementation(() => {});
+    const inStep = leader + 1;
+    const clock = new FakeClock();
+    const sampler = new Sampler({
+      ...{ clock, log: silentLog, table, units: { pageBytes: 4096, ticksPerSecond: 100 }, procRoot: proc },
+      ...{ overMemory: () => {}, measured: () => {}, looked: () => {} },
+    });
+    write(leader, { parent: starter, session: leader, variables: marks });
+    table.track(7, clock.monotonic());
+    table.lead(7, leader, true);
+    sampler.add({
+      ...{ attempt: 7, startedAtMs: clock.monotonic(), memoryLimitBytes: null, meter: new UsageMeter(), isStep: true },
+    });
+    // it may have to wait for Slurm for as long as that takes
+    await clock.advance(3_600_000);
+    write(inStep, { parent: 1, session: inStep, variables: marks });
+    await clock.advance(3_600_000);
+    rmSync(join(proc, String(inStep)), { recursive: true });
+    await clock.advance(50_000);
+    expect(signal).not.toHaveBeenCalled();
+    await clock.advance(20_000);
+    sampler.close();
+    expect(signal).toHaveBeenCalledWith(7, 'SIGKILL', false, true);
   });
 });

@@ -6,8 +6,10 @@
  *
  * MARK is where it leaves a symbolic link that leads nowhere: one is made or replaced as a whole, and waits for no other
  * file. Its text is `STEP` once the command is about to start, and `STEP STATUS CPU_MS LARGEST_KIB` when it has ended: the id of
- * the step within its job, the status of wait(2), the processor time, the most memory that one of its processes had. SCORE is the minimum score of the command, by which the
- * kernel chooses a process to kill when memory runs out.
+ * the step within its job, the status of wait(2), the processor time, the most memory that one of its processes had. SCORE
+ * is the minimum score of the command and of this process, by which the kernel chooses a process to kill when memory runs
+ * out. The memory of a command that was killed is not free at once, and the mark needs a little: without the score the kernel
+ * would then kill the daemon of the step where it may, and srun would wait for ever.
  *
  * The command leads a session and a group of its own, as without Slurm, and this process ends as it does, which is what
  * Slurm records. The worker sends signals to the command itself; those that Slurm sends to the step do nothing here.
@@ -39,7 +41,7 @@ static void raise_score(const char *score) {
   char own[16] = "";
   int file = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
   if (file < 0) return;
-  /* without it the command has the score of this process */
+  /* without it the score stays that of Slurm's daemon */
   if (read(file, own, sizeof own - 1) > 0 && atoi(own) < atoi(score) && write(file, score, strlen(score)) < 0) errno = 0;
   close(file);
 }
@@ -55,11 +57,11 @@ int main(int argc, char **argv) {
   struct sigaction action = {.sa_handler = ignore, .sa_flags = SA_RESTART};
   const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM};
   for (size_t index = 0; index < sizeof signals / sizeof *signals; index++) sigaction(signals[index], &action, NULL);
+  raise_score(argv[2]);
   mark(path, step);
   pid_t pid = fork();
   if (pid == 0) {
     setsid();
-    raise_score(argv[2]);
     execvp(argv[3], argv + 3);
     fprintf(stderr, "torc: cannot run %s: %s\n", argv[3], strerror(errno));
     _exit(errno == ENOENT ? 127 : 126);

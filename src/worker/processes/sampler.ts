@@ -3,6 +3,7 @@
  * jobs it does nothing.
  */
 import type { Clock } from '../../base/clock.ts';
+import type { Log } from '../../base/log.ts';
 import { readProportionalBytes, type SystemUnits } from '../../base/proc.ts';
 import type { JobUsage, ProcessTable } from './process-table.ts';
 import type { UsageMeter } from './usage.ts';
@@ -17,7 +18,12 @@ export interface SampledJob {
   startedAtMs: number;
   memoryLimitBytes: number | null;
   meter: UsageMeter;
+  /** srun is its main process. */
+  isStep: boolean;
 }
+
+/** So long after everything else of its step is gone, srun does not end by itself: Slurm's daemon of the step has died. */
+const abandonedMs = 60_000;
 
 /**
  * Jobs of several processes are weighed: the sum of what is resident counts what they share several times. Weighing walks
@@ -32,10 +38,13 @@ interface Entry {
   isConfirming: boolean;
   /** When it was last weighed: with how many processes, and which part of the sum was its own. */
   weighed: { atMs: number; numPids: number; part: number } | null;
+  /** When processes of its step were last seen. */
+  stepSeenMs: number | null;
 }
 
 export interface SamplerDependencies {
   clock: Clock;
+  log: Log;
   table: ProcessTable;
   units: SystemUnits;
   /** The job uses more than its limit; called until it has been removed. */
@@ -62,7 +71,7 @@ export class Sampler {
 
   add(job: SampledJob): void {
     const dueMs = job.meter.nextLookMs(job.startedAtMs, this.#deps.clock.monotonic(), job.memoryLimitBytes);
-    this.#entries.set(job.attempt, { job, dueMs, isConfirming: false, weighed: null });
+    this.#entries.set(job.attempt, { job, dueMs, isConfirming: false, weighed: null, stepSeenMs: null });
     this.#arm(dueMs);
   }
 
@@ -116,7 +125,20 @@ export class Sampler {
     if (isOver) void this.#confirm(entry, usage);
     else this.#add(job, nowMs, bytes, usage);
     if (!isOver && this.#shouldWeigh(entry, usage, nowMs)) void this.#weigh(entry, usage, nowMs);
+    if (job.isStep) this.#watchStep(entry, usage, nowMs);
     entry.dueMs = job.meter.nextLookMs(job.startedAtMs, nowMs, job.memoryLimitBytes);
+  }
+
+  /** Without the daemon of its step srun would wait until the allocation ends. */
+  #watchStep(entry: Entry, { ownPids }: JobUsage, nowMs: number): void {
+    const { job, stepSeenMs } = entry;
+    if (ownPids.length > 0) entry.stepSeenMs = nowMs;
+    if (stepSeenMs === null || ownPids.length > 0 || nowMs - stepSeenMs <= abandonedMs) return;
+    this.#deps.log.warn(
+      { attempt: job.attempt },
+      'Slurm does not say that the step of a job has ended: srun is killed',
+    );
+    this.#deps.table.signal(job.attempt, 'SIGKILL', false, true);
   }
 
   /** The memory of a job by what was resident now and shared when it was weighed; until then, what it has at least. */
