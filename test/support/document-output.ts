@@ -11,9 +11,11 @@ export function comparable(output: string): string {
     .replaceAll(/\bat \d\d:\d\d:\d\d\b/g, 'at INSTANT')
     .replaceAll(/\b[\d.]+ (ms|s|min|h)\b/g, 'TIME')
     .replaceAll(/\b(used) [\d.]+[KMG]\b/g, '$1 SIZE')
+    // what a larger request comes to depends on what was used
+    .replaceAll(/\b(memory \S+ ->) \S+/g, '$1 SIZE')
     .replaceAll(/\bpid \d+\b/g, 'pid PID')
     // an allocation ends soon after its last job
-    .replaceAll(/^(\s*allocations:\s+\d+) (?:running|ended)$/gm, '$1 running')
+    .replaceAll(/^(\s*)allocations: +\d.*$/gm, '$1allocations: SOME')
     .replaceAll(/\b(\w+_\d+)_[0-9a-f]{8}\b/g, '$1_RANDOM');
   return withoutMeasured(text)
     .replaceAll(/[ \t]+/g, ' ')

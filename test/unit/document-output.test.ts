@@ -7,6 +7,7 @@ const list = (seconds: string, status = 'done') =>
 it('is the same whatever times, sizes and names were', () => {
   expect(isShown('elapsed: 1.4 s (3 jobs/s)\n', 'elapsed: 22 s (1 jobs/s)\n')).toBe(true);
   expect(isShown('it used 212M, its limit is 200M', 'it used 300M, its limit is 200M\n')).toBe(true);
+  expect(isShown('allocations: 1 running, 1 ended\n', 'allocations: 2 ended\n')).toBe(true);
   expect(isShown('2  worker_2_976922c5\n', '2  worker_2_0123abcd\n')).toBe(true);
   expect(isShown(list('0.1'), list('12.34'))).toBe(true);
 });
