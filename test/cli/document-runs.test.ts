@@ -5,7 +5,7 @@
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { isShown } from '../support/document-output.ts';
 import { DocumentPlace } from '../support/document-place.ts';
 import { type Block, blocksOf, documents, fileOf, readDocument, root, shownIn } from '../support/documents.ts';
@@ -19,28 +19,22 @@ const typed = (block: Block): boolean => block.language === 'console' && block.n
 const run = documents.filter((path) => !elsewhere.has(path) && blocksOf(readDocument(path)).some(typed));
 const isRefreshed = process.env.TORC_REFRESH_DOCUMENTS === '1';
 
-let place: DocumentPlace;
-beforeEach(() => {
-  place = new DocumentPlace();
-});
-afterEach(() => place.remove());
-
-function write(block: Block): void {
+function write(place: DocumentPlace, block: Block): void {
   const name = fileOf(block);
   if (name !== null) place.file(name, block.text);
 }
 
 /** Runs what must succeed. */
-async function succeed(path: string, line: number, command: string): Promise<void> {
+async function succeed(place: DocumentPlace, line: number, command: string): Promise<void> {
   const { code, output } = await place.printed(command);
-  expect(code, `${path}:${line}: ${command}\n${output}`).toBe(0);
+  expect(code, `line ${line}: ${command}\n${output}`).toBe(0);
 }
 
 /** The block with what its commands print. */
-async function refreshed(path: string, block: Block): Promise<string> {
+async function refreshed(place: DocumentPlace, block: Block): Promise<string> {
   const shown = shownIn(block);
   if (block.notCompared !== null || shown.every(({ output }) => output.trim() === '')) {
-    for (const { line, command } of shown) await succeed(path, line, command);
+    for (const { line, command } of shown) await succeed(place, line, command);
     return block.text;
   }
   const parts: string[] = [];
@@ -52,28 +46,36 @@ async function refreshed(path: string, block: Block): Promise<string> {
   return parts.join('');
 }
 
-it.each(run)('%s shows what its commands print', async (path) => {
-  const lines = readDocument(path).split('\n');
-  const fresh = [...lines];
-  let commands = 0;
-  // from the end of the document the lines before keep their numbers
-  const changed: { block: Block; text: string }[] = [];
-  const blocks = blocksOf(lines.join('\n'));
+/** The document with what its commands print. */
+async function freshly(place: DocumentPlace, text: string): Promise<string> {
+  const blocks = blocksOf(text);
   // a file may be shown after the commands that read it
-  for (const block of blocks.toReversed()) write(block);
+  for (const block of blocks.toReversed()) write(place, block);
+  const changed: { block: Block; text: string }[] = [];
   for (const block of blocks) {
-    write(block);
-    if (block.first !== null) await succeed(path, block.line, `set -e\n${block.first}`);
-    if (!typed(block)) continue;
-    commands += shownIn(block).length;
-    changed.push({ block, text: await refreshed(path, block) });
+    write(place, block);
+    if (block.first !== null) await succeed(place, block.line, `set -e\n${block.first}`);
+    if (typed(block)) changed.push({ block, text: await refreshed(place, block) });
   }
+  const lines = text.split('\n');
+  // from the end of the document the lines before keep their numbers
   for (const { block, text } of changed.reverse()) {
-    fresh.splice(block.line - 1, block.text.split('\n').length - 1, ...text.split('\n').slice(0, -1));
+    lines.splice(block.line - 1, block.text.split('\n').length - 1, ...text.split('\n').slice(0, -1));
   }
-  expect(commands).toBeGreaterThan(0);
-  if (isRefreshed) writeFileSync(join(root, path), fresh.join('\n'));
-  else expect(fresh.join('\n'), 'npm run documents writes what they print now').toBe(lines.join('\n'));
+  return lines.join('\n');
+}
+
+// side by side, because they wait for their jobs most of the time
+it.concurrent.each(run)('%s shows what its commands print', async (path) => {
+  const place = new DocumentPlace();
+  try {
+    const text = readDocument(path);
+    const fresh = await freshly(place, text);
+    if (isRefreshed) writeFileSync(join(root, path), fresh);
+    else expect(fresh, 'npm run documents writes what they print now').toBe(text);
+  } finally {
+    await place.remove();
+  }
 });
 
 it('what is not run here names tests that exist, and commands stand in console blocks', () => {
