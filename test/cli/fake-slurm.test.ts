@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { workerNodeOptions } from '../../src/base/program.ts';
 import { answered } from '../../src/slurm/answers.ts';
 import { type SlurmCommands, systemSlurm } from '../../src/slurm/commands.ts';
 import { runCommand } from '../../src/slurm/run.ts';
@@ -102,7 +103,7 @@ describe('the fake Slurm', () => {
     const body = 'echo "$PWD|$SLURM_JOB_ID|$SLURM_MEM_PER_NODE|$CUDA_VISIBLE_DEVICES|$TORC_ATTEMPT_ID|$*"';
     const { slurmJobId, output } = await submit(fake, slurm, body);
     await until(() => stateOf(slurm, slurmJobId)).toBe('COMPLETED');
-    const words = `--max-semi-space-size=2 --heap-growing-percent=30 main.js --dir ${fake.directory} hpc slurm`;
+    const words = `${workerNodeOptions.join(' ')} main.js --dir ${fake.directory} hpc slurm`;
     expect(output()).toMatch(`${fake.directory}|${slurmJobId}|1024|0,1||${words}`);
   });
 

@@ -153,6 +153,8 @@ describe('layers', () => {
 
   it('the worker loads neither SQLite nor zod', () => {
     expect(packagesLoadedBy('worker/worker.ts')).toEqual([]);
+    expect(packagesLoadedBy('cli/actions/worker-child.ts')).toEqual([]);
+    expect(packagesLoadedBy('cli/actions/slurm-run-jobs.ts')).toEqual([]);
   });
 
   it('opening the database for a short command does not load zod', () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { TorcError } from '../../src/base/errors.ts';
+import { workerNodeOptions } from '../../src/base/program.ts';
 import {
   allocationScript,
   fillTemplate,
@@ -128,7 +129,8 @@ describe('a script that runs', () => {
     expect(serverDirectory).toBe(`/dir/${hostile}`);
     expect(Math.abs(Number(started) - Date.now() / 1000)).toBeLessThan(3600);
     expect(args).toEqual([
-      ...['--max-semi-space-size=2', '--heap-growing-percent=30', launch.torcMain],
+      ...workerNodeOptions,
+      launch.torcMain,
       '--dir',
       `/dir/${hostile}`,
       ...['hpc', 'slurm', 'run-jobs', '7', '--allocation', '12', '--output', launch.outputDirectory],

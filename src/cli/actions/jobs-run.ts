@@ -8,7 +8,7 @@ import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { startDirectory } from '../input/base-directory.ts';
 import { chosenOutput } from '../input/output-directory.ts';
-import { chooseWorkflow, statedKey } from '../input/workflow-key.ts';
+import { chooseWorkflow } from '../input/workflow-key.ts';
 import { findObstacles, numObstructed, obstacleLines } from '../output/obstacles.ts';
 import { printResult } from '../output/output.ts';
 import { followRun } from '../output/run-progress.ts';
@@ -23,11 +23,6 @@ import {
 import { handleStops } from '../workers/stop-stages.ts';
 import { hasAllocation } from './await-run.ts';
 
-export interface RunJobsOptions extends WorkerCommandOptions {
-  /** The process is the worker itself: it never opens the database. */
-  worker?: boolean;
-}
-
 const lookEveryMs = 1000;
 const actionsEveryMs = 100;
 /** What no time will change. */
@@ -37,8 +32,7 @@ const unfit = ['larger_than_any_worker', 'no_worker_with_resources', 'no_worker_
  * Runs jobs until no job is left that fits on this machine. Returns 1 when jobs failed or fit no worker, 8 after the timeout of
  * the run.
  */
-export async function runJobs(context: Context, key: string | null, options: RunJobsOptions): Promise<number> {
-  if (options.worker === true) return beWorker(context, key, options);
+export async function runJobs(context: Context, key: string | null, options: WorkerCommandOptions): Promise<number> {
   return withConnection(
     context,
     async ({ api }) => {
@@ -61,7 +55,7 @@ export async function runJobs(context: Context, key: string | null, options: Run
   );
 }
 
-function hasLabels({ label = [] }: RunJobsOptions): boolean {
+function hasLabels({ label = [] }: WorkerCommandOptions): boolean {
   return label.length > 0;
 }
 
@@ -70,17 +64,6 @@ export async function requireStarted(api: Api, workflowKey: string, hint: string
   const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
   if (workflow.run_id > 0) return workflow;
   throw new TorcError('conflict', `workflow ${workflowKey} has not started`, hint);
-}
-
-/** The child of the serving process: talks only to that server and prints its result for the parent. */
-async function beWorker(context: Context, key: string | null, options: RunJobsOptions): Promise<number> {
-  const workflowKey = statedKey(context, key);
-  if (workflowKey === null)
-    throw new TorcError('usage', 'a worker needs the key of its workflow', `${context.torc} jobs run --help`);
-  const { runWorkerHere } = await import('../workers/worker-process.ts');
-  const exit = await runWorkerHere(context, workflowKey, options);
-  await context.terminal.out(`${JSON.stringify(exit)}\n`);
-  return 0;
 }
 
 export interface LocalRun {
@@ -98,7 +81,7 @@ export async function runLocally(
   context: Context,
   api: Api,
   workflowKey: string,
-  options: RunJobsOptions & { output: string; directory: string | null },
+  options: WorkerCommandOptions & { output: string; directory: string | null },
 ): Promise<LocalRun> {
   const numEndedBefore = numEnded(await api.call('workflow_show', { workflow_key: workflowKey }));
   const startedAt = context.clock.monotonic();

@@ -3,7 +3,6 @@
 import { type Command, Option } from 'commander';
 import { typedLabels, typedLimits } from '../../model/labels.ts';
 import type { ModifyJobOptions } from '../actions/jobs-modify.ts';
-import type { RunJobsOptions } from '../actions/jobs-run.ts';
 import { attributeOption } from '../input/attributes.ts';
 import { envOption, unsetEnvOption } from '../input/environment.ts';
 import {
@@ -15,6 +14,7 @@ import {
   yesOrNo,
 } from '../input/options.ts';
 import { addStateOptions, jobStates } from '../input/state-options.ts';
+import type { WorkerCommandOptions } from '../workers/local-worker.ts';
 import { addJobArguments, keyArgument } from './arguments.ts';
 import { declareChildren } from './children.ts';
 import { type Act, examples } from './declare.ts';
@@ -58,8 +58,13 @@ export function declareJobs(program: Command, act: Act): void {
     examples('torc jobs run', 'torc jobs run 7 -m 4 -o results', 'torc jobs run 7 -t PT8H --cpus 16 --memory 32g'),
   );
   act(run, async ([key], self) => {
+    const { worker, ...options } = self.opts<WorkerCommandOptions & { worker?: boolean }>();
+    if (worker === true) {
+      const { beWorker } = await import('../actions/worker-child.ts');
+      return (context) => beWorker(context, key ?? null, options);
+    }
     const { runJobs } = await import('../actions/jobs-run.ts');
-    return (context) => runJobs(context, key ?? null, self.opts<RunJobsOptions>());
+    return (context) => runJobs(context, key ?? null, options);
   });
   declareModify(group, act);
   declareJobChanges(group, act);
