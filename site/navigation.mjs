@@ -37,6 +37,7 @@ export const sections = [
     title: 'Reference',
     pages: [
       'docs/specification.md',
+      'specification-keys',
       'commands',
       'docs/python.md',
       'docs/python-reference.md',
@@ -107,6 +108,7 @@ export const shortTitles = {
   'docs/dashboard.md': 'Dashboard',
   'docs/networks.md': 'Networks',
   'docs/specification.md': 'Specification',
+  'specification-keys': 'Keys of a specification',
   'docs/python.md': 'Python',
   'docs/python-reference.md': 'Python reference',
   'docs/library.md': 'TypeScript',

@@ -1,14 +1,19 @@
-/** Pages that are made from the program itself: the help of each command, the endpoints of the server. */
+/** Pages that are made from the program itself: the help of each command, the endpoints of the server, the keys of a specification. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { schemaPage } from './schema-page.mjs';
 
 /** Markdown of each page, by its name. `dist` is the built program. */
 export async function referencePages(dist) {
   const { declareProgram } = await import(pathToFileURL(join(dist, 'cli', 'program.js')).href);
   const { globalHelp } = await import(pathToFileURL(join(dist, 'cli', 'input', 'options.js')).href);
   const program = await declareProgram(() => {});
-  const pages = new Map([['endpoints', endpointsPage(JSON.parse(readFileSync(join(dist, 'openapi.json'), 'utf8')))]]);
+  const read = (name) => JSON.parse(readFileSync(join(dist, name), 'utf8'));
+  const pages = new Map([
+    ['endpoints', endpointsPage(read('openapi.json'))],
+    ['specification-keys', schemaPage(read('workflow.schema.json'))],
+  ]);
   const top = childrenOf(program);
   for (const command of top) pages.set(`command-${command.name()}`, commandPage(command, globalHelp));
   const rows = top.map(

@@ -21,6 +21,7 @@ afterAll(() => rmSync(site, { recursive: true, force: true }));
 it('has a page for each command, and every link leads to a file and an anchor of the site', () => {
   expect(pages.get('command-jobs.html')).toContain('<h2 id="torc-jobs-add-children"');
   expect(pages.get('endpoints.html')).toContain('POST /v1/');
+  expect(pages.get('specification-keys.html')).toContain('<h2 id="jobssteps"');
   const broken: string[] = [];
   for (const [name, html] of pages) {
     for (const [, link = ''] of html.matchAll(/(?:href|src)="([^"]*)"/g)) {
