@@ -84,6 +84,19 @@ export interface Launch {
   warm?: string | undefined;
 }
 
+/** The keys of a job's specification that state it. */
+export const launchKeys = Object.keys({
+  env: true,
+  stdio: true,
+  cwd: true,
+  stdin: true,
+  container: true,
+  pin: true,
+  cpu_placement: true,
+  execution: true,
+  warm: true,
+} satisfies Record<keyof Launch, true>) as (keyof Launch)[];
+
 /** The image of a container as apptainer names it: a name that is neither a file nor a URL is one of a registry. */
 export function imageName(image: string): string {
   const isFile = /^[./~]/.test(image) || /\.(?:sif|simg|img)$/.test(image);

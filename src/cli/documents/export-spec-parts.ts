@@ -8,6 +8,7 @@ import type {
   Reply,
 } from '../../api/contract.ts';
 import { labelsIn } from '../../model/labels.ts';
+import { launchKeys } from '../../model/launch.ts';
 import { amountsIn } from '../../model/named-resources.ts';
 import { defaultMaxDelayMs } from '../../model/retry.ts';
 import type { Growth } from '../../model/scale.ts';
@@ -67,7 +68,7 @@ export function jobSpec(
     ...(job.supports_termination ? { supports_termination: true } : {}),
     ...(job.task_failure_is_success === true ? { task_failure_is_success: true } : {}),
     ...(job.attributes === undefined ? {} : { attributes: job.attributes }),
-    ...statedOf(job, ['env', 'stdio', 'cwd', 'stdin', 'container', 'pin', 'cpu_placement', 'execution', 'warm']),
+    ...statedOf(job, launchKeys),
     ...(job.hold === true ? { hold: true } : {}),
     ...(job.max_wait_ms === undefined ? {} : { max_wait: `PT${job.max_wait_ms / 1000}S` }),
   };

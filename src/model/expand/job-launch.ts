@@ -1,5 +1,5 @@
 /** How the process of a job is started, as its specification states it. */
-import { environmentOf, type Launch, modeOf, type StdioMode } from '../launch.ts';
+import { environmentOf, type Launch, launchKeys, modeOf, type StdioMode } from '../launch.ts';
 import type { JobSpec } from '../spec/spec.ts';
 import { type Template, textsAt } from './template.ts';
 
@@ -13,8 +13,6 @@ export interface LaunchElement {
   /** What is the same for all instances. */
   fixed: Pick<Launch, 'pin' | 'cpu_placement' | 'execution' | 'warm'> | null;
 }
-
-const launchKeys = ['env', 'stdio', 'cwd', 'stdin', 'container', 'pin', 'cpu_placement', 'execution', 'warm'] as const;
 
 const nothingStated: LaunchElement = { env: [], stdio: null, cwd: null, stdin: null, container: null, fixed: null };
 

@@ -1,6 +1,6 @@
 /** How the processes of jobs are started: what the workflow says, and over it what a job states itself. */
 import type { Assignment } from '../../api/contract.ts';
-import type { Environment, Execution, Launch } from '../../model/launch.ts';
+import { type Environment, type Execution, type Launch, launchKeys } from '../../model/launch.ts';
 import type { Transaction } from '../database/transaction.ts';
 
 /** As a new row has it: null for none. */
@@ -13,25 +13,14 @@ export function readEnvironment(stored: string | null | undefined): Environment 
 }
 
 /** What requests state about a job's launch, under the names of the contract. */
-export function statedLaunch({
-  env,
-  stdio,
-  cwd,
-  stdin,
-  container,
-  pin,
-  cpu_placement,
-  execution,
-  warm,
-}: Launch): Launch {
-  const hasOwn = env !== undefined && Object.keys(env).length > 0;
-  return { ...(hasOwn ? { env } : {}), stdio, cwd, stdin, container, pin, cpu_placement, execution, warm };
+export function statedLaunch(request: Launch): Launch {
+  const { env, ...stated }: Launch = Object.fromEntries(launchKeys.map((key) => [key, request[key]]));
+  return env !== undefined && Object.keys(env).length > 0 ? { env, ...stated } : stated;
 }
 
 /** What a job states; a job that is already stored keeps its own. */
 export function addJobLaunch(tx: Transaction, workflowKey: number, jobKey: number, stated: Launch): void {
-  const { env, stdio, cwd, stdin, container, pin, cpu_placement, execution, warm } = stated;
-  if ((env ?? stdio ?? cwd ?? stdin ?? container ?? pin ?? cpu_placement ?? execution ?? warm) === undefined) return;
+  if (launchKeys.every((key) => stated[key] === undefined)) return;
   const launch = JSON.stringify(statedLaunch(stated));
   if (launch === '{}') return;
   tx.db.run('INSERT OR IGNORE INTO job_launch (job_key, launch) VALUES (?, ?)', jobKey, launch);
