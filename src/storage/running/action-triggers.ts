@@ -71,6 +71,17 @@ export function countActionJob(
   }
 }
 
+/** The same for jobs of one workflow that move together. */
+export function countActionJobs(
+  tx: Transaction,
+  workflowKey: number,
+  jobs: readonly { jobKey: number; status: JobStatus }[],
+  to: JobStatus,
+): void {
+  if (!hasJobActions(tx, workflowKey)) return;
+  for (const { jobKey, status } of jobs) countActionJob(tx, { jobKey, workflowKey, status }, to);
+}
+
 /** Removes a job that is about to be deleted from the actions that wait for it. */
 export function forgetActionJob(tx: Transaction, jobKey: number, status: JobStatus): void {
   const met = jobTriggers.filter((trigger) => isMet(trigger, status));

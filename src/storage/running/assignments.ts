@@ -1,26 +1,18 @@
 /** What a worker is given to run: its live attempts with all that it needs to know about their jobs. */
 import type { AssignedFile, Assignment } from '../../api/contract.ts';
 import { leastTimeMs } from '../../model/decide/time-left.ts';
-import { amountsIn, noResources, type ResourceSet } from '../../model/named-resources.ts';
+import { amountsIn } from '../../model/named-resources.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { ComputeNode } from './compute-nodes.ts';
 import { setLaunch } from './launch.ts';
 import { withInputs } from './result-values.ts';
 import { recoveryOf } from './retries.ts';
+import { readShape } from './shapes.ts';
 import { withUserData } from './user-data.ts';
 
 /** A job that reads more files than this is not rerun when one of them changes. */
 const mostAssignedFiles = 10_000;
 
-type AssignmentNeed = [
-  numCpus: number,
-  memoryBytes: number,
-  runtimeMs: number,
-  isMemoryStated: number,
-  isRuntimeStated: number,
-  expectedMs: number,
-  resources: ResourceSet,
-];
 type AssignmentRow = [
   attemptKey: number,
   attemptId: number,
@@ -34,7 +26,7 @@ type AssignmentRow = [
   supportsTermination: number,
   recoveryAttemptKey: number | null,
   hasFiles: number,
-  ...AssignmentNeed,
+  shapeKey: number,
 ];
 
 /** Every live attempt of the worker above `ack`, with all that it needs to run it: what it was claimed with. */
@@ -43,9 +35,8 @@ export function assignmentsAbove(tx: Transaction, node: ComputeNode, ack: number
   const rows = tx.db.allRows<AssignmentRow>(
     `SELECT a.attempt_key, a.attempt_id, a.run_id, a.gpu_indices, a.node_indices, j.job_key, j.name, j.command,
        j.invocation_script, j.supports_termination, j.recovery_attempt_key,
-       EXISTS (SELECT 1 FROM job_files jf WHERE jf.job_key = j.job_key), s.num_cpus, s.memory_bytes, s.runtime_ms,
-       s.is_memory_stated, s.is_runtime_stated, s.expected_ms, s.resources
-     FROM attempts a JOIN jobs j ON j.job_key = a.job_key JOIN shapes s ON s.shape_key = coalesce(a.shape_key, j.shape_key)
+       EXISTS (SELECT 1 FROM job_files jf WHERE jf.job_key = j.job_key), coalesce(a.shape_key, j.shape_key)
+     FROM attempts a JOIN jobs j ON j.job_key = a.job_key
      WHERE a.compute_node_key = ? AND a.is_occupying = 1 AND a.is_live = 1 AND a.attempt_key > ?
      ORDER BY a.attempt_key`,
     computeNodeKey,
@@ -59,9 +50,10 @@ export function assignmentsAbove(tx: Transaction, node: ComputeNode, ack: number
 
 function assignment(tx: Transaction, row: AssignmentRow): Assignment {
   const [attempt, attempt_id, run_id, gpuIndices, nodeIndices, jobKey, job_name, command, invocation_script] = row;
-  const [, , , , , , , , , supportsTermination, recoveryAttemptKey, hasFiles, num_cpus, memory_bytes] = row;
-  const [, , , , , , , , , , , , , , runtimeMs, isMemoryStated, isRuntimeStated, expectedMs, resources] = row;
-  const runtimeLimitMs = isRuntimeStated === 1 ? runtimeMs : null;
+  const [, , , , , , , , , supportsTermination, recoveryAttemptKey, hasFiles, shapeKey] = row;
+  const need = readShape(tx, shapeKey);
+  const { numCpus, memoryBytes, isMemoryStated, runtimeMs, isRuntimeStated, expectedMs, resources } = need;
+  const runtimeLimitMs = isRuntimeStated ? runtimeMs : null;
   return {
     attempt,
     attempt_id,
@@ -70,14 +62,14 @@ function assignment(tx: Transaction, row: AssignmentRow): Assignment {
     job_name,
     command,
     invocation_script,
-    num_cpus,
-    memory_bytes,
-    memory_limit_bytes: isMemoryStated === 1 ? memory_bytes : null,
+    num_cpus: numCpus,
+    memory_bytes: memoryBytes,
+    memory_limit_bytes: isMemoryStated ? memoryBytes : null,
     runtime_limit_ms: runtimeLimitMs,
-    runtime_ms: expectedMs > 0 ? expectedMs : runtimeLimitMs,
+    runtime_ms: expectedMs ?? runtimeLimitMs,
     gpu_indices: gpuIndices === null ? [] : (JSON.parse(gpuIndices) as number[]),
     ...(nodeIndices === null ? {} : { node_indices: JSON.parse(nodeIndices) as number[] }),
-    ...(resources === noResources ? {} : { resources: amountsIn(resources) }),
+    ...(resources === undefined ? {} : { resources: amountsIn(resources) }),
     supports_termination: supportsTermination === 1,
     ...(recoveryAttemptKey === null ? {} : recovered(tx, jobKey)),
     ...(hasFiles === 1 ? { files: assignedFiles(tx, jobKey) } : {}),

@@ -12,7 +12,7 @@ import { recordFileStates } from './input-versions.ts';
 import { endLimited } from './limits.ts';
 import { placeValues } from './log-place.ts';
 import { forgetOrphan } from './losses.ts';
-import { type Attempt, findAttempt } from './reported-attempts.ts';
+import { type Attempt, findAttempt, storedEnd } from './reported-attempts.ts';
 import { storeResult, withSoundResult } from './result-values.ts';
 import { forgetRecovery, retryFailed } from './retries.ts';
 import { recordTerminated } from './terminations.ts';
@@ -28,7 +28,7 @@ type Started = Request<'exchange'>['started'][number];
 export function recordStart(tx: Transaction, node: ComputeNode, report: Started): Answer {
   const attempt = findAttempt(tx, node, report.attempt);
   if (attempt === null) return 'rejected';
-  if (!attempt.isLive) return attempt.endStatus === null ? 'superseded' : 'repeated';
+  if (!attempt.isLive) return storedEnd(tx, report.attempt).status === null ? 'superseded' : 'repeated';
   if (attempt.startedAt !== null || attempt.job.status !== 'submitted_pending') return 'repeated';
   const startedAt = Math.max(attempt.claimedAt, Math.round(tx.now - report.age_ms));
   const moves = tx.moves(attempt.job.workflowKey, [attempt.job.jobKey]);
@@ -134,10 +134,11 @@ function recordLateFinish(tx: Transaction, attempt: Attempt, report: Finished): 
       attempt.attemptKey,
     );
   }
-  const isSame = attempt.returnCode === report.return_code && attempt.cause === report.cause;
+  const end = storedEnd(tx, attempt.attemptKey);
+  const isSame = end.returnCode === report.return_code && end.cause === report.cause;
   // the first report counted as a failure for a missing output, which the worker does not know
-  const isWithoutOutput = attempt.cause === 'missing_output' && report.return_code === 0;
-  const isRepeat = attempt.endStatus === report.status && (isSame || isWithoutOutput);
+  const isWithoutOutput = end.cause === 'missing_output' && report.return_code === 0;
+  const isRepeat = end.status === report.status && (isSame || isWithoutOutput);
   if (isRepeat) return 'repeated';
   tx.event({
     workflowKey: attempt.job.workflowKey,
@@ -156,7 +157,7 @@ export function recordReturn(tx: Transaction, node: ComputeNode, attemptKey: num
   // one that has started is lost when its worker no longer has it
   if (attempt.isLive && attempt.job.status !== 'submitted_pending') return 'rejected';
   release(tx, attempt);
-  if (!attempt.isLive) return attempt.endStatus === 'returned' ? 'repeated' : 'superseded';
+  if (!attempt.isLive) return storedEnd(tx, attemptKey).status === 'returned' ? 'repeated' : 'superseded';
   if (!attempt.isOccupying) forgetOrphan(tx, attemptKey);
   tx.db.run(
     `UPDATE attempts SET is_live = 0, end_status = 'returned', ended_at = ? WHERE attempt_key = ?`,

@@ -12,16 +12,17 @@ type Placed = Placement<Shape>;
 /** How many claims one row of the history takes at a time, so that it stays short. */
 const mostTogether = 100;
 
+/** The worker that claims jobs, the run, and whether the jobs are given ahead of time. */
+export interface Claim {
+  node: ComputeNode;
+  runId: number;
+  isAhead: boolean;
+}
+
 /** Claims jobs for a worker, in claim order: what each asks for is frozen in its attempt. */
-export function recordClaims(
-  tx: Transaction,
-  node: ComputeNode,
-  runId: number,
-  placements: readonly Placed[],
-  isAhead: boolean,
-): void {
+export function recordClaims(tx: Transaction, claim: Claim, placements: readonly Placed[]): void {
   for (let at = 0; at < placements.length; at += mostTogether) {
-    recordSome(tx, node, runId, placements.slice(at, at + mostTogether), isAhead);
+    recordSome(tx, claim, placements.slice(at, at + mostTogether));
   }
 }
 
@@ -35,13 +36,7 @@ const insertAttempts = `INSERT INTO attempts (workflow_key, job_key, run_id, att
   FROM json_each(?) k CROSS JOIN jobs j ON j.job_key = k.value CROSS JOIN shapes s ON s.shape_key = j.shape_key
   ORDER BY k.key`;
 
-function recordSome(
-  tx: Transaction,
-  node: ComputeNode,
-  runId: number,
-  placements: readonly Placed[],
-  isAhead: boolean,
-): void {
+function recordSome(tx: Transaction, { node, runId, isAhead }: Claim, placements: readonly Placed[]): void {
   const jobKeys = placements.map(({ jobKey }) => jobKey);
   const moves = tx.moves(node.workflowKey, jobKeys);
   const { changes, key } = tx.db.run(

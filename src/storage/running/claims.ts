@@ -62,9 +62,9 @@ export function claimJobs(
   free.slots = Math.min(free.slots, quota.slots);
   const admission = admissionTo(poolOf(tx, node), leastTimeMs(run.leadMs, node.walltimeMs), quota);
   const placements = isFull(free) ? [] : pack(free, readyJobs(tx, node.workflowKey).walk(), admission);
-  recordClaims(tx, node, run.runId, placements, false);
+  recordClaims(tx, { node, runId: run.runId, isAhead: false }, placements);
   const ahead = usualRuntime === null ? [] : chooseAhead(tx, node, admission, timeLeftMs, usualRuntime);
-  recordClaims(tx, node, run.runId, ahead, true);
+  recordClaims(tx, { node, runId: run.runId, isAhead: true }, ahead);
   const jobKeys = [...placements, ...ahead].map(({ jobKey }) => jobKey);
   rememberInputVersions(tx, node.workflowKey, jobKeys);
   const numJobs = jobKeys.length;

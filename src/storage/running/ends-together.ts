@@ -13,18 +13,21 @@ const fewest = 8;
 
 export class EndsTogether {
   readonly #tx: Transaction;
+  readonly #workflowKey: number;
   /** Not yet reported on. */
   readonly #attempts: Map<number, Attempt>;
   readonly #jobs: JobState[] = [];
 
-  private constructor(tx: Transaction, attempts: Map<number, Attempt>) {
+  private constructor(tx: Transaction, workflowKey: number, attempts: Map<number, Attempt>) {
     this.#tx = tx;
+    this.#workflowKey = workflowKey;
     this.#attempts = attempts;
   }
 
   /** Null where each is better recorded by itself. */
   static of(tx: Transaction, node: ComputeNode, attemptKeys: readonly number[]): EndsTogether | null {
-    return attemptKeys.length < fewest ? null : new EndsTogether(tx, findAttempts(tx, node, attemptKeys));
+    if (attemptKeys.length < fewest) return null;
+    return new EndsTogether(tx, node.workflowKey, findAttempts(tx, node, attemptKeys));
   }
 
   /** The attempt as it was read; a second report on it finds none, and reads what is stored. */
@@ -44,7 +47,7 @@ export class EndsTogether {
     this.#attempts.clear();
     const jobs = this.#jobs.splice(0);
     if (jobs.length === 0) return;
-    moveSuccesses(this.#tx, jobs);
+    moveSuccesses(this.#tx, this.#workflowKey, jobs);
     const jobKeys = jobs.map(({ jobKey }) => jobKey);
     propagateSuccesses(this.#tx, jobKeys);
   }

@@ -1,12 +1,12 @@
 /** The ready jobs of each workflow, kept in memory: a claim reads only the jobs that it takes. */
 import { TorcError } from '../../base/errors.ts';
-import { type Candidate, ReadyQueues } from '../../model/decide/ready-queues.ts';
+import { ReadyQueues } from '../../model/decide/ready-queues.ts';
 import type { Database } from '../database/database.ts';
 import type { Mirror } from '../database/mirrors.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { findShape, type Shape, type ShapeRow, shapeOf } from './shapes.ts';
 
-const firstJobs = `SELECT job_key AS jobKey, priority FROM jobs
+const firstJobs = `SELECT job_key, priority FROM jobs
   WHERE workflow_key = ? AND shape_key = ? AND status = 'ready' ORDER BY priority DESC, job_key LIMIT ? OFFSET ?`;
 
 /** The shapes that have ready jobs, from each to the next by one step in the index of ready jobs, with their first job. */
@@ -32,7 +32,9 @@ export const readyQueues: Mirror<Database, ReadyQueues<Shape>> = {
       return { shape: shapeOf(row), head: { jobKey: row.job_key, priority: row.priority } };
     });
     return new ReadyQueues(heads, ({ shapeKey }, skip, atMost) =>
-      db.all<Candidate>(firstJobs, workflowKey, shapeKey, atMost, skip),
+      db
+        .allRows<[jobKey: number, priority: number]>(firstJobs, workflowKey, shapeKey, atMost, skip)
+        .map(([jobKey, priority]) => ({ jobKey, priority })),
     );
   },
 };

@@ -5,6 +5,8 @@ import { anyConfig, type Belonging } from '../../model/decide/pools.ts';
 import type { Requirements } from '../../model/job.ts';
 import { type LabelSet, noLabels } from '../../model/labels.ts';
 import { noResources, type ResourceSet } from '../../model/named-resources.ts';
+import type { Database } from '../database/database.ts';
+import type { Mirror } from '../database/mirrors.ts';
 import type { Transaction } from '../database/transaction.ts';
 
 /** The columns that identify a shape, as in the unique index of shapes. */
@@ -59,9 +61,24 @@ export function internShape(tx: Transaction, workflowKey: number, request: JobRe
   return row.shape_key;
 }
 
+/**
+ * What shapes request that were read lately: that never changes, and no key is used twice. One for the whole database, under
+ * the key 0.
+ */
+const requests: Mirror<Database, Map<number, Requirements>> = { load: () => new Map() };
+
+/** Beyond these, all are forgotten and read again. */
+const mostKept = 1000;
+
 /** What a shape requests; throws when there is none. */
 export function readShape(tx: Transaction, shapeKey: number): Requirements {
-  return findShape(tx, shapeKey).need;
+  const kept = tx.db.mirrors.get(requests, 0);
+  const known = kept.get(shapeKey);
+  if (known !== undefined) return known;
+  const { need } = findShape(tx, shapeKey);
+  if (kept.size >= mostKept) kept.clear();
+  kept.set(shapeKey, need);
+  return need;
 }
 
 /** What jobs of one shape request, and their place in claim order. */

@@ -2,7 +2,7 @@
 import { TorcError } from '../../base/errors.ts';
 import { activeStatuses, isAllowed, type JobStatus, type Mover } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
-import { countActionJob } from './action-triggers.ts';
+import { countActionJob, countActionJobs } from './action-triggers.ts';
 import { dropOwnHolds, removeHold } from './holds.ts';
 import { waitsForNeed } from './needs-from-data.ts';
 import { isAnyoneTold } from './notifications.ts';
@@ -89,21 +89,22 @@ export function moveClaimed(
   followClaims(tx, workflowKey, jobs);
   tx.count(workflowKey, from, false, -jobs.length);
   tx.count(workflowKey, to, false, jobs.length);
-  for (const { jobKey } of jobs) countActionJob(tx, { jobKey, workflowKey, status: from }, to);
+  const moved = jobs.map(({ jobKey }) => ({ jobKey, status: from }));
+  countActionJobs(tx, workflowKey, moved, to);
 }
 
 /** As `moveJob` for jobs of one workflow whose attempts ended with success. */
-export function moveSuccesses(tx: Transaction, jobs: readonly JobState[]): void {
-  for (const { jobKey, workflowKey, status, failed } of jobs) {
+export function moveSuccesses(tx: Transaction, workflowKey: number, jobs: readonly JobState[]): void {
+  for (const { jobKey, status, failed } of jobs) {
     if (!isAllowed(status, 'done', 'report')) {
       throw new TorcError('bug', `job ${jobKey} cannot go from ${status} to done by report`);
     }
     tx.count(workflowKey, status, failed, -1);
-    tx.count(workflowKey, 'done', false, 1);
-    countActionJob(tx, { jobKey, workflowKey, status }, 'done');
   }
+  tx.count(workflowKey, 'done', false, jobs.length);
+  countActionJobs(tx, workflowKey, jobs, 'done');
   tx.db.run(setDone, JSON.stringify(jobs.map(({ jobKey }) => jobKey)));
-  for (const { workflowKey } of jobs.slice(0, 1)) tx.tell({ kind: 'jobs_settled', workflowKey });
+  tx.tell({ kind: 'jobs_settled', workflowKey });
 }
 
 /** One that was claimed keeps what it asks for; nothing of an import runs before a restart. */
