@@ -13,6 +13,6 @@ function run(args) {
 }
 
 run([join(root, 'scripts', 'build.mjs')]);
-run([torc, '--dir', '.torc-demo', 'run', 'examples/word-count.yaml', '--output', 'torc_output']);
+run([torc, '--dir', '.torc-demo', 'run', 'examples/word-count/workflow.yaml', '--output', 'torc_output']);
 const [first, second, third] = readFileSync(join(root, 'word_count', 'report.txt'), 'utf8').split('\n');
 console.log(`\nthe result, word_count/report.txt, begins with the most frequent words:\n${first}\n${second}\n${third}`);

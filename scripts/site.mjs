@@ -5,6 +5,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Eleventy } from '@11ty/eleventy';
 import { rolldown } from 'rolldown';
+import { examplePages } from '../site/examples.mjs';
 import { setUp } from '../site/markdown.mjs';
 import { fileOf, others, sections, shortTitles } from '../site/navigation.mjs';
 import { referencePages } from '../site/reference.mjs';
@@ -14,10 +15,12 @@ const site = resolve(process.argv[2] ?? join(root, 'dist', 'site'));
 rmSync(site, { recursive: true, force: true });
 mkdirSync(site, { recursive: true });
 
-const reference = await referencePages(join(root, 'dist'));
+const dist = join(root, 'dist');
+const examples = await examplePages(dist);
+const made = new Map([...(await referencePages(dist)), ...examples]);
 const listed = [...sections.flatMap(({ pages }) => pages), ...others];
-const documents = listed.filter((page) => page.endsWith('.md'));
-const textOf = (page) => reference.get(page) ?? readFileSync(join(root, page), 'utf8');
+const documents = [...listed, ...examples.keys()].filter((page) => page.endsWith('.md'));
+const textOf = (page) => made.get(page) ?? readFileSync(join(root, page), 'utf8');
 const titleOf = (page) => /^# (.*)$/m.exec(textOf(page))[1].replaceAll('`', '');
 const menu = sections.map(({ title, pages }) => ({
   title,
@@ -34,7 +37,7 @@ const eleventy = new Eleventy('site', relative(root, site), {
       markdown.set({ linkify: false, html: true });
       setUp(markdown, documents);
     });
-    for (const page of [...documents, ...reference.keys()]) {
+    for (const page of new Set([...documents, ...made.keys()])) {
       const data = { layout: 'page.11ty.mjs', permalink: fileOf(page), source: page, title: titleOf(page), menu };
       options.addTemplate(`${fileOf(page)}.md`, textOf(page), { ...data, templateEngineOverride: 'md' });
     }
@@ -44,7 +47,7 @@ const pages = await eleventy.toJSON();
 for (const { content, outputPath } of pages) writeFileSync(outputPath, content);
 
 cpSync(join(root, 'site', 'site.css'), join(site, 'site.css'));
-for (const name of ['examples', 'LICENSE', 'docs/grafana-board.json'])
+for (const name of ['LICENSE', 'docs/grafana-board.json'])
   cpSync(join(root, name), join(site, name), { recursive: true });
 // pages of docs/ are at the top of the site, and so is what they show
 cpSync(join(root, 'docs', 'drawings'), join(site, 'drawings'), { recursive: true });

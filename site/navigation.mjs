@@ -1,7 +1,7 @@
 /** The pages of the site in the order of its menu. Each document in docs/ is in exactly one section. */
 export const sections = [
   { title: 'Start', pages: ['README.md', 'docs/installation.md'] },
-  { title: 'Tutorials', pages: ['docs/tutorial.md', 'docs/tutorial-slurm.md'] },
+  { title: 'Tutorials', pages: ['docs/tutorial.md', 'docs/tutorial-slurm.md', 'docs/examples.md'] },
   {
     title: 'How-to',
     pages: [
@@ -135,6 +135,9 @@ export const shortTitles = {
 /** The file of a page on the site; all are in one folder. */
 export function fileOf(page) {
   if (page === 'README.md') return 'index.html';
-  const name = page.replace(/^docs\//, '').replace(/\.md$/, '');
+  const name = page
+    .replace(/^docs\//, '')
+    .replace(/^(examples\/.*)\/README\.md$/, '$1')
+    .replace(/\.md$/, '');
   return `${name.toLowerCase().replaceAll('/', '-')}.html`;
 }

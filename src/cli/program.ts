@@ -22,6 +22,7 @@ const shortForms = ['create', 'start', 'list', 'pause', 'resume', 'cancel', 'res
 const groups: readonly (readonly [names: readonly string[], load: () => Promise<Declare>])[] = [
   [['run'], async () => (await import('./commands/run.ts')).declareRun],
   [['exec'], async () => (await import('./commands/exec.ts')).declareExec],
+  [['example'], async () => (await import('./commands/example.ts')).declareExample],
   [['import-spec'], async () => (await import('./commands/import-spec.ts')).declareImportSpec],
   [['submit'], async () => (await import('./commands/submit.ts')).declareSubmit],
   [shortForms, async () => (await import('./commands/short-forms.ts')).declareShortForms],
@@ -130,8 +131,8 @@ export async function declareProgram(act: Act, only: string | null = null, colum
     .addHelpText(
       'after',
       examples(
-        'torc workflows example word-count > workflow.yaml',
-        'torc run workflow.yaml',
+        'torc example word-count             # torc example lists them all',
+        'torc run word-count/workflow.yaml',
         'torc jobs list last --failed',
         'torc jobs --help                    # the commands of a group',
       ),

@@ -13,11 +13,11 @@ eachTestWithSlurm({ run: true }, (made) => {
   ({ place, slurm } = made);
 });
 
-const run = (file: string) => place.json<object>(['run', join(folder, file), '-o', 'out']);
+const run = (file: string) => place.json<object>(['run', join(folder, file, 'workflow.yaml'), '-o', 'out']);
 const written = (...path: string[]): string => readFileSync(join(place.path, ...path), 'utf8');
 
 it('failure-handlers fails a few times and recovers', async () => {
-  expect(await run('failure-handlers.yaml')).toMatchObject({ status: 'done', num_done: 4, num_failed: 0 });
+  expect(await run('failure-handlers')).toMatchObject({ status: 'done', num_done: 4, num_failed: 0 });
   const { results } = await place.json<{ results: { job_name: string; return_code: number }[] }>(['results', 'list']);
   const codesOf = (name: string) => results.filter((row) => row.job_name === name).map((row) => row.return_code);
   expect(codesOf('download')).toEqual([75, 75, 0]);
@@ -29,7 +29,7 @@ it('failure-handlers fails a few times and recovers', async () => {
 });
 
 it('actions runs its commands around the jobs', async () => {
-  expect(await run('actions.yaml')).toMatchObject({ status: 'done', num_done: 3, num_failed_actions: 0 });
+  expect(await run('actions')).toMatchObject({ status: 'done', num_done: 3, num_failed_actions: 0 });
   expect(written('actions/log.txt').trimEnd().split('\n').toSorted()).toEqual([
     'run 1 of workflow 1 begins',
     'the squares add up to 434',
@@ -38,7 +38,7 @@ it('actions runs its commands around the jobs', async () => {
 });
 
 it('resource-monitor writes a time series', async () => {
-  expect(await run('resource-monitor.yaml')).toMatchObject({ status: 'done', num_done: 1 });
+  expect(await run('resource-monitor')).toMatchObject({ status: 'done', num_done: 1 });
   const series = join('out', 'resource_monitor', '0000');
   expect(readdirSync(join(place.path, series))).toEqual(['job_1_run_1_attempt_1.csv']);
   const [header, ...rows] = written(series, 'job_1_run_1_attempt_1.csv').trimEnd().split('\n');
@@ -48,7 +48,7 @@ it('resource-monitor writes a time series', async () => {
 });
 
 it('staged-slurm brings its own workers for each stage', async () => {
-  const file = place.file('staged.yaml', readFileSync(join(folder, 'staged-slurm.yaml'), 'utf8'));
+  const file = place.file('staged.yaml', readFileSync(join(folder, 'staged-slurm/workflow.yaml'), 'utf8'));
   const { workflow_key: key } = await place.json<{ workflow_key: string }>(['workflows', 'create', file]);
   expect(await place.torc('workflows', 'start', key)).toMatchObject({ code: 0 });
   const status = async () => (await place.json<{ status: string }>(['workflows', 'show', key])).status;

@@ -192,7 +192,8 @@ it('the schema is that of the package, and that of every example', async () => {
   const printed = (await place.torc('workflows', 'schema')).stdout;
   expect(printed).toBe(readFileSync(join(root, 'dist', 'workflow.schema.json'), 'utf8'));
   const schema = z.fromJSONSchema(JSON.parse(printed));
-  const files = readdirSync(join(root, 'examples')).filter((file) => /\.(yaml|json5)$/.test(file));
+  const all = readdirSync(join(root, 'examples'), { recursive: true, encoding: 'utf8' });
+  const files = all.filter((file) => /\.(yaml|json5)$/.test(file));
   expect(files.length).toBeGreaterThan(5);
   for (const file of files) {
     const text = readFileSync(join(root, 'examples', file), 'utf8');
@@ -226,7 +227,7 @@ it('that is something else is rejected with the command that reads it', async ()
     stderr: expect.stringContaining('there is no torc database'),
   });
   const hints = [
-    [['workflows', 'create'], 'workflows example prints'],
+    [['workflows', 'create'], 'example lists some to start from'],
     [['workflows', 'create-from-commands-file'], 'one shell command on each line'],
     [['workflows', 'import'], 'workflows export KEY'],
   ] as const;
@@ -249,7 +250,9 @@ it('is drawn in the format of the file name, or not at all', async () => {
   mkdirSync(join(place.path, 'a.b'));
   for (const [name, start] of Object.entries(kinds)) {
     expect(await draw('-o', name)).toMatchObject({ code: 0 });
-    expect(readFileSync(join(place.path, name), 'utf8')).toContain(start);
+    const picture = readFileSync(join(place.path, name), 'utf8');
+    expect(picture).toContain(start);
+    expect(picture).toMatch(start === '<svg' ? />a<\/text>/ : /label="a"/);
   }
   expect(await draw('-o', 'g.png', '--format', 'dot')).toMatchObject({ code: 0 });
 });

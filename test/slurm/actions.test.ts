@@ -82,7 +82,7 @@ describe.concurrent('actions', () => {
 
   it('bring each stage of the example its own nodes', async (context) => {
     const site = await siteFor(context, 'example');
-    const example = readFileSync(join(import.meta.dirname, '../../examples/staged-slurm.yaml'), 'utf8');
+    const example = readFileSync(join(import.meta.dirname, '../../examples/staged-slurm/workflow.yaml'), 'utf8');
     await site.write('staged.yaml', example.replaceAll('my_account', 'torc'));
     const { workflow_key: key } = await site.json<{ workflow_key: string }>(['workflows', 'create', 'staged.yaml']);
     expect((await site.torc(['workflows', 'start', key])).stderr).toContain('Started a server on ctl');

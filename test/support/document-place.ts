@@ -1,6 +1,6 @@
 /** Where the commands of a document are typed: a home directory, torc on the PATH, and a fake Slurm that runs its jobs. */
 import { execFile } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { FakeSlurm } from '../fake-slurm/fake-slurm.ts';
@@ -45,6 +45,11 @@ export class DocumentPlace {
 
   file(name: string, text: string): void {
     writeFileSync(join(this.home, 'study', name), text);
+  }
+
+  /** The text of a file, by its path from where the document began. */
+  read(path: string): string {
+    return readFileSync(join(this.home, 'study', path), 'utf8');
   }
 
   /**

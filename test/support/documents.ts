@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { slugOf } from '../../site/slug.mjs';
+import { exampleNames } from '../../src/base/examples.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -12,6 +13,7 @@ export const documents: readonly string[] = [
   ...readdirSync(join(root, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
+  ...exampleNames().map((name) => `examples/${name}/README.md`),
 ];
 
 export interface Block {

@@ -51,6 +51,8 @@ async function specGraph(context: Context, file: string): Promise<NamedGraph> {
   const { name, numJobs, numBarriers, edges, jobs } = workflow;
   const names = JobNames.of(Array.from(jobs, (job) => job.name));
   const graph = buildGraph(numJobs, numBarriers, edges);
-  const { groups, edges: arrows } = groupJobs({ numJobs, graph, names, countedAs: new Uint8Array(numJobs), words: [] });
-  return { name, num_jobs: numJobs, groups, edges: arrows };
+  const counted = groupJobs({ numJobs, graph, names, countedAs: new Uint8Array(numJobs), words: ['not stored'] });
+  // jobs of a specification have no status yet
+  const groups = counted.groups.map((group) => ({ ...group, counts: {} }));
+  return { name, num_jobs: numJobs, groups, edges: counted.edges };
 }

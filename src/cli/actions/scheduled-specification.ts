@@ -16,7 +16,7 @@ export async function readScheduled(
   items?: string[],
 ): Promise<Request<'schedule_add'>['specification']> {
   const file = shownName(path);
-  const text = decodeSpec(readBytes(path, 'torc workflows example prints one to start from.'), file);
+  const text = decodeSpec(readBytes(path, 'torc example lists some to start from.'), file);
   return await scheduledSpecification(context, { text, file, syntax: null }, schedule, items);
 }
 

@@ -10,6 +10,7 @@ const groups: readonly (readonly [heading: string, commands: Readonly<Record<str
       run: 'run a specification on this machine',
       submit: 'run a specification on Slurm',
       exec: 'run commands without a specification',
+      example: 'examples to copy and run',
       status: 'how workflows are doing, and what to type next',
       watch: 'follow a workflow until it ends',
       tui: 'all of it on the whole terminal, with actions',

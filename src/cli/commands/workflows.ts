@@ -165,11 +165,13 @@ function declareShow(group: Command, act: Act): void {
   });
   const example = group
     .command('example')
-    .description('print an example specification; without a name, list the examples')
-    .argument('[name]', 'name of the example')
+    .description(
+      'print the specification of an example; without a name, list the examples (torc example copies all files)',
+    )
+    .argument('[example]', 'name of the example')
     .addHelpText('after', examples('torc workflows example', 'torc workflows example word-count > workflow.yaml'));
   act(example, async ([name]) => {
-    const { showExample } = await import('../actions/workflows-example.ts');
-    return (context) => showExample(context, name ?? null);
+    const { printExample } = await import('../actions/example.ts');
+    return (context) => printExample(context, name ?? null);
   });
 }

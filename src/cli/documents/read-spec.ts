@@ -35,7 +35,7 @@ export interface ReadWorkflow {
   placeOf?: ((job: number) => string) | undefined;
 }
 
-const exampleHint = 'torc workflows example prints one to start from.';
+const exampleHint = 'torc example lists some to start from.';
 
 /**
  * A specification, or a commands file when `commands` is given or the name ends in `.txt`. Throws TorcError, also for `-U` of

@@ -5,6 +5,7 @@ import { limitsListed } from '../../api/concurrency.ts';
 import { records } from '../../api/records.ts';
 import { schedulesListed } from '../../api/schedules.ts';
 import { usageHoursReply } from '../../api/usage.ts';
+import { exampleNames } from '../../base/examples.ts';
 import { consoleLevels, outputFormats } from '../context/context.ts';
 
 export interface Word {
@@ -91,7 +92,8 @@ function kindOfArgument(argument: Argument, path: string): Kind {
   const choices = argument.argChoices ?? [];
   if (choices.length > 0) return `words ${choices.join(' ')}`;
   const group = path.split(' ')[0] ?? '';
-  if (/^(spec|file|script)$|-file$/.test(name)) return 'file';
+  if (/^(spec|file|script|directory)$|-file$/.test(name)) return 'file';
+  if (name === 'example') return `words ${exampleNames().join(' ')}`;
   if (name === 'shell') return 'words bash zsh fish';
   if (/^(job|jobs|job-?keys?)$/.test(name) || /^jobs?\b/.test(argument.description)) return 'live jobs';
   if (/^config/.test(name)) return 'live slurm_configs';

@@ -17,7 +17,7 @@ export interface GraphInput {
   /** The jobs in their order, then the barriers. */
   graph: Graph;
   names: JobNames;
-  /** By job: the word by which it is counted, as an index of `words`. */
+  /** By job: the word by which it is counted, as an index of `words`, which must not be empty. */
   countedAs: Uint8Array;
   words: readonly string[];
 }

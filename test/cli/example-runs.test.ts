@@ -1,0 +1,74 @@
+/**
+ * The examples as their READMEs run them: copied, run by a worker on this machine, and looked at; each command must print what the
+ * README shows. Then their answers are compared with what is known. `npm run documents` writes what they print now.
+ */
+import { describe, expect, it } from 'vitest';
+import { exampleNames } from '../../src/base/examples.ts';
+import { DocumentPlace } from '../support/document-place.ts';
+import { runDocument } from '../support/document-run.ts';
+
+/** The only number that the pattern finds in a file of the copy. */
+type FindNumber = (file: string, pattern: RegExp) => number;
+
+/** What is known of the result of each example; those without files of results are only compared with their READMEs. */
+const answers: Readonly<Record<string, (number: FindNumber) => void>> = {
+  bootstrap: (number) => {
+    const [low, high] = [/: ([\d.]+) to/, / to ([\d.]+)/].map((pattern) => number('interval.txt', pattern));
+    expect(low).toBeLessThan(10);
+    expect(high).toBeGreaterThan(10);
+    const [error, formula] = [/error: ([\d.]+)/, /formula ([\d.]+)/].map((pattern) => number('interval.txt', pattern));
+    expect((error as number) / (formula as number)).toBeCloseTo(1, 1);
+  },
+  convergence: (number) => {
+    expect(number('orders.txt', /euler.* order ([\d.]+)/)).toBeCloseTo(1, 1);
+    expect(number('orders.txt', /midpoint.* order ([\d.]+)/)).toBeCloseTo(2, 1);
+    expect(number('orders.txt', /runge_kutta.* order ([\d.]+)/)).toBeCloseTo(4, 1);
+  },
+  'data-pipeline': (number) => {
+    let sum = 0;
+    for (let i = 1; i <= 1000; i++) sum += i;
+    expect(number('data_pipeline/total.txt', /^(\d+)/)).toBe(sum);
+  },
+  'failure-handlers': (number) => {
+    expect(number('failure_handlers/solution.txt', /^([\d.]+) /)).toBe(3);
+  },
+  'hyperparameter-sweep': (number) => {
+    expect(number('hyperparameter_sweep/best.txt', /batch=(\d+)/)).toBe(64);
+  },
+  'monte-carlo': (number) => {
+    expect(number('error.txt', /power of (-[\d.]+)/)).toBeCloseTo(-0.5, 1);
+  },
+  'n-body': (number) => {
+    expect(number('orbit.txt', /within ([\d.]+)/)).toBeLessThan(0.01);
+  },
+  nightly: (number) => {
+    expect(number('report.txt', /night 2: (\d+) lines/)).toBe(7);
+    expect(number('report.txt', /night 2: .* (\d+) new/)).toBe(4);
+  },
+  'parameter-study': (number) => {
+    expect(number('parameter_study/pi.txt', /^([\d.]+)/)).toBeCloseTo(Math.PI, 9);
+  },
+  search: (number) => {
+    expect(Math.abs(number('best.txt', /rate: ([\d.]+)/) - 0.2)).toBeLessThan(0.003);
+  },
+  'simulation-sweep': (number) => {
+    const range = 30 ** 2 / 9.81;
+    expect(Math.abs(number('simulation_sweep/farthest.txt', /^([\d.]+) m/) - range)).toBeLessThan(0.01 * range);
+  },
+  'staged-slurm': (number) => {
+    expect(number('staged_slurm/pi.txt', /^([\d.]+)/)).toBeCloseTo(Math.PI, 1);
+  },
+};
+
+describe('each example', () => {
+  // side by side, because they wait for their jobs most of the time
+  it.concurrent.each(exampleNames())('%s prints what its README shows, and has the known answer', async (name) => {
+    const place = new DocumentPlace();
+    try {
+      await runDocument(place, `examples/${name}/README.md`);
+      answers[name]?.((file, pattern) => Number(pattern.exec(place.read(`${name}/${file}`))?.[1]));
+    } finally {
+      await place.remove();
+    }
+  });
+});
