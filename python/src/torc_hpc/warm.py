@@ -44,6 +44,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal
 #: Lines that nobody needs at once wait so long for others.
 _DELAY_MS = 2
 _LENGTH = struct.Struct(">I")
+#: The variables of a job stay together.
+_MOST_SPLITS = 8
 #: As plain numbers: what the module ``signal`` makes of them takes longer than what is done with them.
 _CHILD, _DEFAULT, _UNBLOCK = int(signal.SIGCHLD), int(signal.SIG_DFL), int(signal.SIG_UNBLOCK)
 _NUMBERS = tuple(int(each) for each in _SIGNALS)
@@ -56,16 +58,23 @@ _READ_AHEAD = 1 << 20
 
 
 class _Request:
-    """A job that is to be started, as the worker describes it."""
+    """A job that is to be started, as the worker describes it. Many wait: its variables are read when it starts."""
 
     def __init__(self, fields: Sequence[bytes]) -> None:
         self.id, _, self.place, self.stdout, self.stderr, self.text, self.cpus, bound, *variables = fields
         self.is_bound = bound == b"bound"
-        self.variables = dict(each.split(b"=", 1) for each in variables)
+        self._variables = variables[0] if variables else b""
+        self._own_cpus = b""
 
     def give_cpus(self, cpus: bytes) -> None:
         if cpus:
-            self.cpus = self.variables[b"TORC_CPUS"] = cpus
+            self.cpus = self._own_cpus = cpus
+
+    def variables(self) -> dict[bytes, bytes]:
+        found = dict([each.split(b"=", 1) for each in self._variables.split(b"\0")]) if self._variables else {}
+        if self._own_cpus:
+            found[b"TORC_CPUS"] = self._own_cpus
+        return found
 
 
 class _Running:
@@ -135,7 +144,7 @@ class _Server:
             end = at + _LENGTH.size + _LENGTH.unpack_from(text, at)[0]
             if len(text) < end:
                 break
-            self._take(text[at + _LENGTH.size : end - 1].split(b"\0"))
+            self._take(text[at + _LENGTH.size : end - 1].split(b"\0", _MOST_SPLITS))
             at = end
         self._text = text[at:]
 
@@ -168,10 +177,11 @@ class _Server:
             path = request.stderr
             errors = _open_output(path)
             path = b"a process"
-            call = self._calls.find(request)
+            variables = request.variables()
+            call = self._calls.find(request.text, variables)
             pid = os.fork()
             if pid == 0:
-                self._become(request, output, errors, call)
+                self._become(request, variables, output, errors, call)
         except OSError as error:
             self._tell(b"error %s %d %s" % (request.id, error.errno or 0, path.replace(b"\n", b" ")))
         else:
@@ -182,7 +192,9 @@ class _Server:
                 if file >= 0:
                     os.close(file)
 
-    def _become(self, request: _Request, output: int, errors: int, call: _Call | None) -> NoReturn:
+    def _become(
+        self, request: _Request, variables: dict[bytes, bytes], output: int, errors: int, call: _Call | None
+    ) -> NoReturn:
         """In the child. Does not return. All that is done here copies memory: it must be little."""
         code = 126
         try:
@@ -194,10 +206,10 @@ class _Server:
             os.dup2(errors, 2)
             for file in (output, errors, *self._closed_in_jobs):
                 os.close(file)
-            for name, value in request.variables.items():
+            for name, value in variables.items():
                 os.putenv(name, value)
-            _environment.update(request.variables)
-            _write_place(self._place, self._mark(request.variables))
+            _environment.update(variables)
+            _write_place(self._place, self._mark(variables))
             _limit(request, self._score, self._files)
             _draw_anew()
             code = _exit_code_of(os.fsdecode(request.text), call)
@@ -310,9 +322,9 @@ class _Calls:
         #: By the commands without the numbers of the calls; None for commands of another kind.
         self._folders: dict[bytes, tuple[str, Folder, Segment | None] | None] = {}
 
-    def find(self, request: _Request) -> _Call | None:
-        """What its command runs; None if that is no call, or cannot be read, which it will report itself."""
-        start, _, number = request.text.rpartition(b" ")
+    def find(self, text: bytes, variables: Mapping[bytes, bytes]) -> _Call | None:
+        """What a command runs; None if that is no call, or cannot be read, which it will report itself."""
+        start, _, number = text.rpartition(b" ")
         if not number.isdigit():
             return None
         if start not in self._folders:
@@ -323,7 +335,7 @@ class _Calls:
         path, folder, segment = found
         try:
             call = folder.call(int(number))
-            attempt = b"%s.%s" % (request.variables[b"TORC_RUN_ID"], request.variables[b"TORC_ATTEMPT_ID"])
+            attempt = b"%s.%s" % (variables[b"TORC_RUN_ID"], variables[b"TORC_ATTEMPT_ID"])
         except Exception:
             return None
         call.segment = segment
