@@ -182,7 +182,7 @@ class Executor(concurrent.futures.Executor):
         self._num_mapping = 0
         self._is_shut = False
         #: One workflow at a time is made; what is submitted meanwhile is collected for the next one.
-        self.making = threading.Lock()
+        self._making = threading.Lock()
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[T]:
         """Runs ``fn(*args, **kwargs)`` as a job. Calls that follow at once are of the same workflow."""
@@ -201,7 +201,7 @@ class Executor(concurrent.futures.Executor):
             self._collecting.calls.append(call)
         return call.future
 
-    def collect(self, batch: _Batch) -> None:
+    def _collect(self, batch: _Batch) -> None:
         """Returns when no more calls come to this batch: nothing has followed at once, or it was flushed."""
         with self._changed:
             while self._collecting is batch:
@@ -264,7 +264,7 @@ class Executor(concurrent.futures.Executor):
         # nobody waits for what was interrupted
         self.shutdown(wait=True, cancel_futures=exc_type is not None and not issubclass(exc_type, Exception))
 
-    def specification(self, calls: Sequence[_Call], folder: str) -> dict[str, Any]:
+    def _specification(self, calls: Sequence[_Call], folder: str) -> dict[str, Any]:
         """The workflow of these calls, whose functions and arguments are in ``folder``."""
         names: dict[str, str] = {}
         jobs = []
@@ -290,7 +290,7 @@ class Executor(concurrent.futures.Executor):
             spec["slurm_schedulers"] = [{"name": "calls", **self._slurm}]
         return spec
 
-    def launch(self, spec: Mapping[str, Any]) -> tuple[str, subprocess.Popen[str] | None]:
+    def _launch(self, spec: Mapping[str, Any]) -> tuple[str, subprocess.Popen[str] | None]:
         """Stores and starts a workflow. Returns its key and the worker on this machine, if it runs here."""
         try:
             key = self._make(spec)
@@ -304,7 +304,7 @@ class Executor(concurrent.futures.Executor):
         if self._slurm is not None:
             return key, None
         self.torc.call("start", key)
-        return key, self.work(key)
+        return key, self._work(key)
 
     def _make(self, spec: Mapping[str, Any]) -> str:
         words = ["create", "-"]
@@ -312,20 +312,10 @@ class Executor(concurrent.futures.Executor):
             words = ["submit", "-", "--allocations", str(self._allocations), "--output", self._output, "--yes"]
         return str(self.torc.call(*words, given=json.dumps(spec))["workflow_key"])
 
-    def work(self, key: str) -> subprocess.Popen[str]:
+    def _work(self, key: str) -> subprocess.Popen[str]:
         """Starts a worker on this machine."""
         most = [] if self._max_workers is None else ["--max-parallel-jobs", str(self._max_workers)]
         return self.torc.start("jobs", "run", key, "--output", self._output, *most)
-
-    @property
-    def uses_slurm(self) -> bool:
-        """Whether calls run in allocations."""
-        return self._slurm is not None
-
-    @property
-    def keeps(self) -> bool:
-        """Whether the files of the exchange stay."""
-        return self._keep
 
 
 class _Call:
@@ -384,8 +374,8 @@ class _Batch:
 
     def _run(self) -> None:
         try:
-            with self._pool.making:
-                self._pool.collect(self)
+            with self._pool._making:
+                self._pool._collect(self)
                 self._files = Calls(os.path.join(self._pool.torc.directory, "python"))
                 worker = self._start(self._files)
             self._follow(Results(self._files.folder), worker)
@@ -394,12 +384,12 @@ class _Batch:
             for call in self.calls:
                 call.settle(error)
         finally:
-            if self._files is not None and not self._pool.keeps and not self._has_failed:
+            if self._files is not None and not self._pool._keep and not self._has_failed:
                 shutil.rmtree(self._files.folder, ignore_errors=True)
 
     def _start(self, files: Calls) -> subprocess.Popen[str] | None:
         files.write([(_plain(call.function), call.args, call.kwargs) for call in self.calls])
-        self.key, worker = self._pool.launch(self._pool.specification(self.calls, files.folder))
+        self.key, worker = self._pool._launch(self._pool._specification(self.calls, files.folder))
         numbers = {job["name"]: job["job_key"] for job in self._pool.torc.records("jobs", "list", "-k", self.key)}
         for number, call in enumerate(self.calls):
             job_key = str(numbers[f"{_name_of(call.function)}_{number}"])
@@ -459,7 +449,7 @@ class _Batch:
 
     def _is_deserted(self) -> bool:
         """Whether what is left waits for allocations, and none is there or comes by itself."""
-        if not self._pool.uses_slurm:
+        if self._pool._slurm is None:
             return False
         # a look that fails says nothing
         line = self._pool.torc.call("status", str(self.key), expected=range(256))
@@ -483,7 +473,7 @@ class _Batch:
             if losses > _MOST_LOSSES or self._is_canceled.is_set():
                 return died
             assert self.key is not None
-            worker = self._pool.work(self.key)
+            worker = self._pool._work(self.key)
             said = self._watch(results, worker)
 
     def _settle_rest(self, results: Results, died: TorcError | None) -> None:
