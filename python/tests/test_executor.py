@@ -146,6 +146,8 @@ def test_an_interrupt_of_what_waits_leaves_the_calls_alone(tmp_path: Path) -> No
     # all processes of a terminal, or of a notebook's kernel, get the signal
     program = """
 import concurrent.futures, os, signal, time, torc_hpc
+# where it is ignored, as in the background of a script, it stays so
+signal.signal(signal.SIGINT, signal.default_int_handler)
 future = torc_hpc.Executor().submit(abs, -1)
 while not os.path.exists("creates"):
     time.sleep(0.05)

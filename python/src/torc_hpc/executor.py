@@ -452,11 +452,9 @@ class _Batch:
         if self._pool._slurm is None:
             return False
         # a look that fails says nothing
-        line = self._pool.torc.call("status", str(self.key), expected=range(256))
-        if line is None:
-            return False
+        line = self._pool.torc.call("status", str(self.key), expected=range(256)) or {}
         numbers = ("num_running", "num_active_workers", "num_queued_allocations", "num_running_allocations")
-        lacks = any(held["reason"]["code"] == "no_worker_of_config" for held in line["held_back"])
+        lacks = any(held["reason"]["code"] == "no_worker_of_config" for held in line.get("held_back", []))
         return lacks and not any(line[name] for name in numbers)
 
     def _replace(self, results: Results, worker: subprocess.Popen[str], said: bytes) -> TorcError | None:
