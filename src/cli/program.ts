@@ -51,6 +51,7 @@ const groups: readonly (readonly [names: readonly string[], load: () => Promise<
   [['reports'], async () => (await import('./commands/reports.ts')).declareReports],
   [['graphs'], async () => (await import('./commands/graphs.ts')).declareGraphs],
   [['config'], async () => (await import('./commands/config.ts')).declareConfig],
+  [['docs'], async () => (await import('./commands/docs.ts')).declareDocs],
   [['doctor'], async () => (await import('./commands/doctor.ts')).declareDoctor],
   [['server'], async () => (await import('./commands/server.ts')).declareServer],
 ];
@@ -106,7 +107,7 @@ export async function runProgram(given: readonly string[], parts: ContextParts):
 }
 
 /** Commands that work whatever configuration files say: those that look at them, and workers. */
-const withoutSettings = ['config', 'doctor', 'completion', 'run-jobs', 'relay'];
+const withoutSettings = ['config', 'docs', 'doctor', 'completion', 'run-jobs', 'relay'];
 
 async function settingsFor(command: Command, env: Environment): Promise<FoundSettings> {
   if (command.opts().worker === true) return { settings: {}, warnings: [] };

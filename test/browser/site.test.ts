@@ -37,6 +37,15 @@ it('has a page for each command, and every link leads to a file and an anchor of
   expect(broken).toEqual([]);
 });
 
+it('has its texts in the form that torc docs reads', () => {
+  const script = readFileSync(join(site, 'search-texts.js'), 'utf8');
+  const sections = JSON.parse(script.slice(script.indexOf('=') + 1)) as object[];
+  expect(sections).toContainEqual({
+    ...{ id: 'how-to.html#gpus', link: 'how-to.html#gpus', title: 'A task at a time', heading: 'GPUs' },
+    text: expect.stringContaining('CUDA_VISIBLE_DEVICES'),
+  });
+});
+
 it.skipIf(!hasBrowser)('finds a page by its words, on a small screen too', async () => {
   const browser = await startBrowser();
   const wrong: string[] = [];

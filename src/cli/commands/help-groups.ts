@@ -65,6 +65,7 @@ const groups: readonly (readonly [heading: string, commands: Readonly<Record<str
     {
       server: 'the server that workers connect to',
       config: 'show and check the configuration',
+      docs: 'where the documentation is; find a section',
       doctor: 'check this installation',
       completion: 'completion for bash, zsh and fish',
     },
