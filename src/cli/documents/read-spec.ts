@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import { basename, dirname, extname } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { textsIn } from '../../base/text-files.ts';
 import type { PathPlace } from '../../model/expand/file-paths.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
@@ -70,20 +71,24 @@ async function readOne(context: Context, path: string, syntax: SpecSyntax | unde
   keepHeapSmall();
   try {
     const place = pathPlace(context, path === standardInput ? '.' : dirname(path));
-    const { spec, where } = readSpec(readBytes(path, exampleHint), {
-      file: shownName(path),
-      syntax,
-      readText: place.readText,
-    });
+    const read = () => {
+      const bytes = readBytes(path, exampleHint);
+      return {
+        numBytes: bytes.length,
+        ...readSpec(bytes, { file: shownName(path), syntax, readText: place.readText }),
+      };
+    };
+    const { spec, where, numBytes } = read();
+    if (numBytes > slowBytes) collectGarbage();
     const workflow = expandSpec(spec, { file: shownName(path), where, place });
     noteOtherOwner(context, spec.user ?? null);
     const notes = notesOn(spec, shownName(path), where);
-    const read = withSettings(context, workflow, (spec.stdio ?? spec.execution_config?.stdio) != null);
+    const settled = withSettings(context, workflow, (spec.stdio ?? spec.execution_config?.stdio) != null);
     const placeOf = (job: number): string => {
       const [position] = where([{ path: workflow.pathOf?.(job) ?? [], at: 'value' }]);
       return `${shownName(path)}:${position?.line ?? 1}:${position?.column ?? 1}`;
     };
-    return { placeOf, workflow: notes.length === 0 ? read.workflow : { ...read.workflow, notes } };
+    return { placeOf, workflow: notes.length === 0 ? settled.workflow : { ...settled.workflow, notes } };
   } catch (error) {
     throw syntax === undefined ? explainCommands(error, path) : error;
   }
@@ -132,6 +137,13 @@ export function pathPlace({ env }: Context, folder = '.'): PathPlace {
 /** By default V8 lets the heap of a million jobs grow to four times their size before it collects garbage. */
 export function keepHeapSmall(): void {
   setFlagsFromString('--heap-growing-percent=20');
+}
+
+/** Else the bytes of a large file would stay in memory beside its jobs. */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  collect();
 }
 
 async function readCommands(path: string, needs: CommandsNeeds): Promise<ExpandedWorkflow> {
