@@ -16,7 +16,7 @@ export async function examplePages(dist) {
       names.sort((a, b) => Number(join(directory, b) === file) - Number(join(directory, a) === file));
       const files = names.map((each) => block(each, readFileSync(join(directory, each), 'utf8')));
       const text = readFileSync(join(directory, 'README.md'), 'utf8');
-      const graph = `## The graph\n\n<figure class="graph">\n${drawn(dist, file)}</figure>\n`;
+      const graph = `## The graph\n\n<figure class="graph" tabindex="0">\n${drawn(dist, file)}</figure>\n`;
       return [`examples/${name}/README.md`, `${text}\n${graph}\n## The files\n\n${files.join('\n')}`];
     }),
   );
