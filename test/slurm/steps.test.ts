@@ -58,10 +58,11 @@ describe.concurrent('jobs as steps of Slurm', () => {
       (await output(['ls', site.path])).includes('canceled'),
     );
     await site.say(['jobs', 'cancel', (await site.job(key, 'canceled')).job_key]);
-    await until('all but the last have ended', async () => {
+    const areEnded = async () => {
       const waiting = (await site.jobs(key)).filter(({ status }) => !['done', 'canceled'].includes(status));
       return waiting.length === 1;
-    });
+    };
+    await until('all but the last have ended', areEnded, 240);
     await site.write('look', '');
     await site.ended(key);
     expect(await site.read('left')).not.toMatch(/sleep 977[56]/);
@@ -91,7 +92,8 @@ describe.concurrent('jobs as steps of Slurm', () => {
       seen: 'COMPLETED 0:0',
       "three's": 'FAILED 3:0',
       ended: 'CANCELLED 0:10',
-      hog: 'OUT_OF_MEMORY 0:125',
+      // where nothing protects Slurm's daemon of the step, the kernel may kill that too, and nobody tells Slurm why
+      hog: expect.stringMatching(/^(OUT_OF_MEMORY 0:125|CANCELLED)/),
       holder: 'COMPLETED 0:0',
       canceled: 'COMPLETED 0:0',
       last: 'COMPLETED 0:0',

@@ -5,10 +5,14 @@ import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Assignment } from '../../src/api/contract.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { ProcessTable } from '../../src/worker/processes/process-table.ts';
+import { newRunningJob } from '../../src/worker/processes/running-job.ts';
 import { Sampler } from '../../src/worker/processes/sampler.ts';
+import { type SpawnRequest, unknownEnd } from '../../src/worker/processes/spawner.ts';
+import { hasOutgrownStep } from '../../src/worker/processes/step-memory.ts';
 import { UsageMeter } from '../../src/worker/processes/usage.ts';
 import { FakeClock } from '../support/fake-machine.ts';
 
@@ -79,6 +83,8 @@ describe('the process table', () => {
   });
 });
 
+const ownProcess = { isStep: false, isAbandoned: false };
+
 describe('the sampler', () => {
   it('does not count shared memory twice when one of its processes ends during the measurement', async () => {
     const table = new ProcessTable({ workerId: 'w1', slurmJobId: null }, proc);
@@ -108,7 +114,7 @@ describe('the sampler', () => {
       startedAtMs: systemClock.monotonic(),
       memoryLimitBytes: 240 * 1024,
       meter,
-      isStep: false,
+      ...ownProcess,
     });
     const ending = await open(smapsOf(leader), 'w');
     await ending.write('Pss_Anon: 100 kB\n');
@@ -143,7 +149,7 @@ describe('the sampler', () => {
       looked: () => {},
       procRoot: proc,
     });
-    sampler.add({ attempt: 7, startedAtMs: systemClock.monotonic(), memoryLimitBytes: null, meter, isStep: false });
+    sampler.add({ attempt: 7, startedAtMs: systemClock.monotonic(), memoryLimitBytes: null, meter, ...ownProcess });
     const weighed = 2 * 100_003 * 1024;
     await vi.waitFor(() => expect(sizes).toContain(weighed), { timeout: 10_000 });
     write(leader, { parent: starter, session: leader, variables: marks, residentPages: 53 });
@@ -164,9 +170,9 @@ describe('the sampler', () => {
     write(leader, { parent: starter, session: leader, variables: marks });
     table.track(7, clock.monotonic());
     table.lead(7, leader, true);
-    sampler.add({
-      ...{ attempt: 7, startedAtMs: clock.monotonic(), memoryLimitBytes: null, meter: new UsageMeter(), isStep: true },
-    });
+    const started = { attempt: 7, startedAtMs: clock.monotonic(), memoryLimitBytes: null, meter: new UsageMeter() };
+    const job = { ...started, isStep: true, isAbandoned: false };
+    sampler.add(job);
     // it may have to wait for Slurm for as long as that takes
     await clock.advance(3_600_000);
     write(inStep, { parent: 1, session: inStep, variables: marks });
@@ -177,5 +183,37 @@ describe('the sampler', () => {
     await clock.advance(20_000);
     sampler.close();
     expect(signal).toHaveBeenCalledWith(7, 'SIGKILL', false, true);
+    expect(job.isAbandoned).toBe(true);
+  });
+});
+
+describe('a step whose daemon has died', () => {
+  const mebibyte = 2 ** 20;
+  const limit = 100 * mebibyte;
+  const job = (given: object) =>
+    newRunningJob({ memory_limit_bytes: limit, ...given } as Assignment, { step: {} } as SpawnRequest, 0, null);
+  const killed = (largestBytes: number | null) => ({
+    ...unknownEnd,
+    signal: 9,
+    largestBytes,
+    isOutOfMemory: false,
+    atMs: 0,
+  });
+
+  it('ran out of memory when it had nearly all that it may have', () => {
+    const seen = { ...job({}), isAbandoned: true, exit: killed(null) };
+    expect(hasOutgrownStep(seen)).toBe(false);
+    seen.meter.add(0, 95 * mebibyte, 0);
+    expect(hasOutgrownStep(seen)).toBe(true);
+    expect(hasOutgrownStep({ ...seen, isAbandoned: false })).toBe(false);
+    const marked = { ...job({}), isAbandoned: true };
+    expect(hasOutgrownStep({ ...marked, exit: killed(80 * mebibyte) })).toBe(false);
+    expect(hasOutgrownStep({ ...marked, exit: killed(120 * mebibyte) })).toBe(true);
+  });
+
+  it('is judged by what Slurm says when it states no memory', () => {
+    const stated = { ...job({ memory_limit_bytes: null }), isAbandoned: true };
+    stated.meter.add(0, limit, 0);
+    expect(hasOutgrownStep({ ...stated, exit: killed(limit) })).toBe(false);
   });
 });

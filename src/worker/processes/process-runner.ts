@@ -23,6 +23,7 @@ import { finishedAttempt, memoryUser, newRunningJob, openSeries, type RunningJob
 import { Sampler } from './sampler.ts';
 import type { ProcessEnd, Spawner, SpawnListener, SpawnRequest } from './spawner.ts';
 import { shortageOf, unknownEnd } from './spawner.ts';
+import { hasOutgrownStep } from './step-memory.ts';
 import { killJob, stopEarly, stopProcess } from './stopping.ts';
 import { SweepTimer, sweepPause } from './sweep-timer.ts';
 import { isGrowthNews } from './usage.ts';
@@ -246,7 +247,7 @@ export class ProcessRunner implements JobRunner {
     };
     const isSuspect = !job.isStep && job.stop === null && looksKilled(exit.exitCode, exit.signal);
     if (isSuspect) this.#sampler.lookSoon(); // what the others use now is known by the time of the verdict
-    const ended = { ...memoryUser(job, exit.largestBytes), isVictim: job.exit?.isOutOfMemory, verdict: tell };
+    const ended = { ...memoryUser(job, exit.largestBytes), isVictim: hasOutgrownStep(job), verdict: tell };
     this.#deps.oomWatch.ended(ended, isSuspect, this.#memory);
   }
 
@@ -281,8 +282,7 @@ export class ProcessRunner implements JobRunner {
     const nowMs = this.#nowMs();
     const samples: Sample[] = [];
     for (const job of this.#jobs.values()) {
-      if (job.exit !== null) continue;
-      if (nowMs - job.sampledAtMs < minAgeMs && !this.#hasGrown(job)) continue;
+      if (job.exit !== null || (nowMs - job.sampledAtMs < minAgeMs && !this.#hasGrown(job))) continue;
       const sample = takeSample(job, nowMs);
       if (sample !== null) samples.push(sample);
     }

@@ -8,8 +8,10 @@
  * file. Its text is `STEP` once the command is about to start, and `STEP STATUS CPU_MS LARGEST_KIB` when it has ended: the id of
  * the step within its job, the status of wait(2), the processor time, the most memory that one of its processes had. SCORE
  * is the minimum score of the command and of this process, by which the kernel chooses a process to kill when memory runs
- * out. The memory of a command that was killed is not free at once, and the mark needs a little: without the score the kernel
- * would then kill the daemon of the step where it may, and srun would wait for ever.
+ * out.
+ *
+ * The memory of a command that was killed may be free only a moment later, and what this process or Slurm's daemon of the
+ * step takes before would have the kernel kill one of them: so it waits for a moment, and is the first to be killed.
  *
  * The command leads a session and a group of its own, as without Slurm, and this process ends as it does, which is what
  * Slurm records. The worker sends signals to the command itself; those that Slurm sends to the step do nothing here.
@@ -46,6 +48,11 @@ static void raise_score(const char *score) {
   close(file);
 }
 
+/* Also by a shell's account of its last command. */
+static int was_killed(int status) {
+  return (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) || (WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGKILL);
+}
+
 int main(int argc, char **argv) {
   if (argc < 4) return 2;
   const char *path = argv[1], *step = getenv("SLURM_STEP_ID");
@@ -72,6 +79,7 @@ int main(int argc, char **argv) {
   }
   while (wait4(pid, &status, 0, &used) < 0)
     if (errno != EINTR) return 1;
+  if (was_killed(status)) usleep(200000);
   long long micros = (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000LL;
   micros += used.ru_utime.tv_usec + used.ru_stime.tv_usec;
   snprintf(text, sizeof text, "%s %d %lld %ld", step, status, (micros + 500) / 1000, used.ru_maxrss);

@@ -17,6 +17,8 @@ export interface RunningJob {
   stderrPath: string;
   /** srun is its main process. */
   isStep: boolean;
+  /** srun was killed, because Slurm's daemon of the step has died and nobody else could end it. */
+  isAbandoned: boolean;
   /** Null until it has really been started. */
   pid: number | null;
   startedAtMs: number;
@@ -51,6 +53,7 @@ export function newRunningJob(
     assignment,
     stderrPath,
     isStep: step !== undefined,
+    isAbandoned: false,
     pid: null,
     startedAtMs: nowMs,
     memoryLimitBytes: assignment.memory_limit_bytes,
@@ -109,7 +112,10 @@ export function finishedAttempt(
 }
 
 /** What a job has of the worker's memory; `largestBytes` is what the kernel says of its largest process. */
-export function memoryUser(job: RunningJob, largestBytes: number | null = null): MemoryUser {
+export function memoryUser(
+  job: Pick<RunningJob, 'attempt' | 'assignment' | 'meter' | 'memoryLimitBytes'>,
+  largestBytes: number | null = null,
+): MemoryUser {
   const { attempt, assignment, meter, memoryLimitBytes } = job;
   const peakBytes = Math.max(meter.peakBytes, largestBytes ?? 0);
   return {

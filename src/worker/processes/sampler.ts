@@ -20,6 +20,8 @@ export interface SampledJob {
   meter: UsageMeter;
   /** srun is its main process. */
   isStep: boolean;
+  /** srun was killed, because Slurm's daemon of the step has died and nobody else could end it. */
+  isAbandoned: boolean;
 }
 
 /** So long after everything else of its step is gone, srun does not end by itself: Slurm's daemon of the step has died. */
@@ -138,6 +140,7 @@ export class Sampler {
       { attempt: job.attempt },
       'Slurm does not say that the step of a job has ended: srun is killed',
     );
+    job.isAbandoned = true;
     this.#deps.table.signal(job.attempt, 'SIGKILL', false, true);
   }
 
