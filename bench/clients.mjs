@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { openLeanClient, runSimulatedWorker, sayHello } from './simulated.mjs';
 
-const { file, key, numWorkers, slots, execMs, tellAfter = null } = JSON.parse(process.argv[2]);
+const { file, key, numWorkers, slots, execMs, jobsPerSecond = null, tellAfter = null } = JSON.parse(process.argv[2]);
 process.setMaxListeners(0);
 process.once('disconnect', () => process.exit(1));
 const workers = [];
@@ -28,8 +28,12 @@ function onReply({ jobs, reports }, latency) {
   for (const { attempt, answer } of reports) if (answer === 'accepted') acknowledged.push(attempt);
   if (tellAfter !== null && before < tellAfter && acknowledged.length >= tellAfter) process.send('reached');
 }
+// of different length each time, or all workers would report at once; towards the end fewer workers have jobs
+const workMs = (numJobs) =>
+  jobsPerSecond === null ? 0 : ((0.5 + Math.random()) * 1000 * numJobs * numWorkers) / jobsPerSecond;
+const options = { onReply, execMs, workMs };
 // if the server is killed, each worker ends with its connection
-const ends = await Promise.allSettled(workers.map(({ api, id }) => runSimulatedWorker(api, id, { onReply, execMs })));
+const ends = await Promise.allSettled(workers.map(({ api, id }) => runSimulatedWorker(api, id, options)));
 const failed = ends.find(({ status }) => status === 'rejected');
 if (failed !== undefined && tellAfter === null) throw failed.reason;
 const { user, system } = process.cpuUsage(cpuBefore);

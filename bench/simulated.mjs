@@ -1,5 +1,6 @@
 // Workflows of no-op jobs, workers without processes, and a cheap client.
 import { userInfo } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { connect } from 'node:tls';
 
 const chunkSize = 5000;
@@ -127,6 +128,7 @@ export function exchangeRequest(worker_id, changes) {
 
 /**
  * Ends every job at once, without a process, until `most` jobs have ended, and then leaves, or until the server tells it to.
+ * `workMs`: how long it works on so many jobs before it reports them.
  * Calls `onReply` with the reply and its latency in milliseconds. `execMs`: the reported duration; the server gives short
  * jobs ahead of time.
  * `returnCodeOf`: the return code of a job, by its assignment; `usageOf`: further fields of its end. `result`: what each job leaves for those that wait for it.
@@ -134,7 +136,15 @@ export function exchangeRequest(worker_id, changes) {
 export async function runSimulatedWorker(
   api,
   worker_id,
-  { most = Number.POSITIVE_INFINITY, onReply = () => {}, execMs = 1, returnCodeOf = () => 0, usageOf, result } = {},
+  {
+    most = Number.POSITIVE_INFINITY,
+    onReply = () => {},
+    execMs = 1,
+    workMs = () => 0,
+    returnCodeOf = () => 0,
+    usageOf,
+    result,
+  } = {},
 ) {
   let [seq, ack, done, finished] = [0, 0, 0, []];
   for (;;) {
@@ -150,6 +160,8 @@ export async function runSimulatedWorker(
     if (reply.leave) break;
     done += reply.jobs.length;
     ack = reply.jobs.at(-1)?.attempt ?? ack;
+    const ms = workMs(reply.jobs.length);
+    if (ms > 0) await setTimeout(ms);
     finished = endsOf(reply.jobs, execMs, returnCodeOf);
     if (usageOf !== undefined) for (const end of finished) Object.assign(end, usageOf());
     if (result !== undefined) for (const end of finished) end.result = result;

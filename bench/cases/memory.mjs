@@ -12,7 +12,7 @@ async function ofServer(numJobs) {
     withServer(directory, async (server) => {
       const key = await createNoops(server.api, numJobs);
       const created = residentPeakMb(server.pid);
-      const { acknowledged, serverMb } = await runSimulated(server, key, 64, 16);
+      const { acknowledged, serverMb } = await runSimulated(server, key);
       if (acknowledged.length !== numJobs) throw new Error(`${acknowledged.length} of ${numJobs} jobs ended`);
       return { created, done: serverMb };
     }),

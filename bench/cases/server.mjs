@@ -1,13 +1,20 @@
 // Claims and completions over HTTPS with simulated workers in another process, every reply durable. Both processes share
 // the machine, so the server's processor time shows what it could do with its own core.
 import { profileClock, profileTable, profiling } from '../profile.mjs';
-import { quantileOf, row } from '../report.mjs';
+import { medianOf, quantileOf, row } from '../report.mjs';
 import { createNoops } from '../simulated.mjs';
 import { cpuSeconds, inDirectory, progress, repeat, residentPeakMb, withChild, withServer } from '../support.mjs';
 
-/** Claims and completes all jobs of a workflow; returns the measurements of the clients and the cost for the server. */
-export async function runSimulated({ pid, file }, key, numWorkers, slots, execMs = 1) {
-  const options = { file, key, numWorkers, slots, execMs };
+/**
+ * Claims and completes all jobs of a workflow, as fast as possible or at most about so many each second; returns the measurements of the
+ * clients and the cost for the server.
+ */
+export async function runSimulated(
+  { pid, file },
+  key,
+  { numWorkers = 64, slots = 16, execMs = 1, jobsPerSecond } = {},
+) {
+  const options = { file, key, numWorkers, slots, execMs, jobsPerSecond };
   return await withChild('clients.mjs', options, async ({ message, send }) => {
     await message();
     const [cpuBefore, begin] = [cpuSeconds(pid), profileClock()];
@@ -27,30 +34,51 @@ async function floorOf(numWorkers, samples, numJobs) {
 }
 
 const minuteMs = 60_000;
+const mostMb = 300;
 
 /** One more run with a server that node profiles, which makes it slower: where its time goes, on stderr. */
-async function profile({ numWorkers, slots, execMs }, numJobs) {
+async function profile(load, numJobs) {
   await inDirectory(async (directory) => {
-    const work = async (server) =>
-      await runSimulated(server, await createNoops(server.api, numJobs), numWorkers, slots, execMs);
+    const work = async (server) => await runSimulated(server, await createNoops(server.api, numJobs), load);
     const { span, serverCpuSeconds } = await withServer(directory, work, { nodeOptions: profiling(directory) });
     process.stderr.write(`\n${profileTable(directory, span, (serverCpuSeconds * 1e6) / numJobs)}\n`);
   });
 }
 
-async function measure({ numWorkers, slots, execMs, budget = null }, numJobs, runs) {
-  const kind = execMs === minuteMs ? 'jobs of a minute' : 'no-op jobs';
-  progress(`${numWorkers} workers, ${numJobs} ${kind}`);
-  const samples = await repeat(runs, () =>
+async function samplesOf(load, numJobs, runs) {
+  return await repeat(runs, () =>
     inDirectory((directory) =>
       withServer(directory, async (server) => {
-        const key = await createNoops(server.api, numJobs);
-        const run = await runSimulated(server, key, numWorkers, slots, execMs);
+        const run = await runSimulated(server, await createNoops(server.api, numJobs), load);
         if (run.acknowledged.length !== numJobs) throw new Error(`${run.acknowledged.length} of ${numJobs} jobs ended`);
         return run;
       }),
     ),
   );
+}
+
+/** How long an exchange takes while workers end jobs about half as fast as the server could record them. */
+async function atHalfLoad(load, numJobs, runs, samples) {
+  const jobsPerSecond = medianOf(samples.map(({ seconds }) => numJobs / seconds)) / 2;
+  progress(`.. ${Math.round(jobsPerSecond)} jobs/s`);
+  const half = await samplesOf({ ...load, jobsPerSecond }, numJobs, runs);
+  const latency = (q) => half.map(({ latencies }) => quantileOf(latencies, q));
+  return [
+    row(
+      '.. paced to half of these jobs/s, reached',
+      half.map(({ seconds }) => numJobs / seconds),
+      'jobs/s',
+    ),
+    row('.. .. latency of an exchange, p50', latency(0.5), 'ms'),
+    row('.. .. latency of an exchange, p99', latency(0.99), 'ms', { budget: { atMost: 100 } }),
+  ];
+}
+
+async function measure(load, numJobs, runs) {
+  const { numWorkers, slots, execMs, budget = null } = load;
+  const kind = execMs === minuteMs ? 'jobs of a minute' : 'no-op jobs';
+  progress(`${numWorkers} workers, ${numJobs} ${kind}`);
+  const samples = await samplesOf(load, numJobs, runs);
   const of = (figure) => samples.map(figure);
   const microseconds = (seconds) => (seconds * 1e6) / numJobs;
   return [
@@ -95,17 +123,18 @@ async function measure({ numWorkers, slots, execMs, budget = null }, numJobs, ru
       '.. memory of the server',
       of(({ serverMb }) => serverMb),
       'MB',
+      { budget: { atMost: mostMb } },
     ),
+    ...(await atHalfLoad(load, numJobs, runs, samples)),
   ];
 }
 
 export async function server({ isFull, runs, isProfiled }) {
   const numJobs = isFull ? 100_000 : 10_000;
-  const budget = { atLeast: 20_000 };
   const rows = [];
   for (const load of [
-    { numWorkers: 64, slots: 16, execMs: 1, budget },
-    { numWorkers: 1000, slots: 4, execMs: 1, budget },
+    { numWorkers: 64, slots: 16, execMs: 1, budget: { atLeast: 50_000 } },
+    { numWorkers: 1000, slots: 4, execMs: 1, budget: { atLeast: 30_000 } },
     // the server gives none of these ahead of time, so the same number of jobs needs more exchanges
     { numWorkers: 1000, slots: 4, execMs: minuteMs },
   ]) {

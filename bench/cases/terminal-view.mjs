@@ -76,7 +76,7 @@ async function busyBytes(directory) {
       await view.shown(/Esc back/);
       const before = view.numBytes();
       const begin = performance.now();
-      await runSimulated(server, key, 64, 16);
+      await runSimulated(server, key);
       return ((view.numBytes() - before) * 1000) / (performance.now() - begin);
     });
   });

@@ -13,7 +13,7 @@ async function measure(numJobs, numViewers) {
   return await inDirectory((directory) =>
     withServer(directory, async (server) => {
       const key = await createNoops(server.api, numJobs);
-      const run = async () => (await runSimulated(server, key, 64, 16)).serverCpuSeconds;
+      const run = async () => (await runSimulated(server, key)).serverCpuSeconds;
       if (numViewers === 0) return await run();
       return await withChild('viewers.mjs', { file: server.file, key, numViewers }, async ({ message, send }) => {
         await message();
