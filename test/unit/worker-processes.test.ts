@@ -174,10 +174,12 @@ describe('the sampler', () => {
     const job = { ...started, isStep: true, isAbandoned: false };
     sampler.add(job);
     // it may have to wait for Slurm for as long as that takes
-    await clock.advance(3_600_000);
+    await clock.advance(600_000);
     write(inStep, { parent: 1, session: inStep, variables: marks });
-    await clock.advance(3_600_000);
+    await clock.advance(600_000);
     rmSync(join(proc, String(inStep)), { recursive: true });
+    // as while Slurm has suspended the allocation
+    clock.stall(600_000);
     await clock.advance(50_000);
     expect(signal).not.toHaveBeenCalled();
     await clock.advance(20_000);

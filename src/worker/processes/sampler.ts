@@ -40,8 +40,9 @@ interface Entry {
   isConfirming: boolean;
   /** When it was last weighed: with how many processes, and which part of the sum was its own. */
   weighed: { atMs: number; numPids: number; part: number } | null;
-  /** When processes of its step were last seen. */
-  stepSeenMs: number | null;
+  /** Whether processes of its step have been seen, and when a look first found that they are gone. */
+  hasStepRun: boolean;
+  stepGoneMs: number | null;
 }
 
 export interface SamplerDependencies {
@@ -73,7 +74,8 @@ export class Sampler {
 
   add(job: SampledJob): void {
     const dueMs = job.meter.nextLookMs(job.startedAtMs, this.#deps.clock.monotonic(), job.memoryLimitBytes);
-    this.#entries.set(job.attempt, { job, dueMs, isConfirming: false, weighed: null, stepSeenMs: null });
+    const unseen = { isConfirming: false, weighed: null, hasStepRun: false, stepGoneMs: null };
+    this.#entries.set(job.attempt, { job, dueMs, ...unseen });
     this.#arm(dueMs);
   }
 
@@ -133,9 +135,15 @@ export class Sampler {
 
   /** Without the daemon of its step srun would wait until the allocation ends. */
   #watchStep(entry: Entry, { ownPids }: JobUsage, nowMs: number): void {
-    const { job, stepSeenMs } = entry;
-    if (ownPids.length > 0) entry.stepSeenMs = nowMs;
-    if (stepSeenMs === null || ownPids.length > 0 || nowMs - stepSeenMs <= abandonedMs) return;
+    const { job } = entry;
+    if (ownPids.length > 0) {
+      entry.hasStepRun = true;
+      entry.stepGoneMs = null;
+      return;
+    }
+    // not since it was last seen: this process may have been stopped since then, as srun was
+    if (entry.hasStepRun) entry.stepGoneMs ??= nowMs;
+    if (entry.stepGoneMs === null || nowMs - entry.stepGoneMs <= abandonedMs) return;
     this.#deps.log.warn(
       { attempt: job.attempt },
       'Slurm does not say that the step of a job has ended: srun is killed',
