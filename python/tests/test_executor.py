@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,6 +126,23 @@ def test_what_is_mapped_is_one_workflow_however_slowly_its_items_come() -> None:
 
     with Executor() as pool:
         assert list(pool.map(abs, slowly())) == [0, 1, 2]
+    assert len(pool.workflow_keys) == 1
+
+
+def test_items_are_one_workflow_on_a_slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools = set()
+    submit = Executor.submit
+
+    def slowly(self: Executor, *words: Any) -> concurrent.futures.Future[Any]:
+        future = submit(self, *words)
+        # longer than calls are collected
+        time.sleep(0.1)
+        pools.add(self)
+        return future
+
+    monkeypatch.setattr(Executor, "submit", slowly)
+    assert torc_hpc.map(abs, range(3)) == [0, 1, 2]
+    [pool] = pools
     assert len(pool.workflow_keys) == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import functools
 import json
 import os
@@ -111,8 +112,9 @@ def map(
     until = None if timeout is None else time.monotonic() + timeout
     shown = Progress(progress)
     with Executor(**options) as pool:
-        futures = [pool.submit(function, *words) for words in list(zip(*iterables))]
-        pool.flush()
+        items = list(zip(*iterables))
+        with pool._mapping():
+            futures = [pool.submit(function, *words) for words in items]
         try:
             if shown.is_shown:
                 _show(shown, pool, futures, until)
@@ -222,10 +224,16 @@ class Executor(concurrent.futures.Executor):
         **more: Any,
     ) -> Iterator[T]:
         """As ``concurrent.futures.Executor.map``; all calls are one workflow. ``chunksize`` is not needed."""
+        with self._mapping():
+            return super().map(fn, *iterables, timeout=timeout)
+
+    @contextlib.contextmanager
+    def _mapping(self) -> Iterator[None]:
+        """Calls that are submitted meanwhile are one workflow, which starts at the end."""
         with self._changed:
             self._num_mapping += 1
         try:
-            return super().map(fn, *iterables, timeout=timeout)
+            yield
         finally:
             with self._changed:
                 self._num_mapping -= 1
