@@ -36,9 +36,10 @@ export function readExamples(): Example[] {
   });
 }
 
-/** Its files with their texts, in order. */
-export function filesOf({ directory }: Example): { name: string; text: string }[] {
-  const names = readdirSync(directory).sort();
+/** Its files with their texts, in order; not the folders that a run there leaves. */
+export function filesOf({ directory }: Pick<Example, 'directory'>): { name: string; text: string }[] {
+  const entries = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isFile());
+  const names = entries.map(({ name }) => name).sort();
   return names.map((name) => ({ name, text: readFileSync(join(directory, name), 'utf8') }));
 }
 

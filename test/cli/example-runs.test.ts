@@ -62,17 +62,13 @@ const answers: Readonly<Record<string, (number: FindNumber) => void>> = {
 
 describe('each example', () => {
   // side by side, because they wait for their jobs most of the time
-  it.concurrent.each(exampleNames())(
-    '%s prints what its README shows, and has the known answer',
-    async (name) => {
-      const place = new DocumentPlace();
-      try {
-        await runDocument(place, `examples/${name}/README.md`);
-        answers[name]?.((file, pattern) => Number(pattern.exec(place.read(`${name}/${file}`))?.[1]));
-      } finally {
-        await place.remove();
-      }
-    },
-    180_000,
-  );
+  it.concurrent.each(exampleNames())('%s prints what its README shows, and has the known answer', async (name) => {
+    const place = new DocumentPlace();
+    try {
+      await runDocument(place, `examples/${name}/README.md`);
+      answers[name]?.((file, pattern) => Number(pattern.exec(place.read(`${name}/${file}`))?.[1]));
+    } finally {
+      await place.remove();
+    }
+  });
 });

@@ -32,14 +32,16 @@ export async function printExample(context: Context, name: string | null): Promi
 export async function copyExample(context: Context, name: string, directory?: string): Promise<void> {
   const example = exampleCalled(name);
   const target = directory ?? example.name;
-  refuseOccupied(target, example, context.torc);
+  const another = `Name another directory: ${context.torc} example ${example.name} DIRECTORY`;
+  refuseOccupied(target, another);
   const files = filesOf(example);
   try {
     makeFolders(target);
+    for (const file of files) writeNamedFile(join(target, file.name), file.text);
   } catch (error) {
-    throw cannotWrite(target, error);
+    const { code, message, hint } = cannotWrite(target, error);
+    throw new TorcError(code, message, code === 'no_space' ? hint : another, { cause: error });
   }
-  for (const file of files) writeNamedFile(join(target, file.name), file.text);
   const next = [`cd ${shellWord(target)}`, ...firstCommands(files)];
   const copied = { name: example.name, directory: target, files: files.map((file) => file.name), next };
   await printResult(context, copied, () => {
@@ -60,11 +62,11 @@ function exampleCalled(name: string): Example {
   );
 }
 
-function refuseOccupied(target: string, { name }: Example, torc: string): void {
+function refuseOccupied(target: string, another: string): void {
+  if (target === '') throw new TorcError('usage', 'the name of the directory is empty', another);
   if (!existsSync(target)) return;
-  const other = `Name another directory: ${torc} example ${name} DIRECTORY`;
-  if (!statSync(target).isDirectory()) throw new TorcError('conflict', `${target} is a file`, other);
-  if (readdirSync(target).length > 0) throw new TorcError('conflict', `${target} exists and is not empty`, other);
+  if (!statSync(target).isDirectory()) throw new TorcError('conflict', `${target} is a file`, another);
+  if (readdirSync(target).length > 0) throw new TorcError('conflict', `${target} exists and is not empty`, another);
 }
 
 /** What to type in the copy: the commands of the first block in the README, without those that brought it there. */
