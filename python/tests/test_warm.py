@@ -16,11 +16,6 @@ from torc_hpc import Executor, JobFailed, Torc, Workflow
 from torc_hpc.exchange import RemoteTraceback
 
 
-def where() -> tuple[int, bool, str]:
-    """The parent of a call, whether it leads its session, and its job."""
-    return os.getppid(), os.getsid(0) == os.getpid(), os.environ["TORC_JOB_NAME"]
-
-
 def wait_until_gone(pid: int) -> None:
     while True:
         try:
@@ -40,14 +35,19 @@ def _parent_of(pid: int) -> int:
 
 
 def test_one_python_starts_all_calls_and_ends_with_its_worker() -> None:
-    places = torc_hpc.map(lambda n: (n, *where()), range(300), max_workers=2)
+    # in here, so that no call imports this module, which takes longer than all else of it
+    def where(n: int) -> tuple[int, int, bool, str]:
+        """The parent of a call, whether it leads its session, and its job."""
+        return n, os.getppid(), os.getsid(0) == os.getpid(), os.environ["TORC_JOB_NAME"]
+
+    places = torc_hpc.map(where, range(300), max_workers=2)
     assert [place[0] for place in places] == list(range(300))
     assert all(leads for _, _, leads, _ in places)
     assert len({name for *_, name in places}) == 300
     [server] = {parent for _, parent, *_ in places}
     wait_until_gone(server)
 
-    [(starter, leads, _)] = torc_hpc.map(lambda _: where(), range(1), warm=False)
+    [(_, starter, leads, _)] = torc_hpc.map(where, range(1), warm=False)
     assert leads
     assert starter != server
 
