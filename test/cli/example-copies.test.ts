@@ -1,8 +1,8 @@
-/** `torc example` copies an example into a new or empty directory, and says what to type when it cannot. */
+/** `torc example` lists the examples, copies one into a new or empty directory, and says what to type when it cannot. */
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { filesOf } from '../../src/base/examples.ts';
+import { exampleNames, filesOf } from '../../src/base/examples.ts';
 import { newPlace, type Place } from './place.ts';
 
 let place: Place;
@@ -10,6 +10,14 @@ beforeEach(() => {
   place = newPlace();
 });
 afterEach(() => place.remove());
+
+it('lists them, a line for each also as CSV', async () => {
+  const { stdout } = await place.torc('-F', 'csv', 'example');
+  const [header, ...rows] = stdout.trimEnd().split('\n');
+  expect(header).toBe('name,description,file');
+  expect(rows.map((row) => row.split(',')[0])).toEqual(exampleNames());
+  expect((await place.torc('example')).stdout).toMatch(/^hello +Hello: two jobs/m);
+});
 
 it('copies it into a directory that is new or empty', async () => {
   mkdirSync(join(place.path, 'empty'));

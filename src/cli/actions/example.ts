@@ -7,17 +7,21 @@ import { counted, shellWord } from '../../base/text.ts';
 import { makeFolders } from '../../base/trusted/folders.ts';
 import { didYouMean } from '../../model/spec/names.ts';
 import type { Context } from '../context/context.ts';
-import { printResult, textTable } from '../output/output.ts';
+import { printList, printResult, textTable } from '../output/output.ts';
 import { cannotWrite, writeNamedFile } from '../output/written-file.ts';
 
 export async function listExamples(context: Context): Promise<void> {
   const listed = readExamples().map(({ name, description, file }) => ({ name, description, file }));
+  if (context.format === 'csv') {
+    const shown = { chosen: null, usual: ['name', 'description'], excluded: [] };
+    return printList(context, 'examples', onePage(listed), shown);
+  }
   const next = `\nto copy one and run it:\n  ${context.torc} example word-count\n`;
-  await printResult(
-    context,
-    { examples: listed },
-    () => textTable(context, ['name', 'description'], listed) + (context.format === 'text' ? next : ''),
-  );
+  await printResult(context, { examples: listed }, () => textTable(context, ['name', 'description'], listed) + next);
+}
+
+async function* onePage<T>(rows: readonly T[]): AsyncGenerator<readonly T[]> {
+  yield rows;
 }
 
 /** Prints the specification of an example, or lists the examples. */
