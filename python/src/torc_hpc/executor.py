@@ -459,8 +459,11 @@ class _Batch:
         """Whether what is left waits for allocations, and none is there or comes by itself."""
         if self._pool._slurm is None:
             return False
-        # a look that fails says nothing
-        line = self._pool.torc.call("status", str(self.key), expected=range(256)) or {}
+        try:
+            line = self._pool.torc.call("status", str(self.key), expected=range(256)) or {}
+        except TorcError:
+            # a look that fails says nothing
+            return False
         numbers = ("num_running", "num_active_workers", "num_queued_allocations", "num_running_allocations")
         lacks = any(held["reason"]["code"] == "no_worker_of_config" for held in line.get("held_back", []))
         return lacks and not any(line[name] for name in numbers)

@@ -144,10 +144,10 @@ export class Sampler {
     // not since it was last seen: this process may have been stopped since then, as srun was
     if (entry.hasStepRun) entry.stepGoneMs ??= nowMs;
     if (entry.stepGoneMs === null || nowMs - entry.stepGoneMs <= abandonedMs) return;
-    this.#deps.log.warn(
-      { attempt: job.attempt },
-      'Slurm does not say that the step of a job has ended: srun is killed',
-    );
+    if (!job.isAbandoned) {
+      const message = 'Slurm does not say that the step of a job has ended: srun is killed';
+      this.#deps.log.warn({ attempt: job.attempt }, message);
+    }
     job.isAbandoned = true;
     this.#deps.table.signal(job.attempt, 'SIGKILL', false, true);
   }
