@@ -56,7 +56,8 @@ const search = await rolldown({ cwd: root, input: join('site', 'search.js'), pla
 await search.write({ file: join(site, 'search.js'), format: 'iife', minify: true });
 await search.close();
 writeFileSync(join(site, 'licences.txt'), licenceOf('minisearch'));
-console.log(`${join(site, 'index.html')}: ${pages.length} pages`);
+// the output of npm pack is the name of the file
+console.error(`${join(site, 'index.html')}: ${pages.length} pages`);
 
 function licenceOf(name) {
   const folder = join(root, 'node_modules', name);

@@ -134,7 +134,7 @@ describe.each(roots)('on %s', (release) => {
   it('starts a server that commands and workers of other processes use, and stops it', () => {
     const said = type(`${path}
       torc --dir d server start --daemon
-      torc --dir d run --output out word-count.yaml
+      torc --dir d run --output out word-count/workflow.yaml
       torc --dir d server stop`);
     expect(said).toMatch(/^workflow 1 \(word_count\), run 1: done$/m);
   });
