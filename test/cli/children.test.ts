@@ -6,7 +6,7 @@ import { mainJs } from '../support/torc.ts';
 import { newPlace, type Place } from './place.ts';
 
 const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'children.md'), 'utf8');
-const [spec = ''] = [...page.matchAll(/```yaml\n(name: .*?)```/gs)].map(([, text = '']) => text);
+const [spec = ''] = [...page.matchAll(/```yaml\n(# sums\.yaml.*?)```/gs)].map(([, text = '']) => text);
 const torc = `'${process.execPath}' '${mainJs}'`;
 
 let place: Place;

@@ -272,6 +272,6 @@ describe('the worker of an allocation', () => {
     });
     await other.remove();
     expect(loaded.some((url) => url.includes('worker'))).toBe(true);
-    expect(loaded.length).toBeLessThan(12);
+    expect(loaded.length).toBeLessThan(13);
   });
 });
