@@ -11,6 +11,9 @@ import { freshService } from '../support/service.ts';
 import { loadWorkflow } from '../support/specification.ts';
 
 const folder = join(import.meta.dirname, '../../examples');
+const specifications = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
+  /\bworkflow\.\w+$|\bcommands\.txt$/.test(file),
+);
 
 let fresh: Awaited<ReturnType<typeof freshService>>;
 beforeEach(async () => {
@@ -132,16 +135,11 @@ async function expectSame(workflow: ExpandedWorkflow): Promise<ExpandedWorkflow>
 }
 
 describe('an exported workflow', () => {
-  it.each(readdirSync(folder).filter((file) => !file.endsWith('.mjs')))(
-    'of %s creates the same workflow again',
-    async (file) => {
-      const bytes = readFileSync(join(folder, file));
-      const isCommands = file.endsWith('.txt');
-      await expectSame(
-        isCommands ? expandCommands(bytes, { file, name: file }) : loadWorkflow(bytes, { file }).workflow,
-      );
-    },
-  );
+  it.each(specifications)('of %s creates the same workflow again', async (file) => {
+    const bytes = readFileSync(join(folder, file));
+    const isCommands = file.endsWith('commands.txt');
+    await expectSame(isCommands ? expandCommands(bytes, { file, name: file }) : loadWorkflow(bytes, { file }).workflow);
+  });
 
   it('contains failure handlers, schedulers, actions and the resource monitor', async () => {
     const workflow = loadWorkflow(JSON.stringify(everything), { file: 'w.json' }).workflow;
