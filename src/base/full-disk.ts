@@ -35,6 +35,11 @@ export function fullWords(code: string | null, folder: string): { problem: strin
         advice:
           'Ask your administrators what has happened to it; an NFS that is mounted soft fails where one that is mounted hard waits.',
       };
+    case 'EFBIG':
+      return {
+        problem: `a file in ${folder} has reached the size that its file system or your limits allow (EFBIG)`,
+        advice: 'Look at ulimit -f.',
+      };
     default:
       return null;
   }

@@ -63,6 +63,21 @@ it('takes an empty HOME for none: it would mean the working directory', () => {
   expect(run('HOME= torc workflows list').stderr).toContain('error: no server directory: HOME is not set');
 });
 
+it('says what is full when standard output cannot be written', () => {
+  const full = run('torc example > /dev/full');
+  expect(full.status).toBe(5);
+  expect(full.stderr).toBe(
+    'error: cannot write standard output to /dev/full: the file system of /dev is full (ENOSPC)\nhint: Free some space there.\n',
+  );
+  expect(JSON.parse(run('torc -F json example > /dev/full').stderr)).toMatchObject({ error: { code: 'no_space' } });
+  // a limit of 0 blocks
+  const large = run('ulimit -f 0; torc example > list.txt');
+  expect(large.status).toBe(5);
+  expect(large.stderr).toMatch(
+    /^error: cannot write standard output to \/.*\/list.txt: a file in .* \(EFBIG\)\nhint: .*ulimit -f/,
+  );
+});
+
 it('tells what it cannot give: GPUs that were not found, more jobs at a time than CPUs', () => {
   const text = `echo 'test "$CUDA_VISIBLE_DEVICES" = ""; exit' > c.txt; CUDA_VISIBLE_DEVICES= torc --dir T run c.txt`;
   const gpus = run(`${text} --cpus 2 -m 4 --gpus 2`);

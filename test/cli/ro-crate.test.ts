@@ -1,7 +1,17 @@
 /** A run as an RO-Crate: what it says, that it keeps secrets, and that it follows the published rules of its profile. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -279,3 +289,25 @@ it.runIf(existsSync(join(validator, 'ready')))(
   },
   600_000,
 );
+
+it('leaves nothing beside the zip file when it is interrupted', async () => {
+  const another = newPlace();
+  try {
+    // reading all of it takes hours
+    truncateSync(another.file('endless', ''), 2 ** 43);
+    const jobs = [{ name: 'a', command: 'true', input_files: ['endless'] }];
+    const spec = another.file(
+      'w.json',
+      JSON.stringify({ name: 'w', files: [{ name: 'endless', path: 'endless' }], jobs }),
+    );
+    await another.torc('run', spec);
+    const begun = () => readdirSync(another.path).filter((name) => name.startsWith('crate.zip'));
+    const { child, ended } = another.start('workflows', 'export', '1', '--ro-crate', 'crate.zip');
+    await expect.poll(begun, { timeout: 60_000 }).toHaveLength(1);
+    child.kill('SIGTERM');
+    expect(await ended).toMatchObject({ code: 130 });
+    expect(begun()).toEqual([]);
+  } finally {
+    await another.remove();
+  }
+});

@@ -33,4 +33,6 @@ it('a file that a person named cannot be written, with what to do', () => {
     message: expect.stringContaining('cannot write /shared/a/r.svg: the file system of /shared/a was replaced'),
   });
   expect(cannotWrite('/a b/r.svg', failed('EACCES'))).toMatchObject({ code: 'usage', hint: "ls -ld '/a b'" });
+  // some commands have no -o
+  expect(cannotWrite('/a/r.svg', failed('EISDIR')).hint).toBe('Name a file in it.');
 });

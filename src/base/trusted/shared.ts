@@ -213,21 +213,29 @@ export interface NewFile {
 }
 
 /**
- * Writes beside the path under a name that nobody can foresee, and appears under its own name only when it is complete.
+ * Writes beside the path under a name that nobody can foresee, and appears under its own name only when it is complete;
+ * what is not complete when the process exits is removed.
  * What is no regular file, such as a pipe or /dev/stdout, is written to directly. Throws the system's error.
  */
 export function newFile(path: string): NewFile {
   const isSpecial = statSync(path, { throwIfNoEntry: false })?.isFile() === false;
   const written = isSpecial ? path : `${path}.${randomBytes(8).toString('hex')}`;
   const file = openSync(written, O_WRONLY | (isSpecial ? 0 : O_CREAT | O_EXCL), 0o666);
+  const remove = () => {
+    if (!isSpecial) rmSync(written, { force: true });
+  };
+  // before other listeners, which may end the process at once
+  process.prependListener('exit', remove);
   return {
     write: (data) => writeFileSync(file, data),
     finish() {
       closeSync(file);
       if (!isSpecial) renameSync(written, path);
+      process.off('exit', remove);
     },
     discard() {
-      if (!isSpecial) rmSync(written, { force: true });
+      process.off('exit', remove);
+      remove();
     },
   };
 }

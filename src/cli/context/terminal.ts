@@ -1,7 +1,9 @@
 /** stdout and stderr of the process, written so that a slow or closed reader does no harm. */
-import { write, writeSync } from 'node:fs';
+import { readlinkSync, write, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { isatty } from 'node:tty';
-import { systemCode } from '../../base/errors.ts';
+import { systemCode, TorcError } from '../../base/errors.ts';
+import { fullWords } from '../../base/full-disk.ts';
 import { harmless } from '../../base/text.ts';
 
 type Kept = Parameters<typeof harmless>[1];
@@ -14,7 +16,8 @@ export interface Terminal {
   columns(): number;
   /**
    * Writes to stdout; false when its reader is gone, so that a long list can stop. What could control a terminal is
-   * escaped on one, except for what is kept; bytes are written as they are.
+   * escaped on one, except for what is kept; bytes are written as they are. Throws TorcError 'no_space' when the file
+   * system of the file that stdout leads to takes nothing more.
    */
   out(text: string | Uint8Array, keeps?: Kept): Promise<boolean>;
   /**
@@ -36,6 +39,24 @@ function isReaderGone(error: unknown): boolean {
   return code === 'EPIPE' || code === 'ECONNRESET';
 }
 
+/** Says which file it is, where the system tells. */
+function explained(error: unknown): unknown {
+  const path = stdoutPath();
+  const full = fullWords(systemCode(error), path === null ? 'standard output' : dirname(path));
+  if (full === null) return error;
+  const what = path === null ? 'standard output' : `standard output to ${path}`;
+  return new TorcError('no_space', `cannot write ${what}: ${full.problem}`, full.advice, { cause: error });
+}
+
+function stdoutPath(): string | null {
+  try {
+    const path = readlinkSync('/proc/self/fd/1');
+    return path.startsWith('/') ? path : null;
+  } catch {
+    return null;
+  }
+}
+
 /** Through the thread pool: a pipe whose reader pauses (`less`) must not stop the event loop, which may be serving. */
 function writeBytes(bytes: Buffer): Promise<boolean> {
   return new Promise((resolve, reject) => {
@@ -46,7 +67,7 @@ function writeBytes(bytes: Buffer): Promise<boolean> {
           else resolve(true);
         } else if (error.code === 'EAGAIN') setTimeout(put, retryMs, from);
         else if (isReaderGone(error)) resolve(false);
-        else reject(error);
+        else reject(explained(error));
       });
     };
     put(0);

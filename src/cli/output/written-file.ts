@@ -1,4 +1,4 @@
-/** Files that a person named with -o, and what to do about one that cannot be written. */
+/** Files that a person named, and what to do about one that cannot be written. */
 import { dirname } from 'node:path';
 import { messageOf, systemCode, TorcError } from '../../base/errors.ts';
 import { fullWords } from '../../base/full-disk.ts';
@@ -32,11 +32,11 @@ function wordsOf(code: string | null, folder: string): { why: string; hint: stri
     case 'ENOENT':
       return { why: `there is no directory ${folder} (ENOENT)`, hint: `mkdir -p ${shellWord(folder)}` };
     case 'ENOTDIR':
-      return { why: `${folder} is not a directory (ENOTDIR)`, hint: 'Choose another name with -o.' };
+      return { why: `${folder} is not a directory (ENOTDIR)`, hint: 'Choose another name.' };
     case 'EISDIR':
-      return { why: 'it is a directory (EISDIR)', hint: 'Name a file in it with -o.' };
+      return { why: 'it is a directory (EISDIR)', hint: 'Name a file in it.' };
     case 'EEXIST':
-      return { why: 'there is one already (EEXIST)', hint: 'Choose another name with -o, or remove it.' };
+      return { why: 'there is one already (EEXIST)', hint: 'Choose another name, or remove it.' };
     case 'EACCES':
       return { why: `no permission in ${folder} (EACCES)`, hint: `ls -ld ${shellWord(folder)}` };
     default:
