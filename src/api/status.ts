@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { reason } from '../model/decide/reason.ts';
 import { allocationStatuses, cutOffs, workflowStatuses } from '../model/status.ts';
 import { autoscaler } from './autoscaling.ts';
-import { count, instant, key, name } from './fields.ts';
+import { count, instant, key, name, valuesBefore } from './fields.ts';
 import { limits } from './limits.ts';
 
 export const askStatus = z.strictObject({
@@ -103,6 +103,8 @@ export const workflowStatusReply = () =>
         num_allocations: count,
         /** Slurm's own words about one of them. */
         slurm_reason: z.string().nullable(),
+        /** Of those that are submitted: Slurm runs them, and their workers have not registered. */
+        num_without_worker: z.number().int().nonnegative().register(valuesBefore, { value: 0 }),
       }),
     ),
     /** Those that have run for some minutes without a word of a worker; at most 20. */

@@ -432,8 +432,23 @@ describe('whole nodes of several sizes', () => {
       return demand.flatMap(({ reasons }) => reasons.map(({ code }) => code));
     };
     expect(await codes()).toEqual(['waits_for_allocation']);
+    // the next one is not asked for yet
     service.db.run('UPDATE allocations SET min_cpus = 4');
+    expect(await codes()).toEqual(['waits_for_nodes']);
+    await service.call('workflow_autoscale', { workflow_key: key, dry_run: false, settings: null });
     expect(await codes()).toEqual(['larger_than_any_worker']);
+  });
+
+  it('a job that fits none of them is too large, also where others are asked for', async () => {
+    const key = await mixed([{ name: 'a', cpus: 64 }, ...jobsOf(1, { cpus: 20 })], { max_queued: 1 });
+    await TestWorker.join(service, key, { cpus: 2 });
+    const { demand } = await service.call('demand', { workflow_key: key });
+    expect(
+      Object.fromEntries(demand.map(({ num_cpus, reasons }) => [num_cpus, reasons.map(({ code }) => code)])),
+    ).toEqual({
+      20: ['waits_for_allocation'],
+      64: ['larger_than_any_worker'],
+    });
   });
 });
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { type JobCounts, type JobStatus, jobStatuses, noJobs, workflowStatus } from '../../src/model/status.ts';
 import { readList } from '../../src/storage/lists/lists.ts';
-import { createWorkflow, finished, freshService, TestWorker } from '../support/service.ts';
+import { createWorkflow, finished, freshService, type TestAction, TestWorker } from '../support/service.ts';
 
 it('the list of workflows derives the same status as the model', async () => {
   const { service, close } = await freshService();
@@ -170,7 +170,43 @@ describe('how a workflow stands', () => {
       { num_jobs: 1, text: '1 job waits for 1 allocation that is queued in Slurm' },
     ]);
     expect(workflow).toMatchObject({ num_queued_allocations: 1, num_running_allocations: 0 });
-    expect(allocations).toEqual([{ status: 'recorded', num_allocations: 1, slurm_reason: null }]);
+    const recorded = { status: 'recorded', num_allocations: 1, slurm_reason: null, num_without_worker: 0 };
+    expect(allocations).toEqual([recorded]);
+    await close();
+  });
+
+  it('one that Slurm has started is not called queued while its worker is not there', async () => {
+    const { service, close } = await freshService();
+    const workflow_key = await createWorkflow(service, [{ name: 'a' }], [], { slurmConfigs: ['small'] });
+    const names = ['n', 'o'].map((name) => {
+      return { name, num_nodes: 1, one_worker_per_node: false, script_path: 's', output_directory: 'o' };
+    });
+    await service.call('allocations_record', { workflow_key, slurm_config_key: '1', allocations: names });
+    service.db.run(`UPDATE allocations SET status = 'submitted', slurm_job_id = allocation_key`);
+    service.db.run(`UPDATE allocations SET evidence = '{"runningSinceMs":1}' WHERE name = 'n'`);
+    const { workflow, allocations } = await service.call('workflow_status', { workflow_key });
+    expect(workflow.held_back).toMatchObject([
+      { text: '1 job waits for the worker of 1 allocation that Slurm has started' },
+    ]);
+    expect(allocations).toMatchObject([{ status: 'submitted', num_allocations: 2, num_without_worker: 1 }]);
+    await close();
+  });
+
+  it('a blocked job is not too large where an action asks for larger nodes later', async () => {
+    const { service, close } = await freshService();
+    const [later, never] = [{ num_nodes: 2 }, { num_nodes: 1 }].map((config) => ({ name: 'c', ...config }));
+    for (const config of [later, never]) {
+      const actions: TestAction[] = [{ trigger: 'on_jobs_ready', jobs: [1], scheduler: 'c' }];
+      const options = { slurmConfigs: [config as object], actions };
+      const workflow_key = await createWorkflow(service, [{ name: 'a' }, { name: 'b', nodes: 2 }], [[0, 1]], options);
+      await TestWorker.join(service, workflow_key, { cpus: 2 });
+      const { demand } = await service.call('demand', { workflow_key });
+      const [blocked] = demand.filter(({ num_nodes }) => num_nodes === 2);
+      expect(blocked?.reasons.map(({ code }) => code)).toEqual([
+        'waits_for_upstreams',
+        ...(config === never ? ['larger_than_any_worker'] : []),
+      ]);
+    }
     await close();
   });
 

@@ -134,10 +134,13 @@ const allocationWords = { recorded: 'being submitted', submitted: 'queued' } as 
 
 function allocationFacts({ allocations }: WorkflowStatusReply): Fact[] {
   if (allocations.length === 0) return [];
-  const parts = allocations.map(({ status, num_allocations, slurm_reason }) => {
+  const parts = allocations.flatMap(({ status, num_allocations, slurm_reason, num_without_worker: started }) => {
     const word = status === 'recorded' || status === 'submitted' ? allocationWords[status] : status;
     const why = status === 'submitted' && slurm_reason !== null && slurm_reason !== 'None' ? ` (${slurm_reason})` : '';
-    return `${num_allocations} ${word}${why}`;
+    return [
+      ...(num_allocations > started ? [`${num_allocations - started} ${word}${why}`] : []),
+      ...(started > 0 ? [`${started} started without a worker yet`] : []),
+    ];
   });
   return [['allocations', parts.join(', ')]];
 }

@@ -161,15 +161,19 @@ interface Chosen {
  * The longest allocation that a job of this shape would start in: of the first Slurm config that takes it as it is, else of
  * the first that has nodes which are large enough.
  */
-export function allocationFor(shape: WaitingShape, input: ScalingInput): Chosen | null {
+export function allocationFor(shape: SizedShape, input: AskedFor): Chosen | null {
   return firstOf(shape, input, () => noMinimum) ?? firstOf(shape, input, leastMinimum);
 }
+
+/** A job, as far as an allocation has to suit it. */
+export type SizedShape = Pick<WaitingShape, 'need' | 'supportsTermination' | 'slurmConfigKey' | 'labels'>;
+export type AskedFor = Pick<ScalingInput, 'caps' | 'configs' | 'leadMs' | 'maxParallelJobs'>;
 
 type Starts = (minimum: NodeMinimum) => boolean;
 
 function firstOf(
-  shape: WaitingShape,
-  { caps, configs, leadMs, maxParallelJobs }: ScalingInput,
+  shape: SizedShape,
+  { caps, configs, leadMs, maxParallelJobs }: AskedFor,
   minimumOf: (config: ScalingConfig, numNodes: number, starts: Starts) => NodeMinimum | null,
 ): Chosen | null {
   for (const config of configs) {

@@ -102,7 +102,11 @@ export function slotsOf(shape: WaitingShape, { workers, leadMs }: ScalingInput):
   return Math.max(0, Math.ceil((shape.numJobs - numPlaces * (rounds - 1)) / rounds));
 }
 
-export function needIn(room: { walltimeMs: number | null }, shape: WaitingShape, leadMs: number): Requirements {
+export function needIn(
+  room: { walltimeMs: number | null },
+  shape: Pick<WaitingShape, 'need' | 'supportsTermination'>,
+  leadMs: number,
+): Requirements {
   return needAtStart(shape, leastTimeMs(leadMs, room.walltimeMs));
 }
 

@@ -10,6 +10,7 @@ import { amountsIn, noResources } from '../named-resources.ts';
 import type { JobStatus } from '../status.ts';
 import type { ScalingReason } from './autoscaling-reason.ts';
 import { type LimitSet, type LimitState, wholeWorkflow } from './concurrency.ts';
+import { type NodesToCome, whoBringsNodes } from './nodes-to-come.ts';
 import { type FreeNode, fits, fitsTime, hasNamed, idleWorker, type Offer } from './packing.ts';
 import { admitsConfig, anyConfig, type Belonging, mayTake, missingLabels, type Pool } from './pools.ts';
 import { comingFor, largerComing, type QueuedAllocations, waitsFor } from './queued-allocations.ts';
@@ -33,7 +34,7 @@ export interface WaitingJob extends Belonging {
   holds: readonly { kind: string; until: number | null; detail?: string | null }[];
 }
 
-type Sized = Pick<WaitingJob, keyof Belonging | 'need'>;
+type Sized = Pick<WaitingJob, keyof Belonging | 'need' | 'supportsTermination'>;
 
 /** A worker that has not ended, or several that differ in nothing but their hosts. */
 export interface PresentWorker {
@@ -71,6 +72,8 @@ export interface Situation {
   queued: readonly QueuedAllocations[];
   /** What its autoscaler decided last; null without one. */
   scaling?: ScalingReason | null;
+  /** Read only where the workers are too small; missing for none. */
+  nodesToCome?: () => NodesToCome;
 }
 
 /** All reasons for which a job waits, the nearest first; at least one. */
@@ -128,6 +131,7 @@ function reasonsOfWorkers(job: WaitingJob, situation: Situation): WaitingReason[
   if (reasons.length > 0) return reasons;
   const larger = large.length > 0 ? [] : largerComing(job, idleOf(able), situation);
   if (larger.length > 0) return [waitsFor(larger)];
+  if (large.length === 0 && situation.scaling != null) return [{ code: 'waits_for_nodes', scaling: situation.scaling }];
   const hasRoom = able.some((worker) => !worker.isSilent && fits(worker.free, needOn(worker, job, situation)));
   return [hasRoom ? { code: 'waits_for_turn' } : roomFor(job.need)];
 }
@@ -213,20 +217,20 @@ function reasonOfLabels(
 
 /** What waiting alone does not help against: the size and the runtime of the job. */
 export function lastingObstacles(
-  job: Pick<WaitingJob, keyof Belonging | 'need' | 'supportsTermination'>,
+  job: Sized & Partial<Pick<WaitingJob, 'status'>>,
   situation: Situation,
 ): WaitingReason[] {
   return [...reasonsOfSize(job, situation), ...reasonsOfConfigs(job, situation)];
 }
 
 /** Judged by the workers that are there, else by those that were. */
-function reasonsOfSize(job: Sized, situation: Situation): WaitingReason[] {
+function reasonsOfSize(job: Sized & Partial<Pick<WaitingJob, 'status'>>, situation: Situation): WaitingReason[] {
   const { need } = job;
   const present = idleOf(situation.workers.filter(({ pool }) => mayTake(pool, job)));
   const past = situation.pastWorkers.filter(({ pool }) => mayTake(pool, job));
   const known = present.length > 0 ? present : past.map((offer) => idleWorker(offer, null));
   if (known.length === 0 || known.some((idle) => isLargeEnough(idle, need))) return [];
-  if (largerComing(job, known, situation).length > 0) return [];
+  if (largerComing(job, known, situation).length > 0 || asksForLarger(job, situation)) return [];
   const is_past = present.length === 0;
   const missing = reasonsOfNamed(need, known, is_past);
   const { resources: _, ...plain } = need;
@@ -236,6 +240,15 @@ function reasonsOfSize(job: Sized, situation: Situation): WaitingReason[] {
     ...missing,
     { code: 'larger_than_any_worker', needed, largest, dimensions: dimensionsBeyond(largest, needed), is_past },
   ];
+}
+
+/** Whether the workflow itself will ask for larger nodes. An action that waits for other jobs is no help to a ready one. */
+function asksForLarger(
+  job: Sized & Partial<Pick<WaitingJob, 'status'>>,
+  { nodesToCome, scaling = null }: Situation,
+): boolean {
+  const by = nodesToCome === undefined ? null : whoBringsNodes(job, nodesToCome());
+  return by === 'autoscaler' ? scaling !== null : by === 'action' && job.status !== 'ready';
 }
 
 /** Of a job of which no worker has the named resources; only those that are too few are named. */
@@ -255,10 +268,7 @@ function reasonsOfNamed({ resources }: Requirements, known: readonly FreeNode[],
   ];
 }
 
-function reasonsOfConfigs(
-  job: Pick<WaitingJob, keyof Belonging | 'need' | 'supportsTermination'>,
-  situation: Situation,
-): WaitingReason[] {
+function reasonsOfConfigs(job: Sized, situation: Situation): WaitingReason[] {
   const { need } = job;
   const { workers, configs } = situation;
   const usable = configs.filter(({ pool }) => mayTake(pool, job));

@@ -83,7 +83,7 @@ export function shortReason(reason: Reason): string {
     case 'no_worker_of_config':
       return 'no worker';
     case 'waits_for_allocation':
-      return `${reason.num_allocations} queued in Slurm`;
+      return `${reason.num_allocations} ${reason.has_started ? 'starting' : 'queued in Slurm'}`;
     case 'waits_for_nodes':
       return 'waits for nodes';
     case 'no_worker_with_labels':

@@ -1,4 +1,4 @@
-/** Allocations that have not started, as far as jobs wait for them. */
+/** Allocations without a worker so far, as far as jobs wait for them. */
 import type { Requirements } from '../job.ts';
 import { type NodeMinimum, noMinimum } from './node-minimum.ts';
 import type { FreeNode } from './packing.ts';
@@ -13,6 +13,8 @@ export interface QueuedAllocations {
   minimum?: NodeMinimum;
   numAllocations: number;
   slurmReason: string | null;
+  /** Slurm runs them, and their workers have not registered; missing for no. */
+  hasStarted?: boolean;
 }
 
 interface Expected {
@@ -41,8 +43,11 @@ export function largerComing(
   });
 }
 
-export function waitsFor(coming: readonly QueuedAllocations[]): WaitingReason {
+/** Of those that have started, where there are any: their workers come first. */
+export function waitsFor(all: readonly QueuedAllocations[]): WaitingReason {
+  const started = all.filter(({ hasStarted }) => hasStarted);
+  const coming = started.length > 0 ? started : all;
   const num_allocations = coming.reduce((sum, { numAllocations }) => sum + numAllocations, 0);
   const slurm_reason = coming.find(({ slurmReason }) => slurmReason !== null)?.slurmReason ?? null;
-  return { code: 'waits_for_allocation', num_allocations, slurm_reason };
+  return { code: 'waits_for_allocation', num_allocations, slurm_reason, has_started: started.length > 0 };
 }

@@ -106,7 +106,10 @@ export function obstacleText(reason: Obstacle, numJobs: number): string {
 }
 
 /** `2 allocations that are queued in Slurm (Priority)`. */
-function queuedText({ num_allocations: n, slurm_reason }: Of<'waits_for_allocation'>): string {
+function queuedText({ num_allocations: n, slurm_reason, has_started }: Of<'waits_for_allocation'>): string {
+  if (has_started) {
+    return `the ${n === 1 ? 'worker' : 'workers'} of ${counted(n, 'allocation')} that Slurm has started`;
+  }
   const why = slurm_reason === null || slurm_reason === 'None' ? '' : ` (${slurm_reason})`;
   return `${counted(n, 'allocation')} that ${n === 1 ? 'is' : 'are'} queued in Slurm${why}`;
 }

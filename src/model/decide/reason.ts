@@ -47,7 +47,13 @@ const waitingReasons = () =>
     z.strictObject({ code: z.literal('no_server'), num_workers: count }),
     z.strictObject({ code: z.literal('no_worker') }),
     /** There is no worker yet; allocations whose workers may take it wait in Slurm. The reason is Slurm's own word. */
-    z.strictObject({ code: z.literal('waits_for_allocation'), num_allocations: count, slurm_reason: nullableText }),
+    /** `has_started`: Slurm runs these allocations, and their workers have not registered. */
+    z.strictObject({
+      code: z.literal('waits_for_allocation'),
+      num_allocations: count,
+      slurm_reason: nullableText,
+      has_started: z.boolean(),
+    }),
     /** Only workers of this Slurm config may take it. */
     /** There is no worker yet; the autoscaler of the workflow asks for nodes, or says why it does not. */
     z.strictObject({ code: z.literal('waits_for_nodes'), scaling: scalingReason() }),

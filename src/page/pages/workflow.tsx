@@ -161,7 +161,7 @@ function Workers({ workflowKey, page: { page } }: { workflowKey: string; page: P
       {allocations.length === 0 ? null : (
         <p>
           Allocations:{' '}
-          {allocations.map(({ status, num_allocations, slurm_reason }) => (
+          {allocations.map(({ status, num_allocations, slurm_reason, num_without_worker }) => (
             <a
               key={status}
               class="chip"
@@ -169,6 +169,7 @@ function Workers({ workflowKey, page: { page } }: { workflowKey: string; page: P
             >
               <AllocationStatus of={status} count={num_allocations} />
               {slurm_reason === null || slurm_reason === 'None' ? '' : ` (${slurm_reason})`}
+              {num_without_worker === 0 ? '' : `, ${num_without_worker} started without a worker yet`}
             </a>
           ))}
         </p>

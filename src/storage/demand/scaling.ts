@@ -1,15 +1,8 @@
 /** What an autoscaler decides from: what waits, what is there, what was asked for. */
 
-import type {
-  OpenAllocation,
-  ScalingConfig,
-  ScalingInput,
-  WaitingShape,
-} from '../../model/decide/autoscaling-input.ts';
+import type { OpenAllocation, ScalingInput, WaitingShape } from '../../model/decide/autoscaling-input.ts';
 import { wholeWorkflow } from '../../model/decide/concurrency.ts';
 import { labelsIn } from '../../model/labels.ts';
-import { amountsIn, type ResourceSet, resourceSet, resourcesOfGres } from '../../model/named-resources.ts';
-import { longestOfPartitions, nodesOfConfig } from '../../model/plan/config-places.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Autoscaler } from '../running/autoscalers.ts';
 import type { UsualRuntime } from '../running/claims.ts';
@@ -17,7 +10,7 @@ import { limitsNow } from '../running/limits.ts';
 import { findShape } from '../running/shapes.ts';
 import { getWorkflow, isWorkflowActive, jobCounts } from '../running/workflows.ts';
 import { countReady, readyShapes } from './ready-shapes.ts';
-import { latestSite } from './site.ts';
+import { scalingConfigs } from './scaling-configs.ts';
 import { readSituation } from './situation.ts';
 
 /** At most this many jobs of each shape are counted: more would not change the decision. */
@@ -60,54 +53,6 @@ function obstacleOf(tx: Transaction, workflowKey: number, numConfigs: number): S
   if (isOver || !isWorkflowActive(tx, workflowKey)) return { reason: { code: 'not_running' }, keeps: false };
   if (workflow.pausedAt !== null || workflow.isStopping) return { reason: { code: 'paused' }, keeps: true };
   return numConfigs === 0 ? { reason: { code: 'no_config' }, keeps: true } : null;
-}
-
-interface ConfigRow {
-  partition: string | null;
-  num_nodes: number;
-  ntasks_per_node: number | null;
-  mem: string | null;
-  gres: string | null;
-  resources: ResourceSet;
-  extra: string | null;
-}
-
-function scalingConfigs(
-  tx: Transaction,
-  workflowKey: number,
-  configs: readonly Omit<ScalingConfig, 'numNodes' | 'size'>[],
-  only: number | null,
-): ScalingConfig[] {
-  const site = latestSite(tx);
-  return configs
-    .filter(({ key }) => only === null || key === only)
-    .toSorted((a, b) => a.key - b.key)
-    .flatMap((config) => {
-      const row = tx.db.get<ConfigRow>(
-        'SELECT partition, num_nodes, ntasks_per_node, mem, gres, extra, resources FROM slurm_configs WHERE slurm_config_key = ?',
-        config.key,
-      );
-      if (row === undefined) return [];
-      const { num_nodes, ntasks_per_node, resources, ...texts } = row;
-      const named = resourceSet({ ...resourcesOfGres(texts.gres ?? ''), ...amountsIn(resources) });
-      const asked = { ...texts, ntasksPerNode: ntasks_per_node, walltimeMs: config.walltimeMs };
-      const { size, nodes } = nodesOfConfig(asked, site, shownSize(tx, workflowKey, config.key));
-      const walltimeMs = Math.min(config.walltimeMs, longestOfPartitions(asked, site)?.ms ?? config.walltimeMs);
-      return [{ ...config, walltimeMs, numNodes: num_nodes, size, nodes, resources: named }];
-    });
-}
-
-/** What the newest worker of the Slurm config has shown whose allocation asked for no more than the config does. */
-function shownSize(tx: Transaction, workflowKey: number, configKey: number): ScalingConfig['size'] {
-  const row = tx.db.get<NonNullable<ScalingConfig['size']>>(
-    `SELECT n.num_cpus AS numCpus, n.memory_bytes AS memoryBytes, n.num_gpus AS numGpus
-     FROM allocations l JOIN compute_nodes n ON n.allocation_key = l.allocation_key
-     WHERE l.workflow_key = ? AND l.slurm_config_key = ?
-       AND coalesce(l.min_cpus, l.min_memory_bytes, l.min_gpus) IS NULL ORDER BY n.compute_node_key DESC LIMIT 1`,
-    workflowKey,
-    configKey,
-  );
-  return row ?? null;
 }
 
 function waitingShapes(tx: Transaction, workflowKey: number, usualRuntime: UsualRuntime): WaitingShape[] {

@@ -4,6 +4,7 @@
  */
 import type { PresentWorker, Situation } from '../../model/decide/demand.ts';
 import type { NodeMinimum } from '../../model/decide/node-minimum.ts';
+import type { NodesToCome } from '../../model/decide/nodes-to-come.ts';
 import { idleWorker, type Offer } from '../../model/decide/packing.ts';
 import { poolOfConfig } from '../../model/decide/pools.ts';
 import { longestRuntimeMs } from '../../model/decide/time-left.ts';
@@ -12,6 +13,7 @@ import type { Transaction } from '../database/transaction.ts';
 import { lastDecision } from '../running/autoscalers.ts';
 import { freeResources } from '../running/claims.ts';
 import { limitsNow } from '../running/limits.ts';
+import { nodesToCome } from './nodes-to-come.ts';
 
 /**
  * `isServed`: whether this process answers workers. `seesRoom`: whether it matters which workers have room; otherwise all
@@ -25,8 +27,12 @@ export function readSituation(tx: Transaction, workflowKey: number, isServed: bo
     workflowKey,
   );
   const bufferMs = workflow?.expiration_buffer_ms ?? 0;
+  const leadMs = workflow?.sigterm_lead_ms ?? 0;
+  const hasStarted = workflow?.phase === 'started';
+  const found = configs(tx, workflowKey);
+  let toCome: NodesToCome | null = null;
   return {
-    hasStarted: workflow?.phase === 'started',
+    hasStarted,
     runId: workflow?.run_id ?? 0,
     isCanceled: workflow?.is_canceled === 1,
     isPaused: workflow?.is_paused === 1,
@@ -34,12 +40,16 @@ export function readSituation(tx: Transaction, workflowKey: number, isServed: bo
     isStopping: workflow?.is_stopping === 1,
     isServed,
     fullLimits: limitsNow(tx).full(workflowKey),
-    leadMs: workflow?.sigterm_lead_ms ?? 0,
+    leadMs,
     workers: presentWorkers(tx, workflowKey, bufferMs, seesRoom),
     pastWorkers: pastWorkers(tx, workflowKey),
-    configs: configs(tx, workflowKey),
+    configs: found,
     queued: queuedAllocations(tx, workflowKey),
     scaling: lastDecision(tx, workflowKey),
+    nodesToCome: () => {
+      toCome ??= nodesToCome(tx, workflowKey, found, { hasStarted, leadMs });
+      return toCome;
+    },
   };
 }
 
@@ -58,13 +68,16 @@ function configs(tx: Transaction, workflowKey: number): Situation['configs'] {
 
 function queuedAllocations(tx: Transaction, workflowKey: number): Situation['queued'] {
   return tx.db
-    .all<Omit<Situation['queued'][number], 'minimum'> & NodeMinimum>(
+    .all<Omit<Situation['queued'][number], 'minimum' | 'hasStarted'> & NodeMinimum & { has_started: number }>(
       `SELECT slurm_config_key AS config, count(*) AS numAllocations, max(slurm_reason) AS slurmReason, min_cpus AS numCpus,
-         min_memory_bytes AS memoryBytes, min_gpus AS numGpus FROM allocations
-       WHERE workflow_key = ? AND status IN ('recorded', 'submitted') GROUP BY slurm_config_key, 4, 5, 6`,
+         min_memory_bytes AS memoryBytes, min_gpus AS numGpus, evidence ->> '$.runningSinceMs' IS NOT NULL AS has_started
+       FROM allocations
+       WHERE workflow_key = ? AND status IN ('recorded', 'submitted') GROUP BY slurm_config_key, 4, 5, 6, 7`,
       workflowKey,
     )
-    .map(({ numCpus, memoryBytes, numGpus, ...row }) => ({ ...row, minimum: { numCpus, memoryBytes, numGpus } }));
+    .map(({ numCpus, memoryBytes, numGpus, has_started, ...row }) => {
+      return { ...row, minimum: { numCpus, memoryBytes, numGpus }, hasStarted: has_started === 1 };
+    });
 }
 
 interface WorkerRow extends Offer {

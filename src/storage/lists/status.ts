@@ -126,7 +126,8 @@ type CountedAllocations = Reply<'workflow_status'>['allocations'];
 
 function countAllocations(tx: Transaction, workflowKey: number): CountedAllocations {
   return tx.db.all<CountedAllocations[number]>(
-    `SELECT status, count(*) AS num_allocations, max(slurm_reason) AS slurm_reason FROM allocations
+    `SELECT status, count(*) AS num_allocations, max(slurm_reason) AS slurm_reason,
+       count(iif(status = 'submitted', evidence ->> '$.runningSinceMs', NULL)) AS num_without_worker FROM allocations
      WHERE workflow_key = ? GROUP BY status ORDER BY min(allocation_key)`,
     workflowKey,
   );
