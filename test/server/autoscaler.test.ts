@@ -375,6 +375,20 @@ describe('the profile of the cluster', () => {
     expect(slurm.submitted).toHaveLength(3);
   });
 
+  it('asks for the memory of whole nodes where Slurm gives less of it to those who ask for none', async () => {
+    await putSite();
+    const gib = 1024 ** 3;
+    const key = await createWorkflow(service, jobsOf(1, { memory: 64 * gib }), [], { slurmConfigs: [{ name: 'c' }] });
+    await set(key, { max_queued: 1 });
+    await clock.advance(10);
+    const asked = () => slurm.submitted.map(({ script }) => /^#SBATCH --(mem|mincpus)=.*$/gm.exec(script)?.[0] ?? null);
+    expect(asked()).toEqual([null]);
+    // DefMemPerCPU
+    await start(key, '101', { cpus: 8, memory: 16 * gib });
+    await until(() => slurm.submitted.length === 2);
+    expect(asked()).toEqual([null, '#SBATCH --mem=131072M']);
+  });
+
   it('caps the walltime by the time limit of the partition, and nothing is asked for what takes longer', async () => {
     await putSite();
     const jobs = [{ name: 'any' }, { name: 'long', runtime: 2000 }];

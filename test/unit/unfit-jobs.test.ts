@@ -160,7 +160,9 @@ describe('the size of a node for the autoscaler', () => {
     expect(numNodes({})).toEqual([40, 2]);
     expect(numNodes({ mem: '200g' })).toEqual([]);
     expect(numNodes({ extra: '' })).toEqual([]);
-    expect(numNodes({}, siteExample)).toEqual([]);
+    // those of one size have more memory than was shown
+    expect(numNodes({}, siteExample)).toEqual([40]);
+    expect(numNodes({ mem: '7g' }, siteExample)).toEqual([]);
     expect(numNodes({}, null)).toEqual([]);
     for (const option of ['-C big', '--mem=4G', '--mincpus=4', '--gres=gpu:1', '-G1', '--mem-per-cpu=1G']) {
       expect(numNodes({ extra: `--exclusive ${option}` })).toEqual([]);

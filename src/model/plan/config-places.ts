@@ -58,7 +58,10 @@ export function nodesOfConfig(config: AskedConfig, site: SiteProfile | null, sho
   const places = placesOfConfig(config, site) ?? [];
   if (places.length === 0) return asked;
   const least = leastOf(places);
-  if (places.every((place) => isDeepStrictEqual(leastOf([place]), least))) return { size: shown ?? least, nodes: [] };
+  if (places.every((place) => isDeepStrictEqual(leastOf([place]), least))) {
+    const mayAsk = shown !== null && isEmpty(config.mem) && !limitsNodes(config);
+    return { size: shown ?? least, nodes: mayAsk ? withTheirMemory(places, shown) : [] };
+  }
   const size = leastOf(shown === null ? [least] : [least, shown]);
   if (limitsNodes(config)) return { size, nodes: [] };
   // one option says how many GPUs and of which type
@@ -71,6 +74,15 @@ export function nodesOfConfig(config: AskedConfig, site: SiteProfile | null, sho
     numGpus: gpusOf(place),
   }));
   return { size, nodes };
+}
+
+/** Of whole nodes Slurm may give less memory than they have (DefMemPerCPU): then an allocation has to ask for it. */
+function withTheirMemory(places: readonly Place[], shown: NodeSize): ChosenNodes[] {
+  return places
+    .filter(({ memoryBytes }) => memoryBytes > shown.memoryBytes)
+    .map(({ partition, kind, memoryBytes }) => {
+      return { ...shown, partition: partition.name, numNodes: kind.num_nodes, memoryBytes };
+    });
 }
 
 function isEmpty(text: string | null): boolean {
