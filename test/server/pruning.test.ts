@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Reply } from '../../src/api/contract.ts';
 import { openService } from '../../src/server/open.ts';
 import type { Service } from '../../src/server/service.ts';
+import { oldWorkflowSql } from '../../src/storage/lists/old-logs.ts';
 import { FakeClock } from '../support/fake-machine.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import { createWorkflow, rows, statuses, TestWorker, temporaryDirectory } from '../support/service.ts';
@@ -135,4 +136,10 @@ it('removes only events where attempts are to stay', async () => {
   expect(pruned.num_events).toBeGreaterThan(1);
   expect(await results(key)).toEqual(before);
   expect(await rows(service, 'events', key, { type: 'workflow_started' })).toEqual([]);
+});
+
+it('whether a rerun shows the logs of a workflow is asked of an index, not of all attempts of the rerun', () => {
+  const plan = service.db.all<{ detail: string }>(`EXPLAIN QUERY PLAN ${oldWorkflowSql}`, { after: 1, before: 1 });
+  const [index] = plan.map(({ detail }) => detail).filter((detail) => detail.includes('attempts_inherited'));
+  expect(index).toMatch(/\(workflow_key=\? AND .*=\?\)$/);
 });

@@ -124,6 +124,9 @@ CREATE TABLE attempts (
   cpu_ms INTEGER
 , sampled_at INTEGER, lost_cause TEXT, diagnosis TEXT, num_nodes INTEGER NOT NULL DEFAULT 1, node_indices TEXT, is_ahead INTEGER NOT NULL DEFAULT 0, log_kind TEXT, log_slot INTEGER, log_offset INTEGER, log_length INTEGER, claim_event INTEGER, start_event INTEGER, end_event INTEGER, is_loss INTEGER NOT NULL DEFAULT 0, inherited_from TEXT, is_forgiven INTEGER NOT NULL DEFAULT 0, limits TEXT, result TEXT, inputs_digest TEXT, shape_key INTEGER, scaled TEXT, resources TEXT, slurm_step TEXT) STRICT;
 
+CREATE INDEX attempts_inherited ON attempts (workflow_key, CAST(inherited_from ->> '$.workflow_key' AS INTEGER))
+  WHERE inherited_from IS NOT NULL;
+
 CREATE INDEX attempts_job ON attempts (workflow_key, job_key);
 
 CREATE INDEX attempts_node ON attempts (compute_node_key, is_occupying);

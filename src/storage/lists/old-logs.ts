@@ -39,11 +39,11 @@ const isInheritedLater = `EXISTS (SELECT 1 FROM workflows c
   WHERE c.workflow_key > w.workflow_key AND c.parent_workflow_key IS NOT NULL AND c.phase <> 'deleting'
     AND NOT EXISTS (SELECT 1 FROM runs r
       WHERE r.workflow_key = c.workflow_key AND r.run_id = c.run_id AND r.ended_at < @before)
-    AND EXISTS (SELECT 1 FROM attempts i WHERE i.workflow_key = c.workflow_key
-      AND i.inherited_from ->> '$.workflow_key' = CAST(w.workflow_key AS TEXT)))`;
+    AND EXISTS (SELECT 1 FROM attempts i WHERE i.workflow_key = c.workflow_key AND i.inherited_from IS NOT NULL
+      AND CAST(i.inherited_from ->> '$.workflow_key' AS INTEGER) = w.workflow_key))`;
 
 /** Of runs that have ended, without a worker that could still write, and without a later rerun that shows the same logs. */
-const workflowSql = `SELECT w.workflow_key AS workflowKey, w.name
+export const oldWorkflowSql = `SELECT w.workflow_key AS workflowKey, w.name
   FROM workflows w JOIN runs l ON l.workflow_key = w.workflow_key AND l.run_id = w.run_id
   WHERE w.phase IN ('created', 'started') AND w.workflow_key >= @after AND l.ended_at < @before
     AND NOT ${isInheritedLater}
@@ -70,7 +70,7 @@ const lastSql = `SELECT max(k) AS last, count(*) AS n FROM (SELECT attempt_key A
 
 /** The logs after a place, of the first workflow from there on whose last run ended before an instant. */
 export function oldLogs(tx: Transaction, before: number, after: LogsAfter): OldLogs {
-  const workflow = tx.db.get<{ workflowKey: number; name: string }>(workflowSql, {
+  const workflow = tx.db.get<{ workflowKey: number; name: string }>(oldWorkflowSql, {
     after: after.workflowKey,
     before,
   });
