@@ -21,17 +21,19 @@ _NAME = re.compile("[0-9a-f]{32}")
 
 
 class Segment:
-    """A new one in ``folder``, to which this process and those that it forks append.
+    """A new one in ``folder``, to which this process and those that it forks append; without one nothing is kept.
 
     Raises:
         OSError: there can be none.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str | None) -> None:
         # before each record, so that it is found after one that is not whole
         self._mark = os.urandom(16)
-        path = os.path.join(folder, self._mark.hex())
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        path, flags = os.devnull, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+        if folder is not None:
+            path, flags = os.path.join(folder, self._mark.hex()), flags | os.O_CREAT | os.O_EXCL
+        self._file = os.open(path, flags, 0o600)
         self._identity = _identity(self._file)
 
     def append(self, number: int, attempt: str, result: bytes) -> bool:
