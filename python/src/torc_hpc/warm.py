@@ -10,6 +10,7 @@ environment, and nothing that it changes is seen by another.
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import os
@@ -191,7 +192,7 @@ class _Server:
                 self._running[pid] = request
                 self._young.append((pid, b"pid %s %d" % (request.id, pid)))
                 return
-        raise ChildProcessError
+        raise OSError(errno.EAGAIN, "it is killed before it begins")
 
     def _fork(self, first: _Request) -> None:
         """Forks processes, which do not begin yet, for this job and for those that will be started next."""
@@ -201,8 +202,8 @@ class _Server:
                 break
             if each.pid == 0:
                 requests.append(each)
-        jobs = [each.job(self._calls, self._names) for each in requests]
-        gates = [os.pipe() for _ in requests]
+        gates = _open_gates(len(requests))
+        jobs = [each.job(self._calls, self._names) for each, _ in zip(requests, gates)]
         own = (self._requests, self._report, self._wake, self._wakes, self._failures)
         others = [*own, *(each.gate for each in self._forked.values()), *(file for pair in gates for file in pair)]
         # the garbage collector would look at all that is new here, in each of them
@@ -331,6 +332,20 @@ def _mark(variables: Mapping[bytes, bytes], names: Mapping[bytes, bytes | None])
     given = [(name, variables.get(name, value)) for name, value in names.items()]
     given.append((b"TORC_ATTEMPT_KEY", variables.get(b"TORC_ATTEMPT_KEY")))
     return b"\0" + b"".join([b"%s=%s\0" % (name, value) for name, value in given if value is not None])
+
+
+def _open_gates(most: int) -> list[tuple[int, int]]:
+    """As many as there are files for, at least one.
+
+    Raises:
+        OSError: there are none.
+    """
+    gates = [os.pipe()]
+    try:  # noqa: SIM105  # contextlib is not loaded
+        gates.extend(os.pipe() for _ in range(most - 1))
+    except OSError:
+        pass
+    return gates
 
 
 def _open_pipe() -> tuple[int, int]:
