@@ -1,7 +1,7 @@
 /** What the nodes of a workflow did, summed from its attempts. */
 import type { JobTime, WorkerTime } from '../../model/decide/node-hours.ts';
 import type { Database } from '../database/database.ts';
-import { Integers } from '../database/integers.ts';
+import { integersIn } from '../database/integers.ts';
 
 /** The workers of a workflow, and the number of nodes of each allocation. */
 export function workerTimes(
@@ -59,17 +59,17 @@ export function addJobTimes(
     first,
     last,
   );
-  const [workers, had, used] = (texts ?? []).map((text) => new Integers(text ?? ''));
-  while (workers !== undefined && had !== undefined && used !== undefined && !workers.isAtEnd) {
-    const worker = workers.next();
+  const [workers = [], had = [], used = []] = (texts ?? []).map(integersIn);
+  for (let place = 0; place < workers.length; place++) {
+    const worker = workers[place] as number;
     let sum = sums.get(worker);
     if (sum === undefined) {
       sum = { numAttempts: 0, hadMs: 0, usedMs: 0 };
       sums.set(worker, sum);
     }
     sum.numAttempts += 1;
-    sum.hadMs += had.next();
-    sum.usedMs += used.next();
+    sum.hadMs += had[place] as number;
+    sum.usedMs += used[place] as number;
   }
   return last;
 }

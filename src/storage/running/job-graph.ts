@@ -1,6 +1,6 @@
 /** The graph of a whole workflow, and a value of each of its jobs: read in the way that is fastest for a million of them. */
 import { type Graph, graphOf } from '../../model/graph/graph.ts';
-import { Integers } from '../database/integers.ts';
+import { integersIn } from '../database/integers.ts';
 import type { Transaction } from '../database/transaction.ts';
 
 export interface StoredGraph {
@@ -113,12 +113,12 @@ export function* jobIntegers(
   workflowKey: number,
   keys: Float64Array,
   expressions: readonly [string, string],
-): Generator<JobPart & { values: [Integers, Integers] }> {
+): Generator<JobPart & { values: [number[], number[]] }> {
   const [one, two] = expressions;
   const sql = `SELECT group_concat(one), group_concat(two) FROM (SELECT ${one} AS one, ${two} AS two ${jobsOfPart})`;
   for (const { first, numJobs, low, high } of partsOf(keys)) {
-    const texts = tx.db.row<[string, string]>(sql, workflowKey, low, high) ?? ['', ''];
-    yield { first, numJobs, values: [new Integers(texts[0]), new Integers(texts[1])] };
+    const [ones, twos] = tx.db.row<[string, string]>(sql, workflowKey, low, high) ?? [null, null];
+    yield { first, numJobs, values: [integersIn(ones), integersIn(twos)] };
   }
 }
 
@@ -157,8 +157,16 @@ function endOfRun(keys: Float64Array, start: number): number {
 /** So many upstreams are read at a time, with their edges as a text: far faster than a row for each edge. */
 const upstreamsPerText = 10_000;
 
-/** The edges among the jobs and barriers of a workflow with these keys; those of other workflows may lie in between. */
-export function readGraph(tx: Transaction, keys: Float64Array, barrierKeys: Float64Array): Graph {
+/**
+ * The edges among the jobs and barriers of a workflow with these keys; those of other workflows may lie in between. Only those
+ * from nodes that count.
+ */
+export function readGraph(
+  tx: Transaction,
+  keys: Float64Array,
+  barrierKeys: Float64Array,
+  counts: (node: number) => boolean = () => true,
+): Graph {
   const [jobNumber, barrierNumber] = [numbering(keys), numbering(barrierKeys)];
   const nodeOf = (key: number): number => {
     if (key > 0) return jobNumber(key) ?? -1;
@@ -166,31 +174,26 @@ export function readGraph(tx: Transaction, keys: Float64Array, barrierKeys: Floa
     return barrier === undefined ? -1 : keys.length + barrier;
   };
   const [from, to]: [number[], number[]] = [[], []];
-  const add = (upstream: number, downstream: number): void => {
-    const first = nodeOf(upstream);
-    const second = nodeOf(downstream);
-    if (first < 0 || second < 0) return;
-    from.push(first);
-    to.push(second);
-  };
   for (const [low, high] of [
     [keys[0] ?? 0, keys.at(-1) ?? -1],
     [-(barrierKeys.at(-1) ?? 0), -(barrierKeys[0] ?? 1)],
   ] as const) {
     for (let first = low; first <= high; first += upstreamsPerText) {
-      readEdges(tx, first, Math.min(high, first + upstreamsPerText - 1), add);
+      const texts = tx.db.row<[string | null, string | null]>(
+        'SELECT group_concat(upstream), group_concat(downstream) FROM edges WHERE upstream BETWEEN ? AND ?',
+        first,
+        Math.min(high, first + upstreamsPerText - 1),
+      );
+      const [upstreams = [], downstreams = []] = (texts ?? []).map(integersIn);
+      for (let edge = 0; edge < upstreams.length; edge++) {
+        const upstream = nodeOf(upstreams[edge] as number);
+        if (upstream < 0 || !counts(upstream)) continue;
+        const downstream = nodeOf(downstreams[edge] as number);
+        if (downstream < 0) continue;
+        from.push(upstream);
+        to.push(downstream);
+      }
     }
   }
   return graphOf(keys.length + barrierKeys.length, from, to);
-}
-
-function readEdges(tx: Transaction, low: number, high: number, add: (upstream: number, downstream: number) => void) {
-  const [upstreams, downstreams] = tx.db.row<[string | null, string | null]>(
-    'SELECT group_concat(upstream), group_concat(downstream) FROM edges WHERE upstream BETWEEN ? AND ?',
-    low,
-    high,
-  ) ?? [null, null];
-  if (upstreams === null || downstreams === null) return;
-  const [first, second] = [new Integers(upstreams), new Integers(downstreams)];
-  while (!first.isAtEnd) add(first.next(), second.next());
 }
