@@ -4,14 +4,14 @@
  */
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { allNodes, container, type Node, output, requireCluster, run, until } from './cluster.ts';
+import { allNodes, container, type Node, output, requireCluster, run, until, workNodes } from './cluster.ts';
 import { type Site, siteFor } from './site.ts';
 import { watchProcesses } from './watch-processes.ts';
 
 beforeAll(requireCluster);
 
 const port = 17_643;
-const nodes: readonly Node[] = ['c1', 'c2'];
+const nodes = workNodes;
 
 /** Drops what nodes send to the port of the server, as a firewall does: nothing answers. */
 function filter(change: '-A' | '-D'): void {
@@ -28,7 +28,8 @@ beforeAll(() => filter('-A'));
 afterAll(() => filter('-D'));
 
 const numStages = 4;
-const jobsOfStage = 13;
+// more than all workers run at once
+const jobsOfStage = 21;
 
 const numRan = async (site: Site): Promise<number> => (await site.files('ran')).size;
 
@@ -41,6 +42,12 @@ async function runStage(site: Site, stage: number): Promise<void> {
 /** Kills processes of a node by their command line. */
 async function kill(node: Node, pattern: string): Promise<void> {
   await output(['pkill', '-KILL', '-u', 'hpc', '-f', pattern], { node });
+}
+
+/** The nodes on which a process with such a command line runs. */
+async function nodesWith(pattern: string): Promise<Node[]> {
+  const found = await Promise.all(nodes.map(async (node) => (await run(['pgrep', '-f', pattern], { node })).exitCode));
+  return nodes.filter((_, index) => found[index] === 0);
 }
 
 it('without a relay a worker says why it has no jobs; with one they run, whatever is killed', async (context) => {
@@ -56,16 +63,16 @@ it('without a relay a worker says why it has no jobs; with one they run, whateve
   await site.makeFolder('go');
   const { token } = JSON.parse(await site.read('server/server.json')) as { token: string };
   const watches = allNodes.map((node) => watchProcesses(site, node, token));
-  await site.addConfig(key, '-w', '10', '-n', '2', '-m', '400', '-e', '--cpus-per-task=2 --nodelist=c[1-2]');
-  await site.schedule(key, '-n', '1');
+  await site.addConfig(key, '-w', '20', '-n', '2', '-m', '400', '-e', '--cpus-per-task=4');
+  await site.schedule(key, '-n', '2');
 
   interface Why {
     unreached_workers: { hostname: string; slurm_job_id: string; problem: string }[];
   }
   const [first] = await site.jobs(key);
-  const unreached = await until('both workers say that they have no connection', async () => {
+  const unreached = await until('every worker says that it has no connection', async () => {
     const { unreached_workers } = await site.json<Why>(['why', first?.job_key ?? '']);
-    return unreached_workers.length === 2 && unreached_workers;
+    return unreached_workers.length === nodes.length && unreached_workers;
   });
   expect(unreached.map(({ hostname }) => hostname).toSorted()).toEqual([...nodes]);
   for (const { problem } of unreached) expect(problem).toContain(`no answer within 2 s (ctl:${port}, `);
@@ -75,11 +82,17 @@ it('without a relay a worker says why it has no jobs; with one they run, whateve
   const start = () =>
     site.json<{ pid: number }>(['server', 'start', '--daemon', '--port', String(port), '--relay', 'slurm']);
   let { pid } = await start();
+  await until('every worker has a connection', async () => {
+    return (await site.shown(key)).num_active_workers === nodes.length;
+  });
   await runStage(site, 0);
   await kill('ctl', '^srun .*torc-relay');
   await runStage(site, 1);
-  const relayNode = (await run(['pgrep', '-f', 'server relay'], { node: 'c1' })).exitCode === 0 ? 'c1' : 'c2';
-  await kill(relayNode, 'server relay');
+  const relayNodes = await until('both relays run again', async () => {
+    const found = await nodesWith('server relay');
+    return found.length === 2 && found;
+  });
+  for (const node of relayNodes) await kill(node, 'server relay');
   await runStage(site, 2);
   await output(['kill', '-9', String(pid)]);
   ({ pid } = await start());
@@ -88,7 +101,7 @@ it('without a relay a worker says why it has no jobs; with one they run, whateve
   expect(await site.ended(key)).toMatchObject({ status: 'done', num_done: jobs.length, num_failed: 0 });
   // an attempt that was handed back unstarted has a number too
   for (const lines of (await site.files('ran')).values()) expect(lines).toMatch(/^[0-9]+\n$/);
-  // the same two workers went on
+  // the same workers went on
   expect((await site.computeNodes(key)).map(({ hostname }) => hostname).toSorted()).toEqual([...nodes]);
   await site.queueEmpty();
   await site.write('watched', '');
