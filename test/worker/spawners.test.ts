@@ -190,6 +190,37 @@ describe.each([
     }
   });
 
+  it('finds the program that is first in the PATH of a job when it is asked for', async () => {
+    const directory = folder();
+    const [first, second] = [join(directory, 'first'), join(directory, 'second')];
+    const make = (place: string, name: string): void => {
+      mkdirSync(place, { recursive: true });
+      writeFileSync(join(place, name), `#!/bin/sh\necho ${place}/${name}`, { mode: 0o755 });
+    };
+    const spawner = opened();
+    let number = 0;
+    const said = async (text: string, ...path: string[]): Promise<string> => {
+      number += 1;
+      const stdoutPath = join(directory, `out-${number}`);
+      const variables = { PATH: [...path, process.env.PATH].join(':') };
+      await run(spawner, { text, variables, stdoutPath });
+      return readFileSync(stdoutPath, 'utf8').trim();
+    };
+    for (const name of ['torc-one', 'torc-two']) make(second, name);
+    expect(await said('torc-one', first, second)).toBe(`${second}/torc-one`);
+    for (const name of ['torc-one', 'torc-two']) make(first, name);
+    expect(await said('torc-one', first, second)).toBe(`${first}/torc-one`);
+    // many at once, of two names and two paths
+    const asked = Array.from({ length: 40 }, (_, index) => ({
+      name: index % 2 === 0 ? 'torc-one' : 'torc-two',
+      path: index % 8 < 4 ? [first, second] : [second, first],
+    }));
+    const found = await Promise.all(asked.map(({ name, path }) => said(name, ...path)));
+    expect(found).toEqual(asked.map(({ name, path }) => `${path[0]}/${name}`));
+    rmSync(first, { recursive: true });
+    expect(await said('torc-one', first, second)).toBe(`${second}/torc-one`);
+  });
+
   it('says why nothing could be started', async () => {
     const spawner = opened();
     const long = await run(spawner, { text: `: ${'x'.repeat(200_000)}` });

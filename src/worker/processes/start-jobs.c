@@ -54,6 +54,8 @@ struct request {
   char *body, *given_cpus;
   /* while it waits, the one after it; later, the one that starts in its place */
   struct request *next;
+  /* how many requests had been read when this one had */
+  unsigned long number;
 };
 
 extern char **environ;
@@ -72,6 +74,7 @@ static char **shell_words;
 static size_t num_shell_words;
 static pthread_mutex_t turn_to_read = PTHREAD_MUTEX_INITIALIZER;
 static atomic_int num_free_threads, num_threads;
+static atomic_ulong num_read;
 /* jobs that wait for a place, in order */
 static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct request *queue;
@@ -89,7 +92,7 @@ static pthread_cond_t has_report = PTHREAD_COND_INITIALIZER;
 static char report_text[16 * 1024];
 static size_t report_length;
 static bool has_reporter, is_reporter_asleep;
-static const struct timespec longest_delay = {.tv_nsec = 2 * 1000 * 1000};
+static const struct timespec longest_delay = {.tv_nsec = 8 * 1000 * 1000};
 
 /* With the lock held. */
 static void write_report(void) {
@@ -137,7 +140,7 @@ static void *report_later(void *nothing) {
 }
 
 /* While so many jobs wait, the end of one is told with the next ones: the worker need not send more at once. */
-static const int enough_queued = 4;
+static const int enough_queued = 8;
 
 static void enqueue(struct request *request) {
   pthread_mutex_lock(&queue_lock);
@@ -239,9 +242,7 @@ static bool is_program(const char *path) {
 }
 
 /* Where a shell would find the word, in newly allocated memory; NULL when nowhere. */
-static char *program_of(const char *word, char *const *variables) {
-  if (strchr(word, '/') != NULL) return is_program(word) ? must(strdup(word)) : NULL;
-  const char *at = get(variables, "PATH");
+static char *search(const char *word, const char *at) {
   while (at != NULL) {
     size_t length = strcspn(at, ":");
     char *path = must(malloc(length + strlen(word) + 3));
@@ -261,6 +262,55 @@ static bool says_what_it_is(const char *path) {
   ssize_t length = read(file, start, sizeof start);
   close(file);
   return length >= 2 && (memcmp(start, "#!", 2) == 0 || (length == 4 && memcmp(start, "\177ELF", 4) == 0));
+}
+
+/*
+ * The program found last, with the word and PATH it was found by. It is taken again only for a request that had been read
+ * by then: whatever that job waited for, such as another job that installs its program, had ended before.
+ */
+static pthread_mutex_t found_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+  char *word, *folders, *path;
+  bool says_what_it_is;
+  unsigned long number;
+} last_found;
+
+struct program {
+  /* in newly allocated memory; NULL when there is none */
+  char *path;
+  bool says_what_it_is;
+};
+
+static bool is_found_for(const struct request *request, const char *word, const char *folders) {
+  return last_found.path != NULL && request->number <= last_found.number && strcmp(last_found.word, word) == 0 &&
+         strcmp(last_found.folders, folders) == 0;
+}
+
+static struct program program_of(const struct request *request, const char *word) {
+  const char *folders = get(request->variables, "PATH");
+  bool is_path = strchr(word, '/') != NULL;
+  struct program program = {NULL, false};
+  if (!is_path && folders == NULL) return program;
+  pthread_mutex_lock(&found_lock);
+  if (!is_path && is_found_for(request, word, folders)) {
+    program.path = must(strdup(last_found.path));
+    program.says_what_it_is = last_found.says_what_it_is;
+  }
+  pthread_mutex_unlock(&found_lock);
+  if (program.path != NULL) return program;
+  unsigned long number = num_read;
+  if (!is_path) program.path = search(word, folders);
+  else if (is_program(word)) program.path = must(strdup(word));
+  if (program.path == NULL) return program;
+  program.says_what_it_is = says_what_it_is(program.path);
+  if (is_path) return program;
+  pthread_mutex_lock(&found_lock);
+  free(last_found.word), free(last_found.folders), free(last_found.path);
+  last_found.word = must(strdup(word)), last_found.folders = must(strdup(folders)), last_found.path = must(strdup(program.path));
+  last_found.says_what_it_is = program.says_what_it_is;
+  last_found.number = number;
+  pthread_mutex_unlock(&found_lock);
+  return program;
 }
 
 static bool is_below_output(const char *path) {
@@ -483,11 +533,11 @@ static bool run_program(struct request *request, char *program, char **words, in
 
 /* With the files open: runs the program itself where possible, else bash. Whether it ran, and the files are closed. */
 static bool run_text(struct request *request, int output, int errors) {
-  char **words = plain_words(request), **variables = request->variables;
-  char *program = words == NULL ? NULL : program_of(words[0], variables);
-  bool has_run = program != NULL && says_what_it_is(program) &&
-                 run_program(request, program, words, output, errors);
-  free(program);
+  char **words = plain_words(request);
+  struct program program = {NULL, false};
+  if (words != NULL) program = program_of(request, words[0]);
+  bool has_run = program.says_what_it_is && run_program(request, program.path, words, output, errors);
+  free(program.path);
   if (words != NULL) free(words[0]);
   free(words);
   if (has_run) return true;
@@ -495,11 +545,11 @@ static bool run_text(struct request *request, int output, int errors) {
   memcpy(words, shell_words, num_shell_words * sizeof *words);
   words[num_shell_words] = request->text;
   words[num_shell_words + 1] = NULL;
-  program = program_of(words[0], variables);
-  if (program == NULL) errno = ENOENT;
-  has_run = program != NULL && run_program(request, program, words, output, errors);
+  program = program_of(request, words[0]);
+  if (program.path == NULL) errno = ENOENT;
+  has_run = program.path != NULL && run_program(request, program.path, words, output, errors);
   if (!has_run) tell(true, "error %s %d %s", request->id, errno, words[0]);
-  free(program);
+  free(program.path);
   free(words);
   return has_run;
 }
@@ -559,6 +609,7 @@ static struct request *read_request(void) {
     at += strlen(at) + 1;
   }
   if (request->text != NULL) request->variables = environment_with(at, end);
+  request->number = ++num_read;
   return request;
 }
 
