@@ -2,12 +2,14 @@
 import { type EndpointName, endpoints, type Request } from '../api/contract.ts';
 import { asTorcError, TorcError } from '../base/errors.ts';
 import { refusedProtocol } from './exchange/other-protocol.ts';
+import { isUsual } from './exchange/usual-request.ts';
 
 /**
  * The request as its schema parses it. Throws TorcError 'usage' naming the first mistake, or 'incompatible' when the
  * request comes from a worker of another protocol, whose requests may have another form.
  */
 export function checkedRequest<N extends EndpointName>(endpoint: N, request: unknown): Request<N> {
+  if (endpoint === 'exchange' && isUsual(request)) return request as Request<N>;
   const parsed = parse(endpoints[endpoint].request, endpoint, request);
   if (parsed.success) return parsed.data as Request<N>;
   const refused = endpoint === 'worker_hello' || endpoint === 'exchange' ? refusedProtocol(request) : null;

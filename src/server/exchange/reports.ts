@@ -42,8 +42,8 @@ function applyAll(tx: Transaction, member: ExchangeMember, isEachAlone: boolean)
   member.node = node;
   if (node === null) return;
   const report = (kind: ReportAnswer['report'], attempt: number, apply: () => ReportAnswer['answer']): void => {
-    const report = { attempt, report: kind };
-    member.answers.push({ ...report, answer: isEachAlone ? applyAlone(tx, node, report, apply) : apply() });
+    const answer = isEachAlone ? applyAlone(tx, node, { attempt, report: kind }, apply) : apply();
+    member.answers.push({ attempt, report: kind, answer });
   };
   const ended = request.finished.map(({ attempt }) => attempt);
   const ends = isEachAlone ? null : EndsTogether.of(tx, node, ended);
@@ -53,9 +53,11 @@ function applyAll(tx: Transaction, member: ExchangeMember, isEachAlone: boolean)
   ends?.settle();
   for (const attempt of request.returned) report('returned', attempt, () => recordReturn(tx, node, attempt));
   for (const started of request.started) report('started', started.attempt, () => recordStart(tx, node, started));
-  const known = new Set([...request.held, ...member.answers.map((answer) => answer.attempt)]);
   const unknownAttempts = new Set(request.held);
-  for (const attemptKey of acknowledgedAttempts(tx, node.computeNodeKey, request.ack)) {
+  const acknowledged = acknowledgedAttempts(tx, node.computeNodeKey, request.ack);
+  // after the ends of all that it held there is none
+  const known = acknowledged.length === 0 ? unknownAttempts : attemptsKnownTo(member);
+  for (const attemptKey of acknowledged) {
     if (!known.has(attemptKey)) recordLost(tx, node, attemptKey);
     unknownAttempts.delete(attemptKey);
   }
@@ -67,6 +69,11 @@ function applyAll(tx: Transaction, member: ExchangeMember, isEachAlone: boolean)
   const isDue = Math.abs(tx.now - node.lastHeartbeatAt) >= heartbeatEveryMs;
   if (node.contactLostAt !== null || isDue) recordHeartbeat(tx, node);
   if (request.leaving) leave(tx, node, request.ack);
+}
+
+/** Those that a worker holds or reports on. */
+function attemptsKnownTo({ request, answers }: ExchangeMember): Set<number> {
+  return new Set([...request.held, ...answers.map(({ attempt }) => attempt)]);
 }
 
 /** A worker leaves: jobs that it was given and never saw are handed back, like any other report, before the claims. */

@@ -9,18 +9,25 @@ const fewest = 3;
 
 export class ShapeRuntimes {
   readonly #latest = new Map<number, number[]>();
+  /** A claim asks for each job that it gives ahead of time. */
+  readonly #medians = new Map<number, number>();
 
   note(shapeKey: number, runtimeMs: number): void {
     const known = this.#latest.get(shapeKey) ?? [];
     known.push(runtimeMs);
     if (known.length > remembered) known.shift();
     this.#latest.set(shapeKey, known);
+    this.#medians.delete(shapeKey);
   }
 
   /** Milliseconds; null as long as too few have ended. */
   medianMs(shapeKey: number): number | null {
+    const median = this.#medians.get(shapeKey);
+    if (median !== undefined) return median;
     const known = this.#latest.get(shapeKey) ?? [];
     if (known.length < fewest) return null;
-    return [...known].sort((a, b) => a - b)[Math.floor(known.length / 2)] as number;
+    const found = [...known].sort((a, b) => a - b)[Math.floor(known.length / 2)] as number;
+    this.#medians.set(shapeKey, found);
+    return found;
   }
 }

@@ -54,7 +54,7 @@ function assignment(tx: Transaction, row: AssignmentRow): Assignment {
   const need = readShape(tx, shapeKey);
   const { numCpus, memoryBytes, isMemoryStated, runtimeMs, isRuntimeStated, expectedMs, resources } = need;
   const runtimeLimitMs = isRuntimeStated ? runtimeMs : null;
-  return {
+  const given: Assignment = {
     attempt,
     attempt_id,
     run_id,
@@ -68,12 +68,14 @@ function assignment(tx: Transaction, row: AssignmentRow): Assignment {
     runtime_limit_ms: runtimeLimitMs,
     runtime_ms: expectedMs ?? runtimeLimitMs,
     gpu_indices: gpuIndices === null ? [] : (JSON.parse(gpuIndices) as number[]),
-    ...(nodeIndices === null ? {} : { node_indices: JSON.parse(nodeIndices) as number[] }),
-    ...(resources === undefined ? {} : { resources: amountsIn(resources) }),
     supports_termination: supportsTermination === 1,
-    ...(recoveryAttemptKey === null ? {} : recovered(tx, jobKey)),
-    ...(hasFiles === 1 ? { files: assignedFiles(tx, jobKey) } : {}),
   };
+  // most jobs have none of these
+  if (nodeIndices !== null) given.node_indices = JSON.parse(nodeIndices) as number[];
+  if (resources !== undefined) given.resources = amountsIn(resources);
+  if (recoveryAttemptKey !== null) Object.assign(given, recovered(tx, jobKey));
+  if (hasFiles === 1) given.files = assignedFiles(tx, jobKey);
+  return given;
 }
 
 /** Jobs that support termination need not have all of their runtime left when they start. */

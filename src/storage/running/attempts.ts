@@ -12,7 +12,7 @@ import { recordFileStates } from './input-versions.ts';
 import { endLimited } from './limits.ts';
 import { placeValues } from './log-place.ts';
 import { forgetOrphan } from './losses.ts';
-import { type Attempt, findAttempt, storedEnd } from './reported-attempts.ts';
+import { type Attempt, findAttempt, storedEnd, storeEnd } from './reported-attempts.ts';
 import { storeResult, withSoundResult } from './result-values.ts';
 import { forgetRecovery, retryFailed } from './retries.ts';
 import { recordTerminated } from './terminations.ts';
@@ -78,29 +78,7 @@ export function recordFinish(
   // whether a failure that may be retried, or an end that may be a loss, ends the job is decided below
   const moves = mayRetry || status === 'terminated' ? null : tx.moves(attempt.job.workflowKey, [attempt.job.jobKey]);
   moves?.add(attempt.attemptKey, attempt.job.status === 'submitted' ? 'f' : 'u');
-  tx.db.run(
-    `UPDATE attempts SET is_live = 0, is_occupying = 0, end_event = ?, started_at = ?, ended_at = ?, end_status = ?, return_code = ?, cause = ?,
-       exit_code = ?, signal = ?, detail = ?, exec_ms = ?, peak_memory_bytes = coalesce(?, peak_memory_bytes),
-       average_memory_bytes = ?, cpu_ms = coalesce(?, cpu_ms), log_kind = ?, log_slot = coalesce(?, log_slot),
-       log_offset = ?, log_length = ?, slurm_step = ?
-     WHERE attempt_key = ?`,
-    moves?.eventKey ?? null,
-    startedAt,
-    endedAt,
-    status,
-    report.return_code,
-    report.cause,
-    report.exit_code,
-    report.signal,
-    report.detail,
-    Math.round(report.exec_ms),
-    report.peak_memory_bytes,
-    report.average_memory_bytes,
-    report.cpu_ms,
-    ...placeValues(report.log),
-    report.slurm_step ?? null,
-    attempt.attemptKey,
-  );
+  storeEnd(tx, attempt.attemptKey, report, { status, startedAt, endedAt, eventKey: moves?.eventKey ?? null });
   if (isForgiven) tx.db.run('UPDATE attempts SET is_forgiven = 1 WHERE attempt_key = ?', attempt.attemptKey);
   if (report.files !== undefined) recordFileStates(tx, attempt.job.jobKey, report.files);
   if (report.result != null && status === 'done' && report.return_code === 0) {

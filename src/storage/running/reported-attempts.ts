@@ -1,8 +1,10 @@
 /** What is known of an attempt when its worker reports something of it. */
+import type { Request } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { ComputeNode } from './compute-nodes.ts';
+import { placeValues } from './log-place.ts';
 import type { JobState } from './transitions.ts';
 
 export interface Attempt {
@@ -100,4 +102,60 @@ function attemptOf(row: AttemptRow, { computeNodeKey, workflowKey }: ComputeNode
     supportsTermination: supportsTermination === 1,
     taskFailureIsSuccess: taskFailureIsSuccess === 1,
   };
+}
+
+type Finished = Request<'exchange'>['finished'][number];
+
+/** As the server takes a report: the status that counts, the times on its own clock, the row of the history. */
+interface TakenEnd {
+  status: Finished['status'];
+  startedAt: number | null;
+  endedAt: number;
+  eventKey: number | null;
+}
+
+const ended = 'is_live = 0, is_occupying = 0, end_event = ?, started_at = ?, ended_at = ?, exec_ms = ?';
+const used = `peak_memory_bytes = coalesce(?, peak_memory_bytes), average_memory_bytes = ?,
+  cpu_ms = coalesce(?, cpu_ms)`;
+
+/** A live attempt has none of the columns that it leaves out: the fewer values, the less it costs. */
+const setPlainSuccess = `UPDATE attempts SET ${ended}, ${used}, end_status = 'done', return_code = 0, cause = 'success',
+  exit_code = 0 WHERE attempt_key = ?`;
+const setEnd = `UPDATE attempts SET ${ended}, ${used}, end_status = ?, return_code = ?, cause = ?, exit_code = ?,
+  signal = ?, detail = ?, log_kind = ?, log_slot = coalesce(?, log_slot), log_offset = ?, log_length = ?, slurm_step = ?
+  WHERE attempt_key = ?`;
+
+/** Stores how a live attempt has ended. */
+export function storeEnd(tx: Transaction, attemptKey: number, report: Finished, taken: TakenEnd): void {
+  const { status, startedAt, endedAt, eventKey } = taken;
+  const execMs = Math.round(report.exec_ms);
+  const { peak_memory_bytes: peak, average_memory_bytes: average, cpu_ms: cpuMs } = report;
+  if (status === 'done' && isPlainSuccess(report)) {
+    tx.db.run(setPlainSuccess, eventKey, startedAt, endedAt, execMs, peak, average, cpuMs, attemptKey);
+    return;
+  }
+  tx.db.run(
+    setEnd,
+    eventKey,
+    startedAt,
+    endedAt,
+    execMs,
+    peak,
+    average,
+    cpuMs,
+    status,
+    report.return_code,
+    report.cause,
+    report.exit_code,
+    report.signal,
+    report.detail,
+    ...placeValues(report.log),
+    report.slurm_step ?? null,
+    attemptKey,
+  );
+}
+
+function isPlainSuccess({ return_code, cause, exit_code, signal, detail, log, slurm_step }: Finished): boolean {
+  const isSuccess = return_code === 0 && cause === 'success' && exit_code === 0;
+  return isSuccess && signal === null && detail === null && log === undefined && slurm_step === undefined;
 }
