@@ -52,7 +52,13 @@ const readings = [
     'generators list',
     'list',
   ],
-  ...['reports resources -k KEY', 'workflows correct-resources KEY --dry-run', 'doctor', 'config show'],
+  ...[
+    'reports resources -k KEY',
+    'reports usage -k KEY',
+    'workflows correct-resources KEY --dry-run',
+    'doctor',
+    'config show',
+  ],
   // a small workflow that shares the database
   ...['jobs list -k 1 -l 10', 'results list -k 1 -l 10', 'results list -k 1 -l 10 --failed', 'events list -k 1 -l 10'],
 ];
@@ -62,7 +68,6 @@ const wholes = [
   'graphs plot KEY --format dot',
   'hpc slurm plan KEY',
   'hpc slurm recommend-nodes -c 36 -k KEY',
-  'reports usage -k KEY',
   'logs analyze KEY',
 ];
 

@@ -41,7 +41,9 @@ describe('the tables', () => {
     const columnsOf = (table: string) =>
       db.all<{ name: string }>('SELECT name FROM pragma_table_info(?)', table).map(({ name }) => name);
     const belongs = ({ name }: { name: string }) =>
-      columnsOf(name).some((column) => ['workflow_key', 'job_key', 'upstream', 'attempt_key'].includes(column));
+      columnsOf(name).some((column) =>
+        ['workflow_key', 'job_key', 'upstream', 'attempt_key', 'compute_node_key'].includes(column),
+      );
     const known = [...copiedTables.map(({ table }) => table), ...tablesNotCopied];
     expect(known.toSorted()).toEqual(
       tables

@@ -665,6 +665,15 @@ CREATE TABLE user_data (
 
 CREATE UNIQUE INDEX user_data_name ON user_data (workflow_key, name);
 
+CREATE TABLE worker_times (
+  compute_node_key INTEGER PRIMARY KEY,
+  -- those whose process started
+  num_attempts INTEGER NOT NULL,
+  -- CPU-milliseconds
+  had_ms REAL NOT NULL,
+  used_ms REAL NOT NULL
+) STRICT;
+
 CREATE TABLE workflows (
   workflow_key INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL,

@@ -343,33 +343,3 @@ it('node-hours are those of allocations and workers, and what their attempts had
     await close();
   }
 });
-
-it('sums of many attempts are made in parts, each attempt once', async () => {
-  const key = await createWorkflow(fresh.service, [{ name: 'a' }]);
-  const { db } = fresh.service;
-  const worker = await TestWorker.join(fresh.service, key);
-  await TestWorker.join(fresh.service, key);
-  const { jobs: given } = await worker.exchange();
-  const attempt = given[0]?.attempt ?? 0;
-  await fresh.service.write((tx) => {
-    tx.db.run(
-      `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, is_live, is_occupying, num_cpus,
-         memory_bytes, gpu_thousandths, claimed_at, started_at, ended_at, cpu_ms)
-       WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)
-       SELECT a.workflow_key, a.job_key, 1, n.i + 1, a.compute_node_key + (n.i % 5 = 0), 0, 0, 1 + n.i % 3, 1, 0, 0, 0, 3600000, n.i
-       FROM n CROSS JOIN attempts a WHERE a.attempt_key = ?`,
-      attempt,
-    );
-  });
-  const sums = db.all<{ n: number; had: number; used: number }>(
-    `SELECT count(*) AS n, sum(num_cpus) AS had, sum(cpu_ms) / 3600000.0 AS used FROM attempts WHERE started_at IS NOT NULL
-     GROUP BY compute_node_key`,
-  );
-  const { allocations, total } = await fresh.service.call('usage_hours', { workflow_key: key });
-  expect(total.num_attempts).toBe(50_000);
-  expect(allocations.map(({ num_attempts }) => num_attempts)).toEqual([40_000, 10_000]);
-  for (const [index, { n, had, used }] of sums.entries()) {
-    expect(allocations[index]).toMatchObject({ num_attempts: n, job_cpu_hours: had });
-    expect(allocations[index]?.used_cpu_hours).toBeCloseTo(used, 5);
-  }
-});

@@ -4,6 +4,7 @@ import type { Concurrency } from '../../src/model/decide/concurrency.ts';
 import { isAllowed, type JobStatus, type Mover } from '../../src/model/status.ts';
 import { stemOf } from '../../src/model/usage.ts';
 import type { Database } from '../../src/storage/database/database.ts';
+import { summedAttempts } from '../../src/storage/database/worker-times.ts';
 import { definitions } from '../../src/storage/lists/list-definitions.ts';
 import { concurrency } from '../../src/storage/running/limits.ts';
 import { readyQueues } from '../../src/storage/running/ready-jobs.ts';
@@ -105,6 +106,7 @@ export function brokenInvariants(db: Database): string[] {
     ...brokenQueues(db),
     ...brokenConcurrency(db),
     ...brokenStems(db),
+    ...brokenTimes(db),
   );
   return broken;
 }
@@ -127,6 +129,23 @@ function brokenHolds(db: Database): string[] {
     ...broken,
     ...db.all(stray).map((row) => `due row ${row.due_key} belongs to hold ${row.subject_key}, which is gone`),
   ];
+}
+
+/** The sums of each worker are those of its attempts that are no longer live. */
+export function brokenTimes(db: Database): string[] {
+  return db
+    .all<Record<string, number>>(
+      `WITH really AS (SELECT ${summedAttempts} FROM attempts a JOIN compute_nodes USING (compute_node_key)
+         WHERE a.is_live = 0 AND a.started_at IS NOT NULL GROUP BY 1)
+       SELECT compute_node_key, json_array(t.num_attempts, t.had_ms, t.used_ms) AS stored,
+         json_array(r.num_attempts, r.had_ms, r.used_ms) AS really
+       FROM worker_times t FULL JOIN really r USING (compute_node_key)
+       WHERE coalesce(t.num_attempts, 0) <> coalesce(r.num_attempts, 0)
+         OR coalesce(t.had_ms, 0) <> coalesce(r.had_ms, 0) OR coalesce(t.used_ms, 0) <> coalesce(r.used_ms, 0)`,
+    )
+    .map(
+      ({ compute_node_key, stored, really }) => `worker ${compute_node_key} is stored as ${stored}, and is ${really}`,
+    );
 }
 
 /** A job that is counted is counted once, by the form of its name and what it asks for now. */

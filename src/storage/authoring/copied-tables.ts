@@ -284,6 +284,7 @@ export const tablesNotCopied = [
   'ticks',
   // of what ran in the original
   'usage',
+  'worker_times',
 ] as const;
 
 /** Columns that keep their values where a condition holds. */

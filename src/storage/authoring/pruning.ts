@@ -4,6 +4,7 @@
  */
 import { isoInstant } from '../../base/clock.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { summedAttempts } from '../database/worker-times.ts';
 
 export interface PrunedCounts {
   workflowKey: number;
@@ -100,10 +101,22 @@ function pruneChunk(tx: Transaction, part: Part, scope: Scope, after: number): n
   const last = found?.last ?? null;
   if (last === null) return null;
   const values = { ...valuesOf(scope), after, last };
+  const gone = `FROM ${table} WHERE ${key} > :after AND ${key} <= :last AND ${where}`;
   if (part === 'events') forgetMoves(tx, values);
-  const gone = `SELECT ${key} FROM ${table} WHERE ${key} > :after AND ${key} <= :last AND ${where}`;
-  tx.db.run(`DELETE FROM ${part} WHERE ${key.slice(2)} IN (${gone})`, values);
+  else forgetTimes(tx, gone, values);
+  tx.db.run(`DELETE FROM ${part} WHERE ${key.slice(2)} IN (SELECT ${key} ${gone})`, values);
   return last;
+}
+
+/** The sums of the workers no longer count them. */
+function forgetTimes(tx: Transaction, gone: string, values: Record<string, number>): void {
+  tx.db.run(
+    `UPDATE worker_times AS t SET num_attempts = t.num_attempts - s.num_attempts, had_ms = t.had_ms - s.had_ms,
+       used_ms = t.used_ms - s.used_ms
+     FROM (SELECT ${summedAttempts} ${gone} AND a.started_at IS NOT NULL GROUP BY a.compute_node_key) s
+     WHERE t.compute_node_key = s.compute_node_key`,
+    values,
+  );
 }
 
 /** Attempts that stay no longer name the rows of their moves. */

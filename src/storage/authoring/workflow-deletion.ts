@@ -68,6 +68,10 @@ export function deleteStep(tx: Transaction, workflowKey: number): boolean {
     'DELETE FROM attempt_gpus WHERE compute_node_key IN (SELECT compute_node_key FROM compute_nodes WHERE workflow_key = ?)',
     workflowKey,
   );
+  tx.db.run(
+    'DELETE FROM worker_times WHERE compute_node_key IN (SELECT compute_node_key FROM compute_nodes WHERE workflow_key = ?)',
+    workflowKey,
+  );
   // the nodes of barriers are their keys with a minus sign
   for (const side of ['upstream', 'downstream'] as const) {
     tx.db.run(

@@ -71,6 +71,10 @@ function addResult(tx: Transaction, workflowKey: number, result: Result): void {
   const jobKey = jobKeyOf(tx, workflowKey, result.job_name);
   const at = (instant: string | null) => (instant === null ? null : Date.parse(instant));
   const milliseconds = (seconds: number | null) => (seconds === null ? null : Math.round(seconds * 1000));
+  const computeNodeKey = computeNode(tx, workflowKey, result);
+  const startedAt = at(result.start_time);
+  const endedAt = at(result.end_time);
+  const cpuMs = milliseconds(result.cpu_seconds);
   const { key } = tx.db.run(
     `INSERT INTO attempts (workflow_key, job_key, run_id, attempt_id, compute_node_key, is_live, is_occupying,
        num_nodes, num_cpus, memory_bytes, gpu_thousandths, gpu_indices, claimed_at, started_at, ended_at, end_status,
@@ -81,15 +85,15 @@ function addResult(tx: Transaction, workflowKey: number, result: Result): void {
     jobKey,
     result.run_id,
     result.attempt_id,
-    computeNode(tx, workflowKey, result),
+    computeNodeKey,
     result.num_nodes ?? 1,
     result.num_cpus,
     result.memory_bytes,
     (result.gpu_indices?.length ?? 0) * 1000,
     result.gpu_indices === null ? null : JSON.stringify(result.gpu_indices),
     at(result.start_time ?? result.end_time) ?? tx.now,
-    at(result.start_time),
-    at(result.end_time),
+    startedAt,
+    endedAt,
     result.status,
     result.return_code,
     result.cause,
@@ -99,13 +103,15 @@ function addResult(tx: Transaction, workflowKey: number, result: Result): void {
     milliseconds(result.exec_time_seconds),
     result.peak_memory_bytes,
     result.average_memory_bytes,
-    milliseconds(result.cpu_seconds),
+    cpuMs,
     result.outcome === 'forgiven' ? 1 : 0,
     result.result == null ? null : jsonText(result.result),
     requestOf(tx, workflowKey, jobKey, result),
     result.scaled == null ? null : jsonText(result.scaled),
     result.slurm_step_id?.split('.').at(-1) ?? null,
   );
+  const numCpus = result.num_cpus * (result.num_nodes ?? 1);
+  tx.ended({ computeNodeKey, numCpus, startedAt, endedAt: endedAt ?? startedAt ?? 0, cpuMs });
   if (result.result != null) noteResults(tx, workflowKey);
   tx.db.run('UPDATE jobs SET attempt_key = ? WHERE job_key = ?', key, jobKey);
 }

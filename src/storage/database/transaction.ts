@@ -11,6 +11,7 @@ import type { Database } from './database.ts';
 import type { Fact } from './facts.ts';
 import { History, type MoveRow, type NewEvent } from './history.ts';
 import { UsageRollUp, type Use } from './usage-roll-up.ts';
+import { type EndedAttempt, WorkerTimes } from './worker-times.ts';
 
 export class Transaction {
   readonly db: Database;
@@ -23,6 +24,7 @@ export class Transaction {
   #counts = new Map<string, number>();
   readonly #history: History;
   readonly #usage: UsageRollUp;
+  readonly #workerTimes: WorkerTimes;
   readonly #memory = new Map<string, boolean>();
 
   constructor(db: Database, now: number) {
@@ -30,6 +32,7 @@ export class Transaction {
     this.now = now;
     this.#history = new History(db, now);
     this.#usage = new UsageRollUp(db);
+    this.#workerTimes = new WorkerTimes(db);
   }
 
   /** The facts of the transaction so far, in order. */
@@ -143,10 +146,12 @@ export class Transaction {
     const numFacts = this.#facts.length;
     const undoHistory = this.#history.mark();
     const undoUsage = this.#usage.mark();
+    const undoTimes = this.#workerTimes.mark();
     return () => {
       this.#facts.length = numFacts;
       undoHistory();
       undoUsage();
+      undoTimes();
     };
   }
 
@@ -170,6 +175,11 @@ export class Transaction {
   /** Notes what an attempt has used. */
   used(use: Use): void {
     this.#usage.add(use);
+  }
+
+  /** Notes that an attempt is no longer live, for the sums of its worker. */
+  ended(attempt: EndedAttempt): void {
+    this.#workerTimes.add(attempt);
   }
 
   /** Writes a row of the history: what happened other than the normal life of a job. */
@@ -196,6 +206,7 @@ export class Transaction {
   finish(): void {
     this.flushCounts();
     this.#usage.finish();
+    this.#workerTimes.finish();
     for (const workflowKey of this.#history.finish()) this.tell({ kind: 'history_grew', workflowKey });
   }
 }

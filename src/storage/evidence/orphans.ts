@@ -9,7 +9,7 @@ import type { Transaction } from '../database/transaction.ts';
 import { release } from '../running/attempts.ts';
 import { propagateEnd } from '../running/completion.ts';
 import type { ComputeNode } from '../running/compute-nodes.ts';
-import { addOrphan, bringBackOrphan, endLost, leaveOrphan } from '../running/losses.ts';
+import { addOrphan, bringBackOrphan, countEnded, endLost, leaveOrphan } from '../running/losses.ts';
 import { retryFailed } from '../running/retries.ts';
 import { type JobState, moveJob } from '../running/transitions.ts';
 import { noteLostUse } from '../running/usage.ts';
@@ -86,6 +86,7 @@ function endCanceled(tx: Transaction, row: ClaimedRow): void {
     tx.now,
     row.attempt_key,
   );
+  countEnded(tx, row.attempt_key);
   moveJob(tx, jobState(row), { to: 'canceled', by: 'cancel', attemptKey: row.attempt_key });
   propagateEnd(tx, row.job_key, true);
 }

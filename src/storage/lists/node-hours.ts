@@ -1,7 +1,6 @@
-/** What the nodes of a workflow did, summed from its attempts. */
+/** What the nodes of a workflow did, from the sums of its workers and its live attempts. */
 import type { JobTime, WorkerTime } from '../../model/decide/node-hours.ts';
 import type { Database } from '../database/database.ts';
-import { integersIn } from '../database/integers.ts';
 
 /** The workers of a workflow, and the number of nodes of each allocation. */
 export function workerTimes(
@@ -19,9 +18,6 @@ export function workerTimes(
   return { workers, numNodes: new Map(db.rows<[number, number]>(sql, workflowKey)) };
 }
 
-/** How many attempts one step sums at most: in a few milliseconds. */
-const attemptsAtATime = 20_000;
-
 /** Of attempts `a`. Few have not ended: a join would look at the worker of each. */
 export const endOfWorker = '(SELECT n.ended_at FROM compute_nodes n WHERE n.compute_node_key = a.compute_node_key)';
 
@@ -34,42 +30,48 @@ export function nextAttempt(db: Database, workflowKey: number, after: number): n
   )?.[0];
 }
 
+/** How many workers one step looks at: a few milliseconds where each has a hundred jobs. */
+const workersAtATime = 100;
+
+/** Of live attempts `a` that have started, of workers `n`. */
+const liveTimes = `SELECT a.compute_node_key, count(*),
+    total(a.num_cpus * a.num_nodes * max(0, coalesce(n.ended_at, @now) - a.started_at)), total(a.cpu_ms)`;
+
+/** Sums exist of the attempts that are no longer live. Of the others, a process may exist, or they are orphans. */
+const timesOfWorkers = `SELECT compute_node_key, num_attempts, had_ms, used_ms
+    FROM json_each(@workers) k CROSS JOIN worker_times ON compute_node_key = k.value
+  UNION ALL ${liveTimes}
+    FROM json_each(@workers) k CROSS JOIN compute_nodes n ON n.compute_node_key = k.value
+      CROSS JOIN attempts a ON a.compute_node_key = n.compute_node_key AND a.is_occupying = 1
+    WHERE a.is_live = 1 AND a.started_at IS NOT NULL GROUP BY 1
+  UNION ALL ${liveTimes}
+    FROM orphans o CROSS JOIN attempts a ON a.attempt_key = o.attempt_key
+      CROSS JOIN compute_nodes n ON n.compute_node_key = a.compute_node_key
+    WHERE o.workflow_key = @workflow AND a.compute_node_key IN (SELECT value FROM json_each(@workers))
+      AND a.started_at IS NOT NULL GROUP BY 1`;
+
 /**
- * Adds a part of the attempts to `sums`, by their workers; returns from where on the next part begins, or null after the
- * last. What still runs counts until `now`, and at most as long as its worker.
+ * Adds what the attempts of a part of the workers had and used to `sums`; returns from where on the next part begins, or
+ * null after the last. What still runs counts until `now`, and at most as long as its worker.
  */
 export function addJobTimes(
   db: Database,
   workflowKey: number,
   { sums, after, now }: { sums: Map<number, JobTime>; after: number; now: number },
 ): number | null {
-  const first = nextAttempt(db, workflowKey, after);
-  if (first === undefined) return null;
-  const last = first + attemptsAtATime - 1;
-  // as texts of numbers: SQLite would sort the attempts to group them, and the index of the workflow costs a look-up for each
-  const texts = db.row<[string | null, string, string]>(
-    `SELECT group_concat(a.compute_node_key),
-       group_concat(a.num_cpus * a.num_nodes * max(0, coalesce(a.ended_at, ${endOfWorker}, CAST(? AS INTEGER)) - a.started_at)),
-       group_concat(coalesce(a.cpu_ms, 0))
-     FROM attempts a
-     WHERE +a.workflow_key = ? AND a.attempt_key BETWEEN ? AND ? AND a.started_at IS NOT NULL
-       AND a.inherited_from IS NULL`,
-    now,
-    workflowKey,
-    first,
-    last,
-  );
-  const [workers = [], had = [], used = []] = (texts ?? []).map(integersIn);
-  for (let place = 0; place < workers.length; place++) {
-    const worker = workers[place] as number;
-    let sum = sums.get(worker);
-    if (sum === undefined) {
-      sum = { numAttempts: 0, hadMs: 0, usedMs: 0 };
-      sums.set(worker, sum);
-    }
-    sum.numAttempts += 1;
-    sum.hadMs += had[place] as number;
-    sum.usedMs += used[place] as number;
+  const sql = `SELECT compute_node_key FROM compute_nodes WHERE workflow_key = ? AND compute_node_key > ?
+    ORDER BY compute_node_key LIMIT ${workersAtATime}`;
+  const workers = db.column<number>(sql, workflowKey, after);
+  const values = { workflow: workflowKey, workers: JSON.stringify(workers), now };
+  for (const [worker, numAttempts, hadMs, usedMs] of db.allRows<[number, number, number, number]>(
+    timesOfWorkers,
+    values,
+  )) {
+    const sum = sums.get(worker) ?? { numAttempts: 0, hadMs: 0, usedMs: 0 };
+    sums.set(worker, sum);
+    sum.numAttempts += numAttempts;
+    sum.hadMs += hadMs;
+    sum.usedMs += usedMs;
   }
-  return last;
+  return workers.length < workersAtATime ? null : (workers.at(-1) ?? null);
 }

@@ -11,7 +11,7 @@ import type { EndsTogether } from './ends-together.ts';
 import { recordFileStates } from './input-versions.ts';
 import { endLimited } from './limits.ts';
 import { placeValues } from './log-place.ts';
-import { forgetOrphan } from './losses.ts';
+import { countEnded, forgetOrphan } from './losses.ts';
 import { type Attempt, findAttempt, storedEnd, storeEnd } from './reported-attempts.ts';
 import { storeResult, withSoundResult } from './result-values.ts';
 import { forgetRecovery, retryFailed } from './retries.ts';
@@ -79,6 +79,13 @@ export function recordFinish(
   const moves = mayRetry || status === 'terminated' ? null : tx.moves(attempt.job.workflowKey, [attempt.job.jobKey]);
   moves?.add(attempt.attemptKey, attempt.job.status === 'submitted' ? 'f' : 'u');
   storeEnd(tx, attempt.attemptKey, report, { status, startedAt, endedAt, eventKey: moves?.eventKey ?? null });
+  tx.ended({
+    computeNodeKey: attempt.computeNodeKey,
+    numCpus: attempt.numCpus,
+    startedAt,
+    endedAt,
+    cpuMs: report.cpu_ms ?? attempt.cpuMs,
+  });
   if (isForgiven) tx.db.run('UPDATE attempts SET is_forgiven = 1 WHERE attempt_key = ?', attempt.attemptKey);
   if (report.files !== undefined) recordFileStates(tx, attempt.job.jobKey, report.files);
   if (report.result != null && status === 'done' && report.return_code === 0) {
@@ -194,6 +201,7 @@ export function giveUpAttempt(tx: Transaction, attemptKey: number): void {
     tx.now,
     attemptKey,
   );
+  if (row !== undefined) countEnded(tx, attemptKey);
   if (row?.is_occupying === 0) forgetOrphan(tx, attemptKey);
   if (row?.is_occupying === 1) {
     tx.tell({ kind: 'worker_stopping', computeNodeKey: row.compute_node_key });

@@ -4,6 +4,7 @@
  */
 import type { Cause, JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
+import type { EndedAttempt } from '../database/worker-times.ts';
 import { giveBack, type JobState } from './transitions.ts';
 
 export interface Loss {
@@ -60,7 +61,18 @@ export function endLost(tx: Transaction, { attemptKey, cause }: Pick<Loss, 'atte
     tx.now,
     attemptKey,
   );
+  countEnded(tx, attemptKey);
   forgetOrphan(tx, attemptKey);
+}
+
+/** Counts an attempt for its worker that has just ended without a report. */
+export function countEnded(tx: Transaction, attemptKey: number): void {
+  const row = tx.db.get<EndedAttempt>(
+    `SELECT compute_node_key AS computeNodeKey, num_cpus * num_nodes AS numCpus, started_at AS startedAt,
+       ended_at AS endedAt, cpu_ms AS cpuMs FROM attempts WHERE attempt_key = ?`,
+    attemptKey,
+  );
+  if (row !== undefined) tx.ended(row);
 }
 
 /** A live attempt whose process is known to be gone; a later look decides what becomes of its job. */

@@ -16,6 +16,10 @@ export interface Attempt {
   stopReason: string | null;
   claimedAt: number;
   startedAt: number | null;
+  /** On all of its nodes. */
+  numCpus: number;
+  /** As measured last while it ran. */
+  cpuMs: number | null;
   job: JobState;
   shapeKey: number;
   name: string;
@@ -42,11 +46,13 @@ type AttemptRow = [
   name: string,
   supportsTermination: number,
   taskFailureIsSuccess: number,
+  numCpus: number,
+  cpuMs: number | null,
 ];
 
 const attemptColumns = `a.attempt_key, a.is_live, a.is_occupying, a.gpu_thousandths, a.stop_reason, a.claimed_at,
   a.started_at, a.job_key, j.status, j.failed, j.shape_key, j.failure_handler_key, j.recovery_attempt_key, j.name,
-  j.supports_termination, j.task_failure_is_success`;
+  j.supports_termination, j.task_failure_is_success, a.num_cpus * a.num_nodes, a.cpu_ms`;
 
 const oneAttempt = `SELECT ${attemptColumns} FROM attempts a JOIN jobs j ON j.job_key = a.job_key
   WHERE a.attempt_key = ? AND a.compute_node_key = ?`;
@@ -94,6 +100,8 @@ function attemptOf(row: AttemptRow, { computeNodeKey, workflowKey }: ComputeNode
     stopReason,
     claimedAt,
     startedAt,
+    numCpus: row[16],
+    cpuMs: row[17],
     job: { jobKey, workflowKey, status, failed: failed === 1 },
     shapeKey,
     name,
