@@ -125,7 +125,7 @@ if [ "$here" != "$(CDPATH='' cd -P "$tree" 2>/dev/null && pwd)" ]; then
   trap 'rm -rf "$fresh"' EXIT
   mkdir "$fresh"
   # by name: somebody may have run torc here first, and left files
-  for part in bin dist docs examples libexec node_modules share slurm install.sh package.json VERSION LICENSE *.md *.txt *.json; do
+  for part in bench bin dist docker docs examples libexec node_modules share slurm install.sh package.json VERSION LICENSE *.md *.txt *.json; do
     [ -e "$fresh/$part" ] || cp -R "$part" "$fresh/"
   done
   # tar has left out what the umask denies

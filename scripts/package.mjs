@@ -92,7 +92,9 @@ function addProgram(tree, files) {
   for (const file of files) copyFile(join(dist, 'cli', file), join(tree, 'dist', 'cli', file), 0o644);
   for (const name of ['storage/schema', 'workflow.schema.json', 'openapi.json', 'page', 'site'])
     cpSync(join(dist, name), join(tree, 'dist', name), { recursive: true });
-  for (const name of ['slurm', 'examples', 'docs', 'README.md', 'CHANGELOG.md', 'THIRD_PARTY.md', 'LICENSE'])
+  const texts = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'THIRD_PARTY.md', 'LICENSE'];
+  const linked = ['bench/COSTS.md', 'bench/RESULTS.md', 'docker/README.md'];
+  for (const name of ['slurm', 'examples', 'docs', ...texts, ...linked])
     cpSync(join(root, name), join(tree, name), { recursive: true });
   // an example for programs, which install torc with npm
   rmSync(join(tree, 'examples', 'library.mjs'));
