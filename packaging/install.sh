@@ -143,5 +143,6 @@ case :$PATH: in
   *:"$prefix/bin":*) echo "Try it: torc --version" ;;
   *) echo "Put it on your PATH, in ~/.bashrc or ~/.zshrc: export PATH=$(word "$prefix/bin"):\$PATH" ;;
 esac
+echo "Documentation: torc docs says where its pages are; a first workflow: torc example hello"
 echo "Completion: source <(torc completion bash), or zsh, in the same file; torc completion --help has fish too."
 echo "To remove it: sh $(word "$tree/install.sh") --uninstall"

@@ -46,7 +46,7 @@ const eleventy = new Eleventy('site', relative(root, site), {
 const pages = await eleventy.toJSON();
 for (const { content, outputPath } of pages) writeFileSync(outputPath, content);
 
-cpSync(join(root, 'site', 'site.css'), join(site, 'site.css'));
+for (const name of ['site.css', 'reports']) cpSync(join(root, 'site', name), join(site, name), { recursive: true });
 for (const name of ['LICENSE', 'docs/grafana-board.json'])
   cpSync(join(root, name), join(site, name), { recursive: true });
 // pages of docs/ are at the top of the site, and so is what they show

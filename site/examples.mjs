@@ -1,4 +1,4 @@
-/** A page for each example: its README, the graph as the program draws it, and its files. */
+/** A page for each example: its README, the graph as the program draws it, a link to the report of a run, and its files. */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
@@ -17,7 +17,8 @@ export async function examplePages(dist) {
       const files = names.map((each) => block(each, readFileSync(join(directory, each), 'utf8')));
       const text = readFileSync(join(directory, 'README.md'), 'utf8');
       const graph = `## The graph\n\n<figure class="graph" tabindex="0">\n${drawn(dist, file)}</figure>\n`;
-      return [`examples/${name}/README.md`, `${text}\n${graph}\n## The files\n\n${files.join('\n')}`];
+      const report = `## The report\n\n<a href="reports/${name}.html">The report of a run</a>, as \`torc reports html\` writes it.\n`;
+      return [`examples/${name}/README.md`, `${text}\n${graph}\n${report}\n## The files\n\n${files.join('\n')}`];
     }),
   );
 }

@@ -33,7 +33,8 @@ it.skipIf(!hasBrowser)('shows a workflow of two allocations on a timeline', asyn
   try {
     const file = place.file('w.json', JSON.stringify(workflow));
     expect(await place.torc('submit', file, '-n', '2', '-t', '1:00:00')).toMatchObject({ code: 0 });
-    const workers = async () => (await place.json<{ compute_nodes: object[] }>(['compute-nodes', 'list'])).compute_nodes;
+    const workers = async () =>
+      (await place.json<{ compute_nodes: object[] }>(['compute-nodes', 'list'])).compute_nodes;
     await expect.poll(async () => (await workers()).length).toBe(2);
     place.file('go', '');
     expect(await place.torc('wait', '1')).toMatchObject({ code: 1 });
@@ -56,9 +57,7 @@ it.skipIf(!hasBrowser)('shows a workflow of two allocations on a timeline', asyn
     await page.locator('.gantt canvas').waitFor();
     // drawn in the next frame
     await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
-    const picture = await page.screenshot(
-      isRefreshed ? { path: join(root, 'docs', 'drawings', 'dashboard.png') } : {},
-    );
+    const picture = await page.screenshot(isRefreshed ? { path: join(root, 'docs', 'drawings', 'dashboard.png') } : {});
     expect([picture.readUInt32BE(16), picture.readUInt32BE(20)]).toEqual([1000, 640]);
     expect(wrong).toEqual([]);
   } finally {

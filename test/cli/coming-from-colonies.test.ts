@@ -19,6 +19,7 @@ beforeAll(() => {
   for (const [, name = '', text = ''] of page.matchAll(/[Ss]ave this as `([^`]+)`:\n\n```\w+\n(.*?)```/gs)) {
     place.file(name, text);
   }
+  for (const [, name = '', text = ''] of page.matchAll(/^```\w+ \[([^\]]+)\]\n(.*?)^```/gms)) place.file(name, text);
   for (const [, name = '', text = ''] of page.matchAll(/^and this as `([^`]+)`:\n\n```\w+\n(.*?)```/gms)) {
     place.file(name, text);
   }
@@ -77,4 +78,8 @@ it('imports and runs a list of functions', async () => {
   await type('Your workflows');
   const { workflows } = await place.json<{ workflows: { status: string; num_done: number }[] }>(['workflows', 'list']);
   expect(workflows).toMatchObject([{ status: 'done', num_done: 2 }]);
+});
+
+it('the study of all pages fails first, then prints 204', async () => {
+  expect(await type('One study in both')).toMatch(/1 failed[\s\S]*\n204\n$/);
 });

@@ -27,6 +27,7 @@ exec "\${@:7}"
 it('every command of the page works, and the workflows are as it says', async () => {
   place.file('workflow.yaml', blocks('yaml')[0] ?? '');
   place.file('movie.json', blocks('json')[0] ?? '');
+  for (const [, name = '', text = ''] of page.matchAll(/^```\w+ \[([^\]]+)\]\n(.*?)^```/gms)) place.file(name, text);
   chmodSync(place.file('apptainer', apptainer), 0o755);
   const commands = blocks('console').flatMap((text) => [...text.matchAll(/^\$ (.*)$/gm)].map(([, line = '']) => line));
   expect(commands.length).toBeGreaterThan(10);
@@ -40,7 +41,10 @@ it('every command of the page works, and the workflows are as it says', async ()
   expect(await show('2')).toMatchObject({ status: 'done', num_done: 3, parent_workflow_key: '1' });
   expect(await show('3')).toMatchObject({ status: 'done', num_done: 3, name: 'survey of May' });
   expect(await show('4')).toMatchObject({ status: 'done', num_done: 4, name: 'movie' });
+  expect(await show('5')).toMatchObject({ status: 'failed', num_failed: 1, name: 'squares' });
+  expect(await show('6')).toMatchObject({ status: 'done', num_done: 9, parent_workflow_key: '5' });
   expect(stdout).toContain('frame 10\n');
+  expect(stdout).toMatch(/\n204\n$/);
   expect(stderr).toContain('wrote movie.yaml: 4 jobs\n');
   const { results } = await place.json<{ results: { cause: string }[] }>(['results', 'list', '-k', '2']);
   expect(results.map(({ cause }) => cause)).toEqual(['inherited', 'success', 'success']);

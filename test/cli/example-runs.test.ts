@@ -1,11 +1,16 @@
 /**
  * The examples as their READMEs run them: copied, run by a worker on this machine, and looked at; each command must print what the
- * README shows. Then their answers are compared with what is known. `npm run documents` writes what they print now.
+ * README shows. Then their answers are compared with what is known, and their reports with those on the site. `npm run documents`
+ * writes what they print now, and the reports that have changed in more than what is measured.
  */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exampleNames } from '../../src/base/examples.ts';
 import { DocumentPlace } from '../support/document-place.ts';
-import { runDocument } from '../support/document-run.ts';
+import { isRefreshed, runDocument } from '../support/document-run.ts';
+import { root } from '../support/documents.ts';
 
 /** The only number that the pattern finds in a file of the copy. */
 type FindNumber = (file: string, pattern: RegExp) => number;
@@ -60,12 +65,42 @@ const answers: Readonly<Record<string, (number: FindNumber) => void>> = {
   },
 };
 
+/** What a report says that is not measured: its workflow, how its jobs ended, and its graph. */
+function lastingPartsOf(report: string): string[] {
+  const parts = [/<h1>.*?<\/nav>/s, /<section id="graph">.*?<\/section>/s].map((part) => part.exec(report)?.[0] ?? '');
+  const counts = report.matchAll(/<b>\d+<\/b><span>(?:jobs?|succeeded|failed|canceled|waiting)<\/span>/g);
+  return [...parts, ...[...counts].map(([card]) => card)];
+}
+
+/** With the user `me` instead of the one who runs the tests. */
+function withoutUser(report: string): string {
+  const { username } = userInfo();
+  return ['>', '&quot;', 'Made by '].reduce(
+    (text, before) => text.replaceAll(`${before}${username}`, `${before}me`),
+    report,
+  );
+}
+
+async function reportOf(place: DocumentPlace, name: string): Promise<void> {
+  const { code, output } = await place.printed(
+    'torc reports html last -o ~/report.html > ~/wrote.txt; cat ~/report.html',
+  );
+  expect(code, output).toBe(0);
+  const path = join(root, 'site', 'reports', `${name}.html`);
+  const stored = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  const [now, before] = [lastingPartsOf(output), lastingPartsOf(stored)];
+  expect(now.length).toBeGreaterThan(3);
+  if (!isRefreshed) expect(now, 'npm run documents makes the report anew').toEqual(before);
+  else if (now.join() !== before.join()) writeFileSync(path, withoutUser(output));
+}
+
 describe('each example', () => {
   // side by side, because they wait for their jobs most of the time
   it.concurrent.each(exampleNames())('%s prints what its README shows, and has the known answer', async (name) => {
     const place = new DocumentPlace();
     try {
       await runDocument(place, `examples/${name}/README.md`);
+      await reportOf(place, name);
       answers[name]?.((file, pattern) => Number(pattern.exec(place.read(`${name}/${file}`))?.[1]));
     } finally {
       await place.remove();

@@ -6,7 +6,8 @@ import { isShown } from './document-output.ts';
 import type { DocumentPlace } from './document-place.ts';
 import { type Block, blocksOf, fileOf, readDocument, root, shownIn } from './documents.ts';
 
-const isRefreshed = process.env.TORC_REFRESH_DOCUMENTS === '1';
+/** Whether the documents are written anew instead of compared. */
+export const isRefreshed = process.env.TORC_REFRESH_DOCUMENTS === '1';
 
 /** Whether a reader types the lines of a block that begin with `$ `. */
 export function isTyped(block: Block): boolean {

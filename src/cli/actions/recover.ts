@@ -157,5 +157,5 @@ function recoveryText(
   const groups = wasShown ? '' : groupsText(context, key, recovered);
   const ids = allocations.flatMap(({ slurm_job_id: id }) => (id === null ? [] : [id]));
   const isWatched = recovered.nodes_by !== 'nobody';
-  return `${groups}${groups === '' ? '' : '\n'}${restartText(context, plan, isWatched)}${nodesText(plan, recovered, ids)}`;
+  return `${groups}${groups === '' ? '' : '\n'}${restartText(context, plan, isWatched ? 'follow' : 'run')}${nodesText(plan, recovered, ids)}`;
 }

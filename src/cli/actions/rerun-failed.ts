@@ -39,10 +39,11 @@ export async function rerunFailed(
       `For canceled and unfinished jobs: ${context.torc} workflows restart ${intact[0]?.workflow_key} --dry-run`,
     );
   }
-  if ((run || schedule !== undefined) && others.length > 0) {
+  const goesOn = run || schedule !== undefined;
+  if (goesOn && others.length > 0) {
     throw new TorcError('usage', `${run ? '--run' : '--schedule'} takes one workflow`, `Choose one, such as ${only}.`);
   }
-  await resetWorkflows({ ...context, workflowKey: null }, keys, { failedOnly: true, restart: true, dryRun });
+  await resetWorkflows({ ...context, workflowKey: null }, keys, { failedOnly: true, restart: true, dryRun, goesOn });
   const chosen = { ...context, workflowKey: only };
   if (schedule !== undefined) {
     await scheduleNodes(chosen, { count: schedule, jobPrefix: 'worker', server: true, dryRun });

@@ -9,13 +9,15 @@ import { chooseWorkflows } from '../input/workflow-key.ts';
 import { type PlanOptions, planAndApply, refuseEarly } from '../plans/apply.ts';
 import { askAboutWorkflows } from '../plans/chosen-workflows.ts';
 import { confirmRestart } from '../plans/file-warnings.ts';
-import { changesText, lostJobsText, printPlan } from '../plans/output.ts';
+import { changesText, lostJobsText, type NextStep, printPlan } from '../plans/output.ts';
 import { hasRunningJobs, planRestart, restartRequest, restartText } from './workflows-restart.ts';
 
 export interface ResetWorkflowOptions extends PlanOptions {
   failedOnly?: boolean;
   partial?: boolean;
   restart?: boolean;
+  /** The caller goes on with the jobs: no next command is printed. */
+  goesOn?: boolean;
 }
 
 /** A reset, and the restart after it with `--restart`. */
@@ -45,7 +47,12 @@ export async function resetWorkflows(
       context,
       resets.length === 1 && only !== undefined ? only : { plans: resets },
       resets.flatMap((reset) => reset.changes),
-      () => resets.map((reset, at) => resetText(context, reset, next[at], scaled[at] === true)).join('\n'),
+      () =>
+        resets
+          .map((reset, at) =>
+            resetText(context, reset, next[at], options.goesOn === true ? 'none' : scaled[at] ? 'follow' : 'run'),
+          )
+          .join('\n'),
     );
     if (options.restart !== true || options.dryRun === true) return false;
     const missing = await Promise.all(workflowKeys.map((key) => needsServer(connection, key, false)));
@@ -77,9 +84,9 @@ function requestOf(key: string, options: ResetWorkflowOptions) {
   return { workflow_key: key, which } as const;
 }
 
-function resetText(context: Context, reset: Reset, next: string | undefined, isAutoscaled: boolean): string {
+function resetText(context: Context, reset: Reset, next: string | undefined, afterRestart: NextStep): string {
   if (reset.restart === undefined) return resetPlanText(context, reset, next);
-  return `${resetPlanText(context, reset)}\n${restartText(context, reset.restart, isAutoscaled)}`;
+  return `${resetPlanText(context, reset)}\n${restartText(context, reset.restart, afterRestart)}`;
 }
 
 /** The next command after a reset, without the program's name. */

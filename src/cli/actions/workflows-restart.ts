@@ -10,7 +10,7 @@ import { chooseWorkflow } from '../input/workflow-key.ts';
 import { textTable } from '../output/output.ts';
 import { type PlanOptions, type PlanRequest, planAndApply } from '../plans/apply.ts';
 import { confirmRestart, noteLostFiles } from '../plans/file-warnings.ts';
-import { changesText, keptText, lostJobsText, nextCommands, printPlan } from '../plans/output.ts';
+import { changesText, keptText, lostJobsText, type NextStep, nextCommands, printPlan } from '../plans/output.ts';
 import { givenUpText, takenOverText } from '../plans/resume-output.ts';
 import { type StopOptions, whileStopped } from './workflows-stop-running.ts';
 
@@ -92,7 +92,9 @@ export function restartedValue({ plan, stopped }: Restarted): object {
 
 /** For people. */
 export function restartedText(context: Context, { plan, stopped, isAutoscaled }: Restarted): string {
-  return stoppedText(context, stopped ?? [], plan.dry_run) + restartText(context, plan, isAutoscaled);
+  return (
+    stoppedText(context, stopped ?? [], plan.dry_run) + restartText(context, plan, isAutoscaled ? 'follow' : 'run')
+  );
 }
 
 /** A run that goes on without a restart is no error, so that commands that follow a restart go on too. */
@@ -187,7 +189,7 @@ function stoppedText(context: Context, stopped: readonly StoppedJob[], dryRun: b
 }
 
 /** The plan of a restart as text. */
-export function restartText(context: Context, plan: RestartPlan, isAutoscaled: boolean): string {
+export function restartText(context: Context, plan: RestartPlan, next: NextStep): string {
   const { workflow_key: key, dry_run, run_id } = plan;
   const kept = keptText(context, key, plan.kept, plan.num_kept);
   const cleared =
@@ -198,19 +200,19 @@ export function restartText(context: Context, plan: RestartPlan, isAutoscaled: b
   const paused = plan.is_paused
     ? `workflow ${key} is paused: no job starts before  ${context.torc} workflows resume ${key}\n`
     : '';
-  if (!plan.begins_run) return `${also}${unchangedText(context, plan, isAutoscaled)}${paused}${kept}`;
+  if (!plan.begins_run) return `${also}${unchangedText(context, plan, next)}${paused}${kept}`;
   const changes = `${also}${changesText(context, plan)}${lostJobsText(context, plan.changes)}${cleared}${kept}\n`;
   if (dry_run) return `${changes}${paused}dry run: run ${run_id} would start with ${jobs}; nothing was changed\n`;
-  return `${changes}started run ${run_id} of workflow ${key}: ${jobs}\n${nextCommands(context, key, isAutoscaled)}${paused}`;
+  return `${changes}started run ${run_id} of workflow ${key}: ${jobs}\n${nextCommands(context, key, next)}${paused}`;
 }
 
 /** Why no run begins, and what to type instead. */
-function unchangedText(context: Context, plan: RestartPlan, isAutoscaled: boolean): string {
+function unchangedText(context: Context, plan: RestartPlan, next: NextStep): string {
   const { workflow_key: key, run_id, dry_run } = plan;
   if (countWaiting(plan) === 0)
     return `nothing left to run in workflow ${key}: no run ${dry_run ? 'would begin' : 'begins'}\n`;
-  const next = plan.num_ready > 0 && !dry_run ? nextCommands(context, key, isAutoscaled) : '';
-  return `nothing to restart in workflow ${key}: run ${run_id} goes on, ${jobsWords(plan)}\n${next}`;
+  const commands = plan.num_ready > 0 && !dry_run ? nextCommands(context, key, next) : '';
+  return `nothing to restart in workflow ${key}: run ${run_id} goes on, ${jobsWords(plan)}\n${commands}`;
 }
 
 function jobsWords(plan: RestartPlan): string {

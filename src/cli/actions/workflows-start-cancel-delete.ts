@@ -69,7 +69,7 @@ export function startText(context: Context, { plan, startsServer, isAutoscaled }
   if (plan.dry_run) {
     return `${changesText(context, plan)}dry run: workflow ${plan.workflow_key} would start run ${plan.run_id} with ${jobs}${startsServer ? ', and a server for it on this host' : ''}\n`;
   }
-  return `started run ${plan.run_id} of workflow ${plan.workflow_key}: ${jobs}\n${nextCommands(context, plan.workflow_key, isAutoscaled)}`;
+  return `started run ${plan.run_id} of workflow ${plan.workflow_key}: ${jobs}\n${nextCommands(context, plan.workflow_key, isAutoscaled ? 'follow' : 'run')}`;
 }
 
 export async function cancelWorkflows(context: Context, words: readonly string[], options: PlanOptions): Promise<void> {

@@ -142,9 +142,13 @@ export function keptText(context: Context, workflowKey: string, kept: readonly K
   return `\nunchanged:\n${table}${moreLine(numKept - kept.length)}${help}`;
 }
 
-/** The next commands once jobs are ready. `isAutoscaled`: the workflow asks for nodes by itself. */
-export function nextCommands(context: Context, workflowKey: string, isAutoscaled: boolean): string {
-  if (isAutoscaled) return `  follow it:  ${context.torc} watch ${workflowKey}\n`;
+/** What is left to type once jobs are ready: what runs them, what shows how they go, or nothing, as the command goes on itself. */
+export type NextStep = 'run' | 'follow' | 'none';
+
+/** The next commands once jobs are ready. */
+export function nextCommands(context: Context, workflowKey: string, next: NextStep): string {
+  if (next === 'none') return '';
+  if (next === 'follow') return `  follow it:  ${context.torc} watch ${workflowKey}\n`;
   return `  run here:   ${context.torc} jobs run ${workflowKey}
   on Slurm:   ${context.torc} -k ${workflowKey} hpc slurm schedule-nodes -n 1
 `;
