@@ -76,6 +76,9 @@ it.skipIf(!hasBrowser)('finds a page by its words, on a small screen too', async
 /** Pages of every kind: text, tables, code, drawings, the help of a command. */
 const inTheDark = ['index.html', 'concepts.html', 'specification.html', 'tutorial.html', 'command-jobs.html'];
 
+/** The report of an example: a page of its own, without the frame of the site. */
+const report = 'reports/failure-handlers.html';
+
 /** The pages that are looked at in the light, in parts that end in time. What is made of the help of a command is alike for all. */
 const numParts = 4;
 function partOfPages(part: number): string[] {
@@ -89,7 +92,9 @@ describe.skipIf(!hasBrowser)('can be read by everybody: axe finds nothing seriou
     expectNoObstacles('light', partOfPages(part)),
   );
 
-  it('in the dark', () => expectNoObstacles('dark', inTheDark));
+  it('in the dark', () => expectNoObstacles('dark', [...inTheDark, report]));
+
+  it('the report of an example in the light', () => expectNoObstacles('light', [report]));
 });
 
 async function expectNoObstacles(colorScheme: 'light' | 'dark', names: string[]): Promise<void> {

@@ -83,9 +83,10 @@ function withoutUser(report: string): string {
 
 async function reportOf(place: DocumentPlace, name: string): Promise<void> {
   const { code, output } = await place.printed(
-    'torc reports html last -o ~/report.html > ~/wrote.txt; cat ~/report.html',
+    'torc reports html last -o ~/report.html > ~/wrote.txt 2>&1; cat ~/report.html',
   );
   expect(code, output).toBe(0);
+  expect(output).toMatch(/^<!doctype html>/);
   const path = join(root, 'site', 'reports', `${name}.html`);
   const stored = existsSync(path) ? readFileSync(path, 'utf8') : '';
   const [now, before] = [lastingPartsOf(output), lastingPartsOf(stored)];

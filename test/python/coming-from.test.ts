@@ -9,8 +9,10 @@ import { blocksOf, readDocument, root } from '../support/documents.ts';
 import { mainJs } from '../support/torc.ts';
 
 let place: Place;
+// a job that calls a function imports the package, as the program does
+const PYTHONPATH = join(root, 'python', 'src');
 beforeEach(() => {
-  place = newPlace();
+  place = newPlace({ PYTHONPATH });
 });
 afterEach(() => place.remove());
 
@@ -31,7 +33,7 @@ function write(page: string, program: string, imports?: [theirs: string, ours: s
 async function run(program: string): Promise<string> {
   const env = {
     ...process.env,
-    PYTHONPATH: join(root, 'python', 'src'),
+    PYTHONPATH,
     PYTHONDONTWRITEBYTECODE: '1',
     TORC_PROGRAM: `'${process.execPath}' '${mainJs}'`,
     TORC_DIR: place.dir,
@@ -66,6 +68,8 @@ it('ColonyOS: the executor fails with the fifth square, and later the result of 
   const key = (await run('colonies_study.py')).trim();
   const executor = ['jobs', 'run', key, '--label', 'python-executor'];
   expect(await place.torc(...executor)).toMatchObject({ code: 1 });
+  const counts = { num_done: 8, num_failed: 1, num_canceled: 1 };
+  expect(await place.json(['workflows', 'show', key])).toMatchObject(counts);
   place.file('calibrated', '');
   expect(await place.torc('rerun-failed', key)).toMatchObject({ code: 0 });
   expect(await place.torc(...executor)).toMatchObject({ code: 0 });

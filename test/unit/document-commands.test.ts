@@ -95,3 +95,14 @@ it('finds what the program does not take', async () => {
     expect(await refusal(words), text).not.toBeNull();
   }
 });
+
+it('the tarball is installed by the same lines wherever a document says how', () => {
+  const installs = (path: string): string[][] =>
+    blocksOf(readDocument(path)).flatMap((block) => {
+      const lines = shownIn(block).map(({ command }) => command.replace(/ {2,}#.*/, ''));
+      return lines[0]?.startsWith('sha256sum ') ? [lines.slice(0, 5)] : [];
+    });
+  const [lines = [], ...more] = installs('README.md');
+  expect([lines.length, more]).toEqual([5, []]);
+  for (const path of ['docs/installation.md', 'docs/tutorial-slurm.md']) expect(installs(path)).toEqual([lines]);
+});
