@@ -77,8 +77,9 @@ async function live(world: World): Promise<void> {
 /** What a person does until everything is done, and what must hold then. */
 async function finish(world: World, person: Person): Promise<void> {
   const { settings } = world.scalingCheck;
-  // starts that fail in a row are followed by a wait of up to half an hour
-  const most = settings === null ? mostRounds : 3 * mostRounds;
+  // starts that fail in a row are followed by a wait of up to half an hour; each recovery tries jobs again for a quarter of one
+  const isSlow = settings !== null || world.recoveryCheck.settings !== null;
+  const most = isSlow ? 3 * mostRounds : mostRounds;
   for (let round = 0; round < most; round++) {
     const isOver = () => person.numUnderWay === 0 && isComplete(world);
     await world.run(roundMs, isOver);

@@ -21,6 +21,13 @@ until [ "$(sed -n 's/^created workflow \\([0-9]*\\).*/\\1/p' "$HOME/created.txt"
 done
 `;
 
+/** Where it is between 12 and 13 o'clock: schedules for the night do not come due while a document runs. */
+export function zoneWithNoon(now: Date): string {
+  const ahead = 12 - now.getUTCHours();
+  // names of this kind count the other way round
+  return `Etc/GMT${ahead > 0 ? '-' : '+'}${Math.abs(ahead)}`;
+}
+
 export class DocumentPlace {
   private readonly home = mkdtempSync(join(tmpdir(), 'torc-document-'));
   private readonly slurm = new FakeSlurm({ run: true });
@@ -38,6 +45,7 @@ export class DocumentPlace {
       USER: 'me',
       XDG_CONFIG_HOME: join(this.home, '.config'),
       COLUMNS: '100',
+      TZ: zoneWithNoon(new Date()),
     };
     writeFileSync(join(this.home, 'shell'), 'cd study\n');
     symlinkSync(join(root, 'examples'), join(this.home, 'study', 'examples'));

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { isShown } from '../support/document-output.ts';
+import { zoneWithNoon } from '../support/document-place.ts';
 
 const list = (seconds: string, status = 'done') =>
   `job_key  status  exec_time_seconds  name\n1        ${status}    ${seconds}              fit\n`;
@@ -27,4 +28,11 @@ it('may leave out lines where the document says ..', () => {
   expect(isShown('one\ntwo\nthree\n', 'one\n..\nfour\n')).toBe(false);
   expect(isShown('one\ntwo\nthree\n', '..\nfive\n..\n')).toBe(false);
   expect(isShown('one\n', 'one\n..\none\n')).toBe(false);
+});
+
+it('documents run around noon, whatever the hour', () => {
+  for (let hour = 0; hour < 24; hour++) {
+    const now = new Date(Date.UTC(2026, 0, 1, hour, 59));
+    expect(now.toLocaleTimeString('en-GB', { timeZone: zoneWithNoon(now) })).toBe('12:59:00');
+  }
 });
