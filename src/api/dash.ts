@@ -68,6 +68,8 @@ export interface Series {
   cpus: readonly number[];
   /** Why there is nothing; null where there is something. */
   missing: string | null;
+  /** What of the file is not in it; null where all of it is. */
+  left_out: string | null;
 }
 
 /** What jobs use of what they ask for. */

@@ -112,9 +112,13 @@ it('says when jobs ran, what they used over time and what they asked for, and wh
   expect(recorded.memory_bytes[0]).toBeGreaterThan(0);
   // a row that is still being written is left out, and what is no row
   const rows = ['seconds,memory_bytes,cpu_seconds', '1.000,4096,0.500', 'x,y', '3.000,8192,2.500', '4.0'];
-  place.file('torc_output/resource_monitor/0000/job_1_run_1_attempt_1.csv', rows.join('\n'));
-  const read = { seconds: [1, 3], memory_bytes: [4096, 8192], cpus: [0.5, 1], missing: null };
+  const table = 'torc_output/resource_monitor/0000/job_1_run_1_attempt_1.csv';
+  place.file(table, rows.join('\n'));
+  const read = { seconds: [1, 3], memory_bytes: [4096, 8192], cpus: [0.5, 1], missing: null, left_out: null };
   expect((await dash.call('series', series)).value).toEqual(read);
+  place.file(table, `${rows.join('\n')}\n${`${'x'.repeat(1023)}\n`.repeat(48 * 1024)}`);
+  const left_out = 'The table is larger than 48M: rows after 3.0 s are left out.';
+  expect((await dash.call('series', series)).value).toMatchObject({ left_out });
   rmSync(join(place.path, 'torc_output', 'resource_monitor'), { recursive: true });
   expect((await dash.call('series', series)).value).toMatchObject({
     missing: expect.stringContaining('is not on this host'),

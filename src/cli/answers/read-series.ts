@@ -4,10 +4,11 @@ import type { Api } from '../../api/contract.ts';
 import type { AttemptRequest, Series } from '../../api/dash.ts';
 import { systemCode, TorcError } from '../../base/errors.ts';
 import { openRegularFile } from '../../base/trusted/shared.ts';
+import { formatDuration, formatMemory } from '../../base/units.ts';
 
 const mostPoints = 600;
 const pieceBytes = 1024 * 1024;
-/** A row each second for two weeks; what comes later is left out. */
+/** A row each second for two weeks; what comes later is left out, and said so. */
 const mostBytes = 48 * pieceBytes;
 
 /** Throws TorcError 'not_found' for an attempt that does not exist. */
@@ -19,22 +20,30 @@ export async function readSeries(api: Api, { job_key, run_id, attempt_id }: Atte
   }
   const { time_series_path: path, hostname } = attempt;
   if (path === null) return nothing('The workflow records no time series: its specification has no resource_monitor.');
-  const samples = readSamples(path);
-  if (samples === null) return nothing(`${path} is not on this host; it was written on ${hostname ?? 'another one'}.`);
-  return samples.length === 0 ? nothing('Nothing was recorded yet.') : { ...inPieces(samples), missing: null };
+  const found = readSamples(path);
+  if (found === null) return nothing(`${path} is not on this host; it was written on ${hostname ?? 'another one'}.`);
+  const { samples, isWhole } = found;
+  const [lastSeconds] = samples.at(-1) ?? [];
+  if (lastSeconds === undefined) return nothing('Nothing was recorded yet.');
+  const end = formatDuration(Math.round(lastSeconds));
+  const left_out = isWhole
+    ? null
+    : `The table is larger than ${formatMemory(mostBytes)}: rows after ${end} are left out.`;
+  return { ...inPieces(samples), missing: null, left_out };
 }
 
 function nothing(missing: string): Series {
-  return { seconds: [], memory_bytes: [], cpus: [], missing };
+  return { seconds: [], memory_bytes: [], cpus: [], missing, left_out: null };
 }
 
 type Sample = readonly [seconds: number, memoryBytes: number, cpuSeconds: number];
 
 /** Null where there is no such file. */
-function readSamples(path: string): Sample[] | null {
+function readSamples(path: string): { samples: Sample[]; isWhole: boolean } | null {
   let file: number;
+  let size: number;
   try {
-    ({ file } = openRegularFile(path));
+    ({ file, size } = openRegularFile(path));
   } catch (error) {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return null;
     throw new TorcError('not_found', `cannot read ${path}: ${systemCode(error)}`, null, { cause: error });
@@ -55,7 +64,7 @@ function readSamples(path: string): Sample[] | null {
   } finally {
     closeSync(file);
   }
-  return samples;
+  return { samples, isWhole: size <= mostBytes };
 }
 
 function addSample(samples: Sample[], line: string): void {
@@ -66,7 +75,7 @@ function addSample(samples: Sample[], line: string): void {
 }
 
 /** Samples in pieces of equal numbers: the most memory of each, and how busy it was since the end of the one before. */
-export function inPieces(samples: readonly Sample[]): Omit<Series, 'missing'> {
+export function inPieces(samples: readonly Sample[]): Omit<Series, 'missing' | 'left_out'> {
   const size = Math.ceil(samples.length / mostPoints);
   const seconds: number[] = [];
   const memory_bytes: number[] = [];

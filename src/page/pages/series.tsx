@@ -27,7 +27,7 @@ export function JobSeries({ attempt, version }: { attempt: Attempt; version: num
 }
 
 function Charts({ attempt, series }: { attempt: Attempt; series: Recorded }) {
-  const { seconds, memory_bytes, cpus } = series;
+  const { seconds, memory_bytes, cpus, left_out } = series;
   if (seconds.length < 2) {
     const memory = formatMemory(memory_bytes[0] ?? 0);
     return <Empty>It was too short for a chart: it had {memory} when it was measured, once.</Empty>;
@@ -57,6 +57,7 @@ function Charts({ attempt, series }: { attempt: Attempt; series: Recorded }) {
       <p class="faint">
         {seconds.length} points over {formatDuration(seconds.at(-1) ?? 0)}; the table: {attempt.time_series_path}
       </p>
+      {left_out === null ? null : <p class="faint">{left_out}</p>}
     </>
   );
 }
