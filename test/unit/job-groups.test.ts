@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { graphDot } from '../../src/cli/output/graph-dot.ts';
 import { layOut } from '../../src/cli/output/graph-layout.ts';
-import { graphSvg } from '../../src/cli/output/graph-svg.ts';
+import { graphFile } from '../../src/cli/output/graph-svg.ts';
 import { buildGraph } from '../../src/model/graph/graph.ts';
 import type { GroupedGraph } from '../../src/model/graph/grouped-graph.ts';
 import { groupJobs, mostGroups } from '../../src/model/graph/job-groups.ts';
@@ -128,7 +128,7 @@ describe('pictures', () => {
     expect(dot).toContain('label="a \\"b\\" <c> & \'d\' \\\\ {e}\\n\ufffd\u{1f680}\\nfailed"');
     expect(dot).toContain('"x* (3 jobs)\\n2 done, 1 ready", style=striped, fillcolor="#a5d6a7;0.6667:#bbdefb"');
     expect(dot).toContain('n0 -> n2;');
-    const svg = graphSvg('<w>&', graph);
+    const svg = graphFile('<w>&', graph);
     expect(svg).toContain('<title>&lt;w&gt;&amp;</title>');
     expect(svg).toContain('a &quot;b&quot; &lt;c&gt; &amp; &#39;d&#39; \\ {e}⏎\ufffd\u{1f680}');
     // well-formed: every tag is closed
@@ -139,6 +139,14 @@ describe('pictures', () => {
       else expect(open.pop()).toBe(tag);
     }
     expect(open).toEqual([]);
+  });
+
+  it('are dark where the page or the desktop is', () => {
+    const svg = graphFile('w', graph);
+    expect(svg).toContain('prefers-color-scheme:dark');
+    // what is drawn on is no color of its own
+    expect(svg).toContain('<rect class="ground" width="100%" height="100%"/>');
+    expect(svg).not.toMatch(/<(text|rect class="box")[^>]* fill=/);
   });
 
   it('put every box to the right of its upstreams, and none over another', () => {

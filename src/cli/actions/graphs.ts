@@ -10,7 +10,7 @@ import { type Context, note } from '../context/context.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { graphDot } from '../output/graph-dot.ts';
 import { formatOf, type GraphFormat } from '../output/graph-format.ts';
-import { graphSvg } from '../output/graph-svg.ts';
+import { graphFile } from '../output/graph-svg.ts';
 import { printResult } from '../output/output.ts';
 import { writeNamedFile } from '../output/written-file.ts';
 
@@ -26,7 +26,7 @@ export async function drawGraph(context: Context, key: string | null, options: G
   }
   const format = options.format ?? formatOf(options.output);
   const graph = options.spec === undefined ? await storedGraph(context, key) : await specGraph(context, options.spec);
-  const picture = format === 'svg' ? graphSvg(graph.name, graph) : graphDot(graph.name, graph);
+  const picture = format === 'svg' ? graphFile(graph.name, graph) : graphDot(graph.name, graph);
   if (options.output === undefined) return printResult(context, graph, () => picture);
   writeNamedFile(options.output, picture);
   note(

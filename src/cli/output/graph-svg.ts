@@ -2,7 +2,7 @@
 import type { GroupedGraph, JobGroup } from '../../model/graph/grouped-graph.ts';
 import { colorOf, countsText, titleOf } from './graph-labels.ts';
 import { type Box, layOut } from './graph-layout.ts';
-import { escaped, pixels } from './svg.ts';
+import { escaped, pixels, svgStyle } from './svg.ts';
 
 /** The width of a monospaced letter of 12 pixels, with some margin. */
 const letterWidth = 7.4;
@@ -10,6 +10,12 @@ const boxHeight = 44;
 const pointSize = 8;
 const barHeight = 5;
 
+/** As a file of its own. */
+export function graphFile(name: string, graph: GroupedGraph): string {
+  return graphSvg(name, graph).replace('</title>', `</title>\n<style>${svgStyle()}</style>`);
+}
+
+/** As a part of a page that has the style. */
 export function graphSvg(name: string, graph: GroupedGraph): string {
   const { width, height, boxes } = layOut(graph, graph.groups.map(sizeOf));
   const size = `width="${pixels(width)}" height="${pixels(height)}" viewBox="0 0 ${pixels(width)} ${pixels(height)}"`;
@@ -19,7 +25,7 @@ export function graphSvg(name: string, graph: GroupedGraph): string {
     `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family="monospace" font-size="12">`,
     `<title>${escaped(name)}</title>`,
     '<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" fill="#78909c"/></marker></defs>',
-    '<rect width="100%" height="100%" fill="#ffffff"/>',
+    '<rect class="ground" width="100%" height="100%"/>',
     ...lines,
     ...nodes,
     '</svg>',
@@ -55,11 +61,11 @@ function node(group: JobGroup, { x, y, width, height }: Box): string {
   }
   const counts = countsText(group);
   const middle = pixels(x + width / 2);
-  const title = `<text x="${middle}" y="${pixels(y + (counts === '' ? 26 : 18))}" text-anchor="middle">${escaped(titleOf(group))}</text>`;
-  const below = `<text x="${middle}" y="${pixels(y + 33)}" text-anchor="middle" fill="#546e7a" font-size="11">${escaped(counts)}</text>`;
+  const title = `<text class="text" x="${middle}" y="${pixels(y + (counts === '' ? 26 : 18))}" text-anchor="middle">${escaped(titleOf(group))}</text>`;
+  const below = `<text class="faint" x="${middle}" y="${pixels(y + 33)}" text-anchor="middle" font-size="11">${escaped(counts)}</text>`;
   const [worst] = ['failed', 'canceled', 'terminated'].filter((word) => (group.counts[word] ?? 0) > 0);
   const stroke = worst === undefined ? '#90a4ae' : '#e53935';
-  const box = `<rect x="${pixels(x)}" y="${pixels(y)}" width="${pixels(width)}" height="${height}" rx="4" fill="#fafafa" stroke="${stroke}"/>`;
+  const box = `<rect class="box" x="${pixels(x)}" y="${pixels(y)}" width="${pixels(width)}" height="${height}" rx="4" stroke="${stroke}"/>`;
   const full = `<title>${escaped(`${group.label}${counts === '' ? '' : `: ${counts}`}`)}</title>`;
   return `<g>${full}${box}${title}${counts === '' ? '' : below}${bar(group, { x, y, width, height })}</g>`;
 }

@@ -32,6 +32,7 @@ const paints: Readonly<Record<string, readonly [property: 'fill' | 'stroke', lig
   text: ['fill', '#263238', '#dce3e8'],
   faint: ['fill', '#607d8b', '#8fa3ae'],
   grid: ['stroke', '#e3e8eb', '#2c343a'],
+  box: ['fill', '#fafafa', '#1e2429'],
   band: ['fill', '#f3f6f8', '#1d2329'],
   had: ['fill', '#dbe3e8', '#313b43'],
   given: ['fill', '#90caf9', '#2f6ea5'],
