@@ -82,7 +82,13 @@ export interface ResourcesPage {
 /** What the nodes of a workflow follow from, besides lists. */
 export interface NodesPage {
   /** In the words of `torc status`, with what it would do now; null for a workflow that asks for no nodes by itself. */
-  autoscaler: { settings: string; state: string; wants: AutoscalerChanges; max_nodes: number } | null;
+  autoscaler: {
+    settings: string;
+    state: string;
+    wants: AutoscalerChanges;
+    max_nodes: number;
+    min_nodes: number;
+  } | null;
   /** What to type to turn it on, or to see what it does. */
   typed: { autoscale: string };
 }
@@ -117,13 +123,15 @@ interface CommandKind {
   /** What its number counts, and the number to begin with; null for a command without one. */
   counts: string | null;
   number: number | null;
+  /** What the least of its number counts; null for a command without one. */
+  countsLeast: string | null;
   /** What it does, for a command that has no dry run; null for others. */
   planned: string | null;
   /** Applied only while its plan is the one that was seen. Others change with everything that runs. */
   isExact: boolean;
 }
 
-const usual = { counts: null, number: null, planned: null, isExact: false } as const;
+const usual = { counts: null, number: null, countsLeast: null, planned: null, isExact: false } as const;
 
 /** The commands that the page runs. */
 export const dashCommands = {
@@ -139,7 +147,7 @@ export const dashCommands = {
   resume: { ...usual, title: 'Resume' },
   cancel: { ...usual, title: 'Cancel' },
   'schedule-nodes': { ...usual, title: 'Schedule nodes', counts: 'allocations', number: 1 },
-  autoscale: { ...usual, title: 'Autoscale', counts: 'nodes at most', number: 10 },
+  autoscale: { ...usual, title: 'Autoscale', counts: 'nodes at most', number: 10, countsLeast: 'nodes at least' },
   'autoscale-off': { ...usual, title: 'Stop autoscaling' },
   'correct-resources': { ...usual, title: 'Change requests', isExact: true },
   'jobs-hold': { ...usual, title: 'Hold' },
@@ -155,6 +163,8 @@ export interface DashRequest {
   key: string;
   /** How many, for a command that takes a number. */
   number: number | null;
+  /** How many at least, for a command that takes that too; missing to leave it as it is. */
+  least?: number | undefined;
 }
 
 export interface DashPlan {

@@ -5,22 +5,30 @@ import { type DashCommand, type DashPlan, type DashResult, dashCommands } from '
 import { CallError, call } from './call.ts';
 import { Command, Trouble } from './parts.tsx';
 
-/** A button: a command, or one under another word with the number that it has now. */
-export type Offer = DashCommand | { command: DashCommand; title: string; number: number };
+/** A button: a command, or one under another word with the numbers that it has now. */
+export type Offer = DashCommand | { command: DashCommand; title: string; number: number; least: number };
+
+/** How many nodes an autoscaler keeps and asks for. */
+export interface NodeRange {
+  min_nodes: number;
+  max_nodes: number;
+}
 
 export function commandOf(offer: Offer): DashCommand {
   return typeof offer === 'string' ? offer : offer.command;
 }
 
-/** What makes sense for a workflow as it is; the command itself decides whether it does. `maxNodes`: of its autoscaler, or null. */
-export function commandsFor(line: StatusLine, maxNodes: number | null): Offer[] {
+/** What makes sense for a workflow as it is; the command itself decides whether it does. `range`: of its autoscaler, or null. */
+export function commandsFor(line: StatusLine, range: NodeRange | null): Offer[] {
   const { status, has_ended, is_paused, num_failed, num_lost, num_ready, num_blocked } = line;
   const pause = is_paused ? 'resume' : 'pause';
   if (status === 'uninitialized') return ['start', pause];
   const scale: Offer[] =
-    maxNodes === null ? ['autoscale'] : [{ command: 'autoscale', title: 'Scale', number: maxNodes }, 'autoscale-off'];
+    range === null
+      ? ['autoscale']
+      : [{ command: 'autoscale', title: 'Scale', number: range.max_nodes, least: range.min_nodes }, 'autoscale-off'];
   const nodes: Offer[] = ['schedule-nodes', ...scale];
-  if (!has_ended) return [pause, 'cancel', ...(num_ready + num_blocked > 0 ? nodes : maxNodes === null ? [] : scale)];
+  if (!has_ended) return [pause, 'cancel', ...(num_ready + num_blocked > 0 ? nodes : range === null ? [] : scale)];
   return [...(num_failed + num_lost > 0 ? (['rerun-failed', 'recover'] as const) : []), 'restart'];
 }
 
@@ -56,11 +64,14 @@ const nothing: Seen = { plan: null, result: null, error: null, hasChanged: false
 function PlanDialog({ offer, of, close }: { offer: Offer; of: string; close: () => void }) {
   const command = commandOf(offer);
   const title = titleOf(offer);
-  const { counts, number: usual } = dashCommands[command];
+  const { counts, number: usual, countsLeast } = dashCommands[command];
   const [number, setNumber] = useState<number | null>(typeof offer === 'string' ? usual : offer.number);
+  const [typedLeast, setTypedLeast] = useState<number | null>(null);
+  const leastNow = typeof offer === 'string' ? 0 : offer.least;
+  const least = typedLeast === null || typedLeast === leastNow ? undefined : typedLeast;
   const [seen, setSeen] = useState(nothing);
   const dialog = useRef<HTMLDialogElement>(null);
-  const request = { command, key: of, number };
+  const request = { command, key: of, number, least };
   useEffect(() => dialog.current?.showModal(), []);
   useEffect(() => {
     const ending = new AbortController();
@@ -69,13 +80,16 @@ function PlanDialog({ offer, of, close }: { offer: Offer; of: string; close: () 
       if (error instanceof CallError) setSeen({ ...nothing, error });
     };
     const timer = setTimeout(() => {
-      call('plan', { command, key: of, number }, ending.signal).then((plan) => setSeen({ ...nothing, plan }), failed);
+      call('plan', { command, key: of, number, least }, ending.signal).then(
+        (plan) => setSeen({ ...nothing, plan }),
+        failed,
+      );
     }, 150);
     return () => {
       clearTimeout(timer);
       ending.abort();
     };
-  }, [command, of, number]);
+  }, [command, of, number, least]);
   const isBusy = useRef(false);
   const apply = async (): Promise<void> => {
     if (seen.plan === null || isBusy.current) return;
@@ -98,19 +112,13 @@ function PlanDialog({ offer, of, close }: { offer: Offer; of: string; close: () 
   return (
     <dialog ref={dialog} class="plan" aria-label={title} onClose={close}>
       <h2>{title}</h2>
-      {counts === null || result !== null ? null : (
-        <label class="number-of">
-          {counts}{' '}
-          <input
-            type="number"
-            min={1}
-            max={100_000}
-            value={number ?? 1}
-            onInput={({ currentTarget }) => {
-              if (currentTarget.valueAsNumber >= 1) setNumber(Math.floor(currentTarget.valueAsNumber));
-            }}
-          />
-        </label>
+      {result !== null ? null : (
+        <>
+          {counts === null ? null : <Count label={counts} min={1} value={number ?? 1} set={setNumber} />}
+          {countsLeast === null ? null : (
+            <Count label={countsLeast} min={0} value={typedLeast ?? leastNow} set={setTypedLeast} />
+          )}
+        </>
       )}
       {plan === null ? null : <Command text={plan.typed} />}
       {hasChanged ? (
@@ -141,5 +149,32 @@ function PlanDialog({ offer, of, close }: { offer: Offer; of: string; close: () 
         </button>
       </div>
     </dialog>
+  );
+}
+
+function Count({
+  label,
+  min,
+  value,
+  set,
+}: {
+  label: string;
+  min: number;
+  value: number;
+  set: (value: number) => void;
+}) {
+  return (
+    <label class="number-of">
+      {label}{' '}
+      <input
+        type="number"
+        min={min}
+        max={100_000}
+        value={value}
+        onInput={({ currentTarget }) => {
+          if (currentTarget.valueAsNumber >= min) set(Math.floor(currentTarget.valueAsNumber));
+        }}
+      />
+    </label>
   );
 }

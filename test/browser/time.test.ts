@@ -295,6 +295,9 @@ describe.skipIf(!hasBrowser)('charts of the dashboard in a browser', () => {
       await plan.getByLabel('nodes at most').fill('3');
       await plan.getByText(/workflows autoscale 1 --max 3$/).waitFor();
       await plan.getByLabel('plan').getByText('dry run: ', { exact: false }).getByText('at most 3 nodes').waitFor();
+      await plan.getByLabel('nodes at least').fill('1');
+      await plan.getByText(/workflows autoscale 1 --max 3 --min 1$/).waitFor();
+      await plan.getByLabel('plan').getByText('at least 1', { exact: false }).waitFor();
       expect(slurm.jobs()).toHaveLength(2);
       await plan.locator('button.main').click();
       await plan.getByLabel('result').getByText('workflow 1 asks for nodes by itself').waitFor();

@@ -32,6 +32,7 @@ const command = {
   command: z.enum(Object.keys(dashCommands) as DashCommand[]),
   key,
   number: z.number().int().min(1).max(1_000_000).nullable(),
+  least: count.max(1_000_000).optional(),
 };
 
 const attempt = { job_key: key, run_id: count, attempt_id: count };
@@ -136,5 +137,6 @@ async function nodesPage({ torc }: Context, api: Api, workflow_key: string): Pro
   const { allocations } = await api.call('workflow_autoscale', { workflow_key, dry_run: true, settings: {} });
   const texts = { settings: settingsText(autoscaler), state: scalingStateText(autoscaler) };
   const typed = { autoscale: `${torc} workflows autoscale ${workflow_key} --dry-run` };
-  return { autoscaler: { ...texts, wants: allocations, max_nodes: autoscaler.max_nodes }, typed };
+  const { max_nodes, min_nodes } = autoscaler;
+  return { autoscaler: { ...texts, wants: allocations, max_nodes, min_nodes }, typed };
 }

@@ -13,7 +13,7 @@ const withinMs = 600_000;
 const shownCharacters = 200_000;
 
 /** The words after `torc`. */
-export function wordsOf({ command, key, number }: DashRequest): string[] {
+export function wordsOf({ command, key, number, least }: DashRequest): string[] {
   const count = String(number ?? dashCommands[command].number ?? 1);
   switch (command) {
     case 'start':
@@ -29,7 +29,7 @@ export function wordsOf({ command, key, number }: DashRequest): string[] {
     case 'schedule-nodes':
       return ['-k', key, 'hpc', 'slurm', command, '-n', count];
     case 'autoscale':
-      return ['workflows', command, key, '--max', count];
+      return ['workflows', command, key, '--max', count, ...(least === undefined ? [] : ['--min', String(least)])];
     case 'autoscale-off':
       return ['workflows', 'autoscale', key, '--off'];
     case 'jobs-hold':

@@ -18,7 +18,7 @@ export function NodesPage({ workflowKey }: { workflowKey: string }) {
   const line = onlyLine(live);
   const { reply, error } = useReply('nodes_page', { workflow_key: workflowKey }, live.version, everyMs);
   const trouble = live.trouble ?? error;
-  const commands = line === null ? [] : commandsFor(line, reply?.autoscaler?.max_nodes ?? null);
+  const commands = line === null ? [] : commandsFor(line, reply?.autoscaler ?? null);
   if (missing !== null) return <NoWorkflow error={missing} />;
   return (
     <main>

@@ -38,7 +38,7 @@ export function WorkflowPage({ workflowKey }: { workflowKey: string }) {
       {trouble === null ? null : <Trouble error={trouble} />}
       {line === null ? null : <Counts line={line} />}
       {line === null || reply === null ? null : (
-        <Actions commands={commandsFor(line, reply.page.autoscaler?.max_nodes ?? null)} of={workflowKey} />
+        <Actions commands={commandsFor(line, reply.page.autoscaler)} of={workflowKey} />
       )}
       {reply === null ? null : (
         <>
