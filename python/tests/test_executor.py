@@ -344,3 +344,26 @@ def test_a_program_that_is_not_torc_is_named(tmp_path: Path) -> None:
         pool.submit(abs, 1).result()
     with pytest.raises(TorcError, match=r"nowhere/torc does not start: No such file.*\n.*TORC_PROGRAM"):
         Torc(program=["/nowhere/torc"]).call("list")
+
+
+def test_maps_of_two_threads_are_a_workflow_each(torc: Torc) -> None:
+    has_begun, is_done = threading.Event(), threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        has_begun.set()
+        # while one thread is about to submit more, the other one gets its results
+        assert is_done.wait(600)
+        yield 2
+
+    def double(n: int) -> int:
+        return 2 * n
+
+    with Executor() as pool, concurrent.futures.ThreadPoolExecutor() as threads:
+        slow = threads.submit(lambda: list(pool.map(double, items())))
+        assert has_begun.wait(600)
+        assert list(pool.map(double, range(3))) == [0, 2, 4]
+        is_done.set()
+        assert slow.result() == [2, 4]
+    keys = pool.workflow_keys
+    assert sorted(len(torc.records("jobs", "list", "-k", key)) for key in keys) == [2, 3]

@@ -21,12 +21,18 @@ const spawner: Spawner = {
   close() {},
 };
 
+interface Ended {
+  pid: number | null;
+  end: ProcessEnd;
+}
+
 /** How a job of this fork server ends, and the pid that it was said to have. */
-function run(
-  warm: string,
-  variables: Record<string, string> = {},
-  clock: Clock = systemClock,
-): Promise<{ pid: number | null; end: ProcessEnd }> {
+function run(warm: string, variables: Record<string, string> = {}, clock: Clock = systemClock): Promise<Ended> {
+  return starter(clock)(warm, variables);
+}
+
+/** Starts jobs of one worker. */
+function starter(clock: Clock): (warm: string, variables?: Record<string, string>) => Promise<Ended> {
   const folder = mkdtempSync(join(tmpdir(), 'torc-warm-test-'));
   const warmSpawner = openWarmSpawner({
     ...{ clock, log: silentLog, environment: process.env, openFiles: null },
@@ -37,25 +43,39 @@ function run(
     rmSync(folder, { recursive: true, force: true });
   });
   cold.length = 0;
-  return new Promise((resolve, reject) => {
-    let pid: number | null = null;
-    warmSpawner.spawn(
-      {
-        ...{ attempt: 1, text: 'true', place: '', cpus: null, isBound: false, variables, warm },
-        ...{ stdoutPath: join(folder, 'out'), stderrPath: join(folder, 'err') },
-      },
-      {
-        started: (said) => {
-          pid = said;
+  return (warm, variables = {}) =>
+    new Promise((resolve, reject) => {
+      let pid: number | null = null;
+      warmSpawner.spawn(
+        {
+          ...{ attempt: 1, text: 'true', place: '', cpus: null, isBound: false, variables, warm },
+          ...{ stdoutPath: join(folder, 'out'), stderrPath: join(folder, 'err') },
         },
-        placed() {},
-        withdrawn() {},
-        failed: (_, message) => reject(new Error(message)),
-        exited: (end) => resolve({ pid, end }),
-      },
-    );
-  });
+        {
+          started: (said) => {
+            pid = said;
+          },
+          placed() {},
+          withdrawn() {},
+          failed: (_, message) => reject(new Error(message)),
+          exited: (end) => resolve({ pid, end }),
+        },
+      );
+    });
 }
+
+/**
+ * Counts what it was asked to call later: first the ends of a start that takes too long for the server and for its jobs,
+ * then a look at one that is ready.
+ */
+class CountingClock extends FakeClock {
+  numPlanned = 0;
+  override after(delayMs: number, call: () => void): () => void {
+    this.numPlanned++;
+    return super.after(delayMs, call);
+  }
+}
+const numPlannedWhenReady = 3;
 
 it('an environment that is too long for the system starts jobs without a fork server', async () => {
   const { end } = await run('echo ready; cat >/dev/null', { LONG: 'x'.repeat(200_000) });
@@ -74,19 +94,34 @@ it.each([
   expect(cold).toEqual([]);
 });
 
-it('a job that a server starts before it is ready is not started again', async () => {
-  expect(await run('echo pid 1 4000000; echo pid 1; cat >/dev/null')).toEqual({ pid: 4_000_000, end: unknownEnd });
+it('a job that waits for a fork server that is not ready starts without it, and is not given to it later', async () => {
+  const clock = new CountingClock();
+  const folder = mkdtempSync(join(tmpdir(), 'torc-warm-test-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  // answers the first request that it gets once it is ready
+  const serve = 'head -c 1 >/dev/null; echo pid 1 4000000; echo end 1 0 1 1.0 gone - 1';
+  const warm = `until test -e '${folder}/go'; do sleep 0.05; done; echo ready; ${serve}; cat >/dev/null`;
+  const start = starter(clock);
+  const first = start(warm);
+  await clock.advance(9_000);
   expect(cold).toEqual([]);
+  await clock.advance(1_000);
+  expect((await first).end.exitCode).toBe(0);
+  expect(cold).toEqual(['true']);
+  // those that follow do not wait
+  expect((await start(warm)).end.exitCode).toBe(0);
+  expect(cold).toEqual(['true', 'true']);
+  writeFileSync(join(folder, 'go'), '');
+  await expect.poll(() => clock.numPlanned, { timeout: 60_000 }).toBe(numPlannedWhenReady);
+  expect(await start(warm)).toMatchObject({ pid: 4_000_000, end: { exitCode: 0 } });
+  expect(cold).toEqual(['true', 'true']);
 });
 
-/** Counts what it was asked to call later: first the end of a start that takes too long, then a look at one that is ready. */
-class CountingClock extends FakeClock {
-  numPlanned = 0;
-  override after(delayMs: number, call: () => void): () => void {
-    this.numPlanned++;
-    return super.after(delayMs, call);
-  }
-}
+it('a job whose fork server ends before it is ready starts without it at once', async () => {
+  const { end } = await run('exit 1', {}, new FakeClock());
+  expect(end.exitCode).toBe(0);
+  expect(cold).toEqual(['true']);
+});
 
 it.each([
   ['leaves a request unanswered', "printf 'ready\\n'", null],
@@ -97,7 +132,7 @@ it.each([
   const running = run(`${says}; cat >/dev/null`, {}, clock).then((it) => {
     ended = it;
   });
-  await expect.poll(() => clock.numPlanned, { timeout: 60_000 }).toBe(2);
+  await expect.poll(() => clock.numPlanned, { timeout: 60_000 }).toBe(numPlannedWhenReady);
   await clock.advance(60_000);
   expect(ended).toBeNull();
   await clock.advance(60_000);
@@ -113,7 +148,7 @@ it('a fork server whose job takes long is left alone', async () => {
   const job = `until test -e '${folder}/go'; do sleep 0.05; done`;
   const end = `wait; echo 'end 1 0 1 1.0 gone - 1'`;
   const running = run(`(${job}) & printf 'ready\\npid 1 %d\\n' $!; ${end}; cat >/dev/null`, {}, clock);
-  await expect.poll(() => clock.numPlanned, { timeout: 60_000 }).toBe(2);
+  await expect.poll(() => clock.numPlanned, { timeout: 60_000 }).toBe(numPlannedWhenReady);
   await clock.advance(600_000);
   writeFileSync(join(folder, 'go'), '');
   expect((await running).end.exitCode).toBe(0);

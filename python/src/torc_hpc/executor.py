@@ -177,11 +177,12 @@ class Executor(concurrent.futures.Executor):
         self._keep = keep
         self._warm = None if warm is False else _fork_server(self._python, () if warm is True else warm)
         self._batches: list[_Batch] = []
-        #: That to which further calls come. What decides about that changes with this condition.
+        #: That to which further calls come, but for those of a ``map``.
         self._collecting: _Batch | None = None
+        #: With this condition changes what decides where calls come.
         self._changed = threading.Condition()
-        self._oldest = self._newest = 0.0
-        self._num_mapping = 0
+        #: In each thread, that of its ``map``.
+        self._mapped = _Mapped()
         self._is_shut = False
         #: One workflow at a time is made; what is submitted meanwhile is collected for the next one.
         self._making = threading.Lock()
@@ -192,28 +193,57 @@ class Executor(concurrent.futures.Executor):
         with self._changed:
             if self._is_shut:
                 raise RuntimeError("cannot schedule new futures after shutdown")
-            self._newest = time.monotonic()
-            if self._collecting is None:
-                batch = _Batch(self)
-                # before the program may end: no thread starts after that
-                batch.thread.start()
-                self._batches.append(batch)
-                self._collecting = batch
-                self._oldest = self._newest
-            self._collecting.calls.append(call)
+            batch = self._batch()
+            batch.newest = time.monotonic()
+            batch.calls.append(call)
         return call.future
+
+    def _batch(self) -> _Batch:
+        """That of a call of this thread."""
+        mapped = self._mapped
+        batch = mapped.batch if mapped.is_mapping else self._collecting
+        if batch is not None:
+            return batch
+        # calls that were submitted just before come with those of a map
+        batch = self._collecting or self._open()
+        if mapped.is_mapping:
+            batch.is_mapped = True
+            mapped.batch, self._collecting = batch, None
+        else:
+            self._collecting = batch
+        return batch
+
+    def _open(self) -> _Batch:
+        batch = _Batch(self)
+        # before the program may end: no thread starts after that
+        batch.thread.start()
+        self._batches.append(batch)
+        return batch
+
+    def _close(self, batch: _Batch | None) -> None:
+        if batch is not None:
+            batch.is_open = batch.is_mapped = False
+        if self._collecting is batch:
+            self._collecting = None
+        self._changed.notify_all()
+
+    def _wait_for_map(self, batch: _Batch) -> None:
+        """Returns when the thread that maps has submitted its calls; other workflows are made meanwhile."""
+        with self._changed:
+            while batch.is_mapped:
+                self._changed.wait()
 
     def _collect(self, batch: _Batch) -> None:
         """Returns when no more calls come to this batch: nothing has followed at once, or it was flushed."""
         with self._changed:
-            while self._collecting is batch:
-                left = min(self._newest + _COLLECT_SECONDS, self._oldest + _MOST_COLLECT_SECONDS) - time.monotonic()
-                if self._num_mapping > 0:
+            while batch.is_open:
+                left = min(batch.newest + _COLLECT_SECONDS, batch.oldest + _MOST_COLLECT_SECONDS) - time.monotonic()
+                if batch.is_mapped:
                     self._changed.wait()
                 elif left > 0:
                     self._changed.wait(left)
                 else:
-                    self._collecting = None
+                    self._close(batch)
 
     def map(
         self,
@@ -229,21 +259,22 @@ class Executor(concurrent.futures.Executor):
 
     @contextlib.contextmanager
     def _mapping(self) -> Iterator[None]:
-        """Calls that are submitted meanwhile are one workflow, which starts at the end."""
-        with self._changed:
-            self._num_mapping += 1
+        """Calls that this thread submits meanwhile are one workflow, which starts at the end."""
+        mapped = self._mapped
+        outer = mapped.is_mapping, mapped.batch
+        mapped.is_mapping, mapped.batch = True, None
         try:
             yield
         finally:
+            batch = mapped.batch
+            mapped.is_mapping, mapped.batch = outer
             with self._changed:
-                self._num_mapping -= 1
-            self.flush()
+                self._close(batch)
 
     def flush(self) -> None:
         """Starts the calls that are collected now, without waiting for more."""
         with self._changed:
-            self._collecting = None
-            self._changed.notify_all()
+            self._close(self._collecting)
 
     @property
     def workflow_keys(self) -> list[str]:
@@ -326,6 +357,13 @@ class Executor(concurrent.futures.Executor):
         return self.torc.start("jobs", "run", key, "--output", self._output, *most)
 
 
+class _Mapped(threading.local):
+    """Whether this thread is submitting the calls of a ``map``, and their batch once there is one."""
+
+    is_mapping: bool = False
+    batch: _Batch | None = None
+
+
 class _Call:
     """A call, and the future that waits for it."""
 
@@ -363,6 +401,10 @@ class _Batch:
     def __init__(self, pool: Executor) -> None:
         self._pool = pool
         self.calls: list[_Call] = []
+        #: Whether more calls may come, and whether a thread that maps is about to submit some.
+        self.is_open = True
+        self.is_mapped = False
+        self.oldest = self.newest = time.monotonic()
         self._by_key: dict[str, tuple[int, _Call]] = {}
         self._files: Calls | None = None
         self._has_failed = False
@@ -382,6 +424,7 @@ class _Batch:
 
     def _run(self) -> None:
         try:
+            self._pool._wait_for_map(self)
             with self._pool._making:
                 self._pool._collect(self)
                 self._files = Calls(os.path.join(self._pool.torc.directory, "python"))
@@ -443,7 +486,7 @@ class _Batch:
         assert monitor.stdout is not None
         said = bytearray()
         try:
-            # nothing happens here after the worker has ended
+            # nothing happens here after the worker has ended, but its last events may be still to come
             for event in rows_of(pieces_until(worker, said, monitor.stdout, _SILENCE_SECONDS, self._is_deserted)):
                 self._last_event = event["event_key"]
                 if event["type"] == "job_status" and event["job_key"] in self._by_key:

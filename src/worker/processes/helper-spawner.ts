@@ -50,6 +50,7 @@ export interface HelperOptions {
 export interface ForkServerOptions extends Omit<HelperOptions, 'outputDirectory' | 'file'> {
   /** What bash runs. */
   command: string;
+  ready(): void;
   /** It has ended by itself; whether it had been ready. */
   lost(wasReady: boolean): void;
 }
@@ -71,6 +72,7 @@ interface Program {
   mayHang: boolean;
   /** What is logged when it is missing. */
   missing: string;
+  ready(): void;
   lost(wasReady: boolean): void;
 }
 
@@ -198,6 +200,7 @@ class HelperSpawner implements ServedSpawner {
   #becomeReady(): void {
     this.#state = 'ready';
     this.#cancelTimer();
+    this.#program.ready();
     const hangs = () => this.#lose('it does not answer');
     if (this.#program.mayHang)
       this.#cancelTimer = watchAnswers(this.#options.clock, this.#helper.pid ?? 0, this.#entries, hangs);
@@ -265,13 +268,13 @@ export function openHelperSpawner(options: HelperOptions): Spawner {
   const { openFiles, outputDirectory, environment, file = jobStarterPath() } = options;
   const args = [String(jobOomScore), String(openFiles ?? 0), outputDirectory, shell.file, ...shell.options];
   const missing = 'the helper that starts jobs is missing: the worker starts them itself, which is slower';
-  const trusted = { mayHang: false, lost: () => {} };
+  const trusted = { mayHang: false, ready: () => {}, lost: () => {} };
   return new HelperSpawner(options, { file, args, environment, longestStartMs, missing, ...trusted });
 }
 
 /** Starts a fork server, which speaks as the helper does (docs/warm.md). It learns from variables what the helper does from words. */
 export function openForkServer(options: ForkServerOptions): ServedSpawner {
-  const { openFiles, command, lost } = options;
+  const { openFiles, command, ready, lost } = options;
   const limits = { TORC_WARM_SCORE: String(jobOomScore), TORC_WARM_FILES: String(openFiles ?? 0) };
   return new HelperSpawner(options, {
     file: shell.file,
@@ -280,7 +283,7 @@ export function openForkServer(options: ForkServerOptions): ServedSpawner {
     longestStartMs: longestServerStartMs,
     mayHang: true,
     missing: 'a fork server has ended; its next jobs start another one, or without one if it was not ready',
-    lost,
+    ...{ ready, lost },
   });
 }
 

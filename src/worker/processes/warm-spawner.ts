@@ -4,8 +4,9 @@
  */
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
-import { openForkServer, type ServedSpawner } from './helper-spawner.ts';
+import { openForkServer } from './helper-spawner.ts';
 import type { QueuedProcess, Spawner, SpawnListener, SpawnRequest } from './spawner.ts';
+import { StartingServer } from './warm-start.ts';
 
 /** Each has the memory of a program: with more kinds of jobs at once, the others start without one. */
 const mostServers = 8;
@@ -24,7 +25,7 @@ export interface WarmOptions {
 class WarmSpawner implements Spawner {
   readonly #options: WarmOptions;
   /** By what they run and with which variables; those used last come last. */
-  readonly #servers = new Map<string, ServedSpawner>();
+  readonly #servers = new Map<string, StartingServer>();
   readonly #numLosses = new Map<string, number>();
 
   constructor(options: WarmOptions) {
@@ -64,14 +65,13 @@ class WarmSpawner implements Spawner {
   #open(key: string, warm: string, variables: Record<string, string>): Spawner {
     const { clock, log, environment, openFiles, spawner } = this.#options;
     try {
-      const server = openForkServer({
-        ...{ clock, log, openFiles, fallback: spawner, command: warm },
-        environment: { ...environment, ...variables },
-        lost: (wasReady) => {
-          this.#servers.delete(key);
-          this.#numLosses.set(key, wasReady ? (this.#numLosses.get(key) ?? 0) + 1 : mostLosses);
-        },
-      });
+      const open = (ready: () => void) =>
+        openForkServer({
+          ...{ clock, log, openFiles, fallback: spawner, command: warm, ready },
+          environment: { ...environment, ...variables },
+          lost: (wasReady) => this.#onLost(key, wasReady),
+        });
+      const server = new StartingServer({ clock, log, cold: spawner, open });
       this.#servers.set(key, server);
       return server;
     } catch (error) {
@@ -80,6 +80,13 @@ class WarmSpawner implements Spawner {
       this.#numLosses.set(key, mostLosses);
       return spawner;
     }
+  }
+
+  #onLost(key: string, wasReady: boolean): void {
+    this.#numLosses.set(key, wasReady ? (this.#numLosses.get(key) ?? 0) + 1 : mostLosses);
+    const server = this.#servers.get(key);
+    this.#servers.delete(key);
+    server?.lost();
   }
 
   /** Ends the server that has been idle for longest if there are many; false when all are busy. */
