@@ -1,11 +1,12 @@
-/** What saves a simulation time changes nothing: claims in steps, and offering only workers that may have got room. */
+/** What saves a simulation time changes nothing: claims in steps or by equal workers at once, and offering only to those with room. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type FreeNode, giveBack, type Placement, pack } from '../../src/model/decide/packing.ts';
 import { mayTake, poolOfConfig } from '../../src/model/decide/pools.ts';
 import { type Candidate, ClaimWalk, type Next, ShapeQueue } from '../../src/model/decide/ready-queues.ts';
 import { labelSet, noLabels } from '../../src/model/labels.ts';
-import { claim } from '../../src/model/plan/claims.ts';
+import { type Claimed, claim } from '../../src/model/plan/claims.ts';
+import { claimOfEqual, type Ending } from '../../src/model/plan/equal-workers.ts';
 import type { JobGroup } from '../../src/model/plan/groups.ts';
 import { PresentWorkers } from '../../src/model/plan/present.ts';
 import { GroupProgress } from '../../src/model/plan/progress.ts';
@@ -132,7 +133,7 @@ describe('what a planned worker claims', () => {
           const claimed = claim(worker.free, progress.order(), isAdmitted);
           expect(claimed.map(({ group, numJobs }) => [group.index, numJobs])).toEqual(countsOf(placed));
           expect(worker.free).toEqual(real.free);
-          progress.started(claimed);
+          progress.started(claimed.map(({ group }) => group));
           for (const each of claimed) worker.add(each, each.group.index);
           for (const { group, numJobs, shares } of claimed) {
             const own = placed.filter(({ shape }) => shape === group);
@@ -153,11 +154,67 @@ describe('what a planned worker claims', () => {
   });
 });
 
+describe('what equal workers claim', () => {
+  it('is what they claim one by one, also when what they end makes jobs ready', () => {
+    let numCounted = 0;
+    const groups = fc.oneof(fc.array(groupFields, { minLength: 1, maxLength: 6 }), groupsOfOneRank);
+    const many = fc.tuple(groups, fc.integer({ min: 1, max: 40 }));
+    fc.assert(
+      fc.property(many, workers, fc.integer({ min: 1, max: 80 }), ([fields, times], planned, numWorkers) => {
+        const list = groupsFrom(fields.map((each) => ({ ...each, numJobs: each.numJobs * times })));
+        const { offer, walltimeMs, pool } = planned;
+        const isAdmitted = ({ belonging }: ReadyGroup): boolean => mayTake(pool, belonging);
+        const [counted, real] = [new GroupProgress(list), new GroupProgress(list)];
+        let endings: Ending[] = [{ count: numWorkers, batches: [] }];
+        for (let round = 0; round < 4; round++) {
+          const free = { ...startWorker(0, { offer }, 0, 0).free, timeLeftMs: walltimeMs };
+          const parts = claimOfEqual(structuredClone(free), endings, counted, isAdmitted);
+          const found = new Map<string, number>();
+          for (const { count, batches } of endings.map((each) => ({ ...each, batches: own(each.batches, real) }))) {
+            for (let worker = 0; worker < count; worker++) {
+              real.ended(batches, 1);
+              const claimed = claim(structuredClone(free), real.order(), isAdmitted);
+              real.started(claimed.map(({ group }) => group));
+              const id = JSON.stringify(claimed.map(countOf));
+              found.set(id, (found.get(id) ?? 0) + 1);
+            }
+          }
+          const told = parts.map(({ claimed, count }): [string, number] => [
+            JSON.stringify(claimed.map(countOf)),
+            count,
+          ]);
+          expect(new Map(told)).toEqual(found);
+          expect(counted.order().map(placeOf)).toEqual(real.order().map(placeOf));
+          numCounted += numWorkers - parts.length;
+          endings = parts.map(({ count, claimed }) => ({ count, batches: claimed }));
+        }
+      }),
+      { numRuns: 1000 },
+    );
+    expect(numCounted).toBeGreaterThan(1000);
+  });
+});
+
+/** The same jobs of the groups of another simulation. */
+function own(batches: readonly Claimed[], progress: GroupProgress): Claimed[] {
+  return batches.map((each) => ({ ...each, group: progress.group(each.group.index) }));
+}
+
+function countOf({ group, numJobs }: Claimed) {
+  return [group.index, numJobs];
+}
+
+function placeOf({ index, jobKey, numAvailable }: ReadyGroup) {
+  return [index, jobKey, numAvailable];
+}
+
 /** The jobs of the groups one by one. */
 function walkOver(groups: readonly ReadyGroup[]): ClaimWalk<ReadyGroup> {
   const next = groups.map((group): Next<ReadyGroup> => {
     const { jobKey, priority, numAvailable } = group;
-    const jobs = Array.from({ length: numAvailable }, (_, job): Candidate => ({ jobKey: jobKey + job, priority }));
+    // jobs with the same number are in the order of their groups
+    const keyOf = (job: number): number => (jobKey + job) * 1000 + group.index;
+    const jobs = Array.from({ length: numAvailable }, (_, job): Candidate => ({ jobKey: keyOf(job), priority }));
     return { queue: new ShapeQueue(group, () => [], jobs, true), head: jobs[0] as Candidate, place: 0 };
   });
   return new ClaimWalk(next);

@@ -4,7 +4,7 @@
  */
 import { type FreeNode, fits, isFull, type Share, take } from '../decide/packing.ts';
 import type { Requirements } from '../job.ts';
-import { areOfOneRank, compareGroups, type ReadyGroup } from './ready-groups.ts';
+import { areOfOneRank, compareGroups, numBefore, type ReadyGroup } from './ready-groups.ts';
 
 /** Jobs of a group that start on a worker at the same instant. */
 export interface Claimed {
@@ -51,15 +51,13 @@ export function claim(
   return all;
 }
 
-/**
- * Claims as many jobs of each group as there are turns in which there is room for one of each; false for none. Where all are
- * at jobs with the same number, the one that was claimed last goes on, so that each turn goes the other way round.
- */
+/** Claims as many jobs of each group as there are turns in which there is room for one of each; false for none. */
 function claimTurns(free: FreeNode, begun: Claimed[], fresh: ReadyGroup | null): boolean {
   const { group: first } = begun[0] as Claimed;
   const { group: last } = begun[begun.length - 1] as Claimed;
-  if (first.jobKey !== last.jobKey) return false;
-  let most = fresh !== null && areOfOneRank(first, fresh) ? fresh.jobKey - first.jobKey : free.slots;
+  // a turn is over before the first of them goes on
+  if (numBefore(first, last) > 1) return false;
+  let most = fresh !== null && areOfOneRank(first, fresh) ? fresh.jobKey - last.jobKey : free.slots;
   let numCpus = 0;
   let memoryBytes = 0;
   for (const { group } of begun) {
@@ -71,7 +69,6 @@ function claimTurns(free: FreeNode, begun: Claimed[], fresh: ReadyGroup | null):
   const numTurns = Math.min(most, Math.floor(free.slots / begun.length), roomFor(free, { numCpus, memoryBytes }));
   if (numTurns < 1) return false;
   for (const claimed of begun) claimPlain(free, claimed, numTurns);
-  if (numTurns % 2 === 1) begun.reverse();
   if (numTurns === most) removeSpent(begun);
   return true;
 }
@@ -87,9 +84,9 @@ function claimOfFirst(free: FreeNode, begun: Claimed[], fresh: ReadyGroup | null
   const { group } = first;
   if (group.isPlain) {
     let most = Math.min(group.numAvailable, free.slots, roomFor(free, group.need));
-    if (fresh !== null && areOfOneRank(group, fresh)) most = Math.min(most, fresh.jobKey - group.jobKey);
-    if (begun.length > 1) most = Math.min(most, (begun[1] as Claimed).group.jobKey - group.jobKey);
-    claimPlain(free, first, Math.max(1, most));
+    if (fresh !== null && areOfOneRank(group, fresh)) most = Math.min(most, numBefore(group, fresh));
+    if (begun.length > 1) most = Math.min(most, numBefore(group, (begun[1] as Claimed).group));
+    claimPlain(free, first, most);
   } else {
     first.shares.push(take(free, group.need));
     first.numJobs += 1;
@@ -99,13 +96,12 @@ function claimOfFirst(free: FreeNode, begun: Claimed[], fresh: ReadyGroup | null
   else moveBack(begun);
 }
 
-/** Before those that are equal. */
 function moveBack(begun: Claimed[]): void {
   const first = begun[0] as Claimed;
   let place = 1;
   for (; place < begun.length; place++) {
     const next = begun[place] as Claimed;
-    if (next.group.jobKey >= first.group.jobKey) break;
+    if (compareGroups(next.group, first.group) > 0) break;
     begun[place - 1] = next;
   }
   begun[place - 1] = first;

@@ -36,6 +36,10 @@ export class PresentWorkers {
     this.#numCome += 1;
   }
 
+  has(worker: Worker): boolean {
+    return this.#places.has(worker);
+  }
+
   /** Whether it was there. */
   remove(worker: Worker): boolean {
     return this.#places.delete(worker);

@@ -3,15 +3,17 @@ import { fits, idleWorker, type Offer } from '../decide/packing.ts';
 import { mayTake, type Pool } from '../decide/pools.ts';
 import type { Claimed } from './claims.ts';
 import type { JobGroup, Wait } from './groups.ts';
-import { compareGroups, ReadyGroup } from './ready-groups.ts';
+import { areOfOneRank, compareGroups, ReadyGroup } from './ready-groups.ts';
 
 export class GroupProgress {
   readonly #groups: ReadyGroup[];
   /** By group: those that wait for it. */
   readonly #downstream: number[][];
-  /** Groups with ready jobs, in claim order unless that has to be found again. */
+  /** Groups with ready jobs, in claim order. */
   readonly #order: ReadyGroup[] = [];
-  #isInOrder = false;
+  /** Whether the groups with ready jobs are those of the last mark. */
+  #isMarked = false;
+  readonly #ready = new Set<ReadyGroup>();
   #numLeft: number;
 
   constructor(groups: readonly JobGroup[]) {
@@ -24,7 +26,7 @@ export class GroupProgress {
     for (const each of this.#groups) this.#updateReady(each);
   }
 
-  #group(index: number): ReadyGroup {
+  group(index: number): ReadyGroup {
     return this.#groups[index] as ReadyGroup;
   }
 
@@ -34,12 +36,12 @@ export class GroupProgress {
 
   /** Jobs that have not ended. */
   numLeft(index: number): number {
-    const { numJobs, numEnded } = this.#group(index);
+    const { numJobs, numEnded } = this.group(index);
     return numJobs - numEnded;
   }
 
   hasBeenReady(index: number): boolean {
-    return this.#group(index).numReady > 0;
+    return this.group(index).numReady > 0;
   }
 
   /** Whether a new worker would get a job. */
@@ -53,54 +55,96 @@ export class GroupProgress {
 
   /** Groups with ready jobs in claim order. */
   order(): readonly ReadyGroup[] {
-    if (!this.#isInOrder) putInOrder(this.#order);
-    this.#isInOrder = true;
     return this.#order;
   }
 
-  /** Finds the places of groups of which jobs have started: before those that are equal. */
-  started(claimed: readonly Claimed[]): void {
+  /** Finds the places of groups of which jobs have started. */
+  started(groups: readonly ReadyGroup[]): void {
     const order = this.#order;
     let kept = 0;
     let place = 0;
-    for (let left = claimed.length; left > 0; place++) {
+    for (let left = groups.length; left > 0; place++) {
       const group = order[place] as ReadyGroup;
       if (group.isOutOfPlace) left -= 1;
       else order[kept++] = group;
     }
     for (; place < order.length; place++) order[kept++] = order[place] as ReadyGroup;
     order.length = kept;
-    for (const { group } of claimed) {
+    for (const group of groups) {
       group.isOutOfPlace = false;
       if (group.numAvailable > 0) insert(group, order);
-      else this.#isInOrder = false;
+      else this.#isMarked = false;
     }
   }
 
-  /** Notes jobs that have ended; the groups that have more ready jobs then. */
-  ended(batches: readonly Claimed[]): readonly ReadyGroup[] {
-    let ready = none;
-    for (const { group, numJobs } of batches) {
-      group.numEnded += numJobs;
-      this.#numLeft -= numJobs;
-      for (const index of this.#downstream[group.index] as number[]) {
-        const downstream = this.#group(index);
-        if (this.#updateReady(downstream) && !ready.includes(downstream)) ready = [...ready, downstream];
-      }
+  /** Marks where the groups are. */
+  mark(): void {
+    for (const group of this.#order) group.markedKey = group.jobKey;
+    this.#isMarked = true;
+  }
+
+  /**
+   * How often a round of claims, all since the mark, would follow once more just as it was, at most `most` times: while all
+   * groups of a rank went on by as many jobs, have jobs left, and do not come to another one, and no group joins them because
+   * of the jobs that end in each round.
+   */
+  numRepeats(batches: readonly Claimed[], numWorkers: number, most: number): number {
+    if (!this.#isMarked) return 0;
+    const order = this.#order;
+    let times = most;
+    for (let place = 0; place < order.length && times > 0; ) {
+      let end = place + 1;
+      while (end < order.length && areOfOneRank(order[place] as ReadyGroup, order[end] as ReadyGroup)) end += 1;
+      times = Math.min(times, repeatsOf(order, place, end));
+      place = end;
     }
+    while (times > 0 && this.#joins(batches, times * numWorkers)) times >>= 1;
+    return times;
+  }
+
+  /** Whether a group has ready jobs again once each of some workers has ended these jobs. */
+  #joins(batches: readonly Claimed[], count: number): boolean {
+    for (const { group, numJobs } of batches) group.numEnded += numJobs * count;
+    const joins = batches.some(({ group }) =>
+      (this.#downstream[group.index] as number[]).some((index) => {
+        const downstream = this.group(index);
+        return downstream.numAvailable === 0 && this.#numReadyOf(downstream) > downstream.numReady;
+      }),
+    );
+    for (const { group, numJobs } of batches) group.numEnded -= numJobs * count;
+    return joins;
+  }
+
+  /** Notes that each of some workers has ended these jobs. */
+  ended(batches: readonly Claimed[], count: number): void {
+    if (count === 0) return;
+    for (const { group, numJobs } of batches) {
+      group.numEnded += numJobs * count;
+      this.#numLeft -= numJobs * count;
+      for (const index of this.#downstream[group.index] as number[]) this.#updateReady(this.group(index));
+    }
+  }
+
+  /** Groups that have got ready jobs since it was asked. */
+  takeReady(): ReadyGroup[] {
+    const ready = [...this.#ready];
+    this.#ready.clear();
     return ready;
   }
 
-  /** Whether more jobs are ready than before. */
-  #updateReady(group: ReadyGroup): boolean {
-    const numReady = Math.floor(group.numJobs * this.#readyShare(group) + 1e-9);
-    if (numReady <= group.numReady) return false;
+  #updateReady(group: ReadyGroup): void {
+    const numReady = this.#numReadyOf(group);
+    if (numReady <= group.numReady) return;
     if (group.numAvailable === 0) {
-      this.#order.push(group);
-      this.#isInOrder = false;
+      insert(group, this.#order);
+      this.#isMarked = false;
     }
     group.numReady = numReady;
-    return true;
+    this.#ready.add(group);
+  }
+
+  #numReadyOf(group: ReadyGroup): number {
+    return Math.floor(group.numJobs * this.#readyShare(group) + 1e-9);
   }
 
   /** Jobs are taken to end and to wait in the same order; where each waits for one of several groups, in parts. */
@@ -120,16 +164,36 @@ export class GroupProgress {
   }
 
   #endedShare({ group, perJob }: Wait): number {
-    const { numEnded, numJobs } = this.#group(group);
+    const { numEnded, numJobs } = this.group(group);
     if (numEnded === numJobs) return 1;
     // a job that waits for most of them waits for the last of them
     return perJob > numJobs / 2 ? 0 : numEnded / numJobs;
   }
 }
 
-const none: readonly ReadyGroup[] = [];
+/** The same for groups of one rank, those from one place in claim order up to another. */
+function repeatsOf(order: readonly ReadyGroup[], from: number, to: number): number {
+  let step = 0;
+  let times = Number.POSITIVE_INFINITY;
+  let low = Number.POSITIVE_INFINITY;
+  let high = 0;
+  for (let place = from; place < to; place++) {
+    const { jobKey, markedKey, numAvailable } = order[place] as ReadyGroup;
+    if (jobKey === markedKey) continue;
+    if (step > 0 && jobKey - markedKey !== step) return 0;
+    step = jobKey - markedKey;
+    times = Math.min(times, Math.floor(numAvailable / step));
+    low = Math.min(low, markedKey);
+    high = Math.max(high, jobKey);
+  }
+  for (let place = from; place < to && step > 0; place++) {
+    const { jobKey, markedKey } = order[place] as ReadyGroup;
+    // one that was before them had no room
+    if (jobKey === markedKey && jobKey >= low) times = Math.min(times, Math.max(0, Math.floor((jobKey - high) / step)));
+  }
+  return times;
+}
 
-/** Before those that are equal. */
 function insert(group: ReadyGroup, order: ReadyGroup[]): void {
   let place = order.length;
   for (; place > 0; place--) {
@@ -138,18 +202,4 @@ function insert(group: ReadyGroup, order: ReadyGroup[]): void {
     order[place] = before;
   }
   order[place] = group;
-}
-
-/** Those that are equal by their index. They are nearly in order. */
-function putInOrder(groups: ReadyGroup[]): void {
-  for (let next = 1; next < groups.length; next++) {
-    const group = groups[next] as ReadyGroup;
-    let place = next;
-    for (; place > 0; place--) {
-      const before = groups[place - 1] as ReadyGroup;
-      if ((compareGroups(before, group) || before.index - group.index) < 0) break;
-      groups[place] = before;
-    }
-    groups[place] = group;
-  }
 }

@@ -17,6 +17,8 @@ export class ReadyGroup {
   readonly sortRank: number;
   /** Of the next job to start: the jobs of a group are numbered as if no others were between them. */
   jobKey: number;
+  /** What it was when the places of the groups were marked. */
+  markedKey = 0;
   numReady = 0;
   numStarted = 0;
   numEnded = 0;
@@ -56,7 +58,12 @@ export function areOfOneRank(a: ReadyGroup, b: ReadyGroup): boolean {
   return a.priority === b.priority && a.sortRank === b.sortRank;
 }
 
-/** Claim order. */
+/** Claim order: where jobs have the same number, in the order of their groups. */
 export function compareGroups(a: ReadyGroup, b: ReadyGroup): number {
-  return b.priority - a.priority || a.sortRank - b.sortRank || a.jobKey - b.jobKey;
+  return b.priority - a.priority || a.sortRank - b.sortRank || a.jobKey - b.jobKey || a.index - b.index;
+}
+
+/** How many jobs of the first of two groups of one rank come before the next job of the second one. */
+export function numBefore(first: ReadyGroup, second: ReadyGroup): number {
+  return second.jobKey - first.jobKey + (first.index < second.index ? 1 : 0);
 }

@@ -1,11 +1,13 @@
 /**
  * Groups of jobs on planned workers over a simulated clock, with the packing of real claims. What ends on a worker at the
- * same instant is one event, as a worker reports it, so that a million jobs are some ten thousand events.
+ * same instant is one event, as a worker reports it, and workers on which the same runs are counted as one, so that a million
+ * jobs are some thousand events.
  */
-import { isFull, type Offer } from '../decide/packing.ts';
+import type { Offer } from '../decide/packing.ts';
 import { mayTake, type Pool } from '../decide/pools.ts';
 import { longestRuntimeMs } from '../decide/time-left.ts';
-import { type Claimed, claim } from './claims.ts';
+import type { Claimed } from './claims.ts';
+import { claimOfEqual, type Ending, type EqualPart } from './equal-workers.ts';
 import { EventQueue } from './events.ts';
 import type { JobGroup } from './groups.ts';
 import { PresentWorkers } from './present.ts';
@@ -62,7 +64,7 @@ export interface Simulated {
 }
 
 type Event =
-  | { kind: 'comes'; planned: number; replacementsLeft: number }
+  | { kind: 'comes'; planned: number; count: number; replacementsLeft: number }
   | { kind: 'jobs_end'; worker: Worker }
   | { kind: 'may_leave'; worker: Worker; idleSinceMs: number };
 
@@ -111,6 +113,7 @@ class Simulation {
   }
 
   run(): Simulated {
+    this.#progress.takeReady();
     this.#bring();
     for (let next = this.#events.take(); next !== null; next = this.#events.take()) {
       this.#now = next.at;
@@ -121,7 +124,7 @@ class Simulation {
   }
 
   #follow(event: Event): void {
-    if (event.kind === 'comes') this.#comes(event.planned, event.replacementsLeft);
+    if (event.kind === 'comes') this.#comes(event);
     else if (event.kind === 'jobs_end') this.#jobsEnd(event.worker);
     else if (event.worker.idleSinceMs === event.idleSinceMs) this.#leaves(event.worker);
   }
@@ -133,29 +136,39 @@ class Simulation {
       const { startsWith, count, delayMs, replacements } = this.#planned[index] as PlannedWorkers;
       if (startsWith !== null && !this.#progress.hasBeenReady(startsWith)) continue;
       this.#hasCome[index] = true;
-      for (let each = 0; each < count; each++) {
-        this.#events.add(this.#now + delayMs, { kind: 'comes', planned: index, replacementsLeft: replacements });
-      }
+      const event = { kind: 'comes', planned: index, count, replacementsLeft: replacements } as const;
+      if (count > 0) this.#events.add(this.#now + delayMs, event);
     }
   }
 
-  #comes(index: number, replacementsLeft: number): void {
+  #comes({ planned: index, count, replacementsLeft }: Event & { kind: 'comes' }): void {
     const stats = this.#result.workers[index] as SimulatedWorkers;
     if (this.#progress.isDone()) return;
-    stats.numStarted += 1;
+    stats.numStarted += count;
     stats.firstStartMs ??= this.#now;
-    const worker = startWorker(index, this.#planned[index] as PlannedWorkers, this.#now, replacementsLeft);
+    const worker = startWorker(index, this.#planned[index] as PlannedWorkers, this.#now, replacementsLeft, count);
     this.#present.add(worker);
     this.#offer(worker);
     this.#present.noteRoom(worker);
   }
 
-  #offer(worker: Worker): void {
+  /** Those that claim something else than the last of them go apart; `endings`: what they end just before. */
+  #offer(worker: Worker, endings: readonly Ending[] = [{ count: worker.count, batches: [] }]): void {
     const { free, startMs } = worker;
     const { walltimeMs } = this.#planned[worker.planned] as PlannedWorkers;
     free.timeLeftMs = longestRuntimeMs(startMs + walltimeMs - this.#now, walltimeMs, this.#rules.bufferMs);
     const isAdmitted = this.#admissions[worker.planned] as (group: ReadyGroup) => boolean;
-    if (!isFull(free)) this.#start(worker, claim(free, this.#progress.order(), isAdmitted));
+    const parts = claimOfEqual(free, endings, this.#progress, isAdmitted);
+    const last = parts.pop() as EqualPart;
+    for (const part of parts) {
+      const apart = worker.split(part.count, part.free);
+      this.#present.add(apart);
+      for (const at of apart.endsMs()) this.#events.add(at, { kind: 'jobs_end', worker: apart });
+      this.#start(apart, part.claimed);
+      this.#present.noteRoom(apart);
+    }
+    worker.free = last.free;
+    this.#start(worker, last.claimed);
     if (!worker.isIdle) {
       worker.idleSinceMs = null;
     } else if (worker.idleSinceMs === null) {
@@ -166,11 +179,11 @@ class Simulation {
   }
 
   #start(worker: Worker, claimed: readonly Claimed[]): void {
-    if (claimed.length === 0) return;
     const stats = this.#result.workers[worker.planned] as SimulatedWorkers;
     for (const each of claimed) {
       const { index, need, runtimeMs } = each.group;
-      this.#result.cpuMs += each.numJobs * need.numCpus * need.numNodes * runtimeMs;
+      const numJobs = each.numJobs * worker.count;
+      this.#result.cpuMs += numJobs * need.numCpus * need.numNodes * runtimeMs;
       const endMs = this.#now + runtimeMs;
       if (worker.add(each, endMs)) this.#events.add(endMs, { kind: 'jobs_end', worker });
       const told = this.#result.groups[index] as SimulatedGroup;
@@ -179,15 +192,31 @@ class Simulation {
       this.#result.endMs = Math.max(this.#result.endMs, endMs);
       const states = Math.max(need.expectedMs ?? need.runtimeMs, runtimeMs);
       stats.neededMs = Math.max(stats.neededMs, this.#now - worker.startMs + states);
-      stats.numJobs += each.numJobs;
+      stats.numJobs += numJobs;
     }
-    this.#progress.started(claimed);
   }
 
-  #jobsEnd(worker: Worker): void {
-    const ready = this.#progress.ended(worker.end(this.#now));
-    this.#offer(worker);
-    this.#present.noteRoom(worker);
+  /** Jobs that end at the same instant on workers that are equal without them. */
+  #jobsEnd(first: Worker): void {
+    const equal = new Map<string, { worker: Worker; endings: Ending[] }>();
+    for (let worker: Worker | null = first; worker !== null; worker = this.#nextEnd()) {
+      if (!this.#present.has(worker)) continue;
+      const { count } = worker;
+      const ending = { count, batches: worker.end(this.#now) };
+      const state = worker.state();
+      const known = equal.get(state);
+      if (known === undefined) equal.set(state, { worker, endings: [ending] });
+      else {
+        known.worker.count += count;
+        known.endings.push(ending);
+        this.#present.remove(worker);
+      }
+    }
+    for (const { worker, endings } of equal.values()) {
+      this.#offer(worker, endings);
+      this.#present.noteRoom(worker);
+    }
+    const ready = this.#progress.takeReady();
     if (ready.length > 0) {
       this.#bring();
       this.#present.offerTo(ready, (each) => this.#offer(each));
@@ -195,16 +224,25 @@ class Simulation {
     if (this.#progress.isDone()) for (const each of this.#present.all()) this.#leaves(each);
   }
 
+  /** Takes the next event when it is the end of jobs at this instant. */
+  #nextEnd(): Worker | null {
+    const next = this.#events.first();
+    if (next?.at !== this.#now || next.event.kind !== 'jobs_end') return null;
+    this.#events.take();
+    return next.event.worker;
+  }
+
   #leaves(worker: Worker): void {
     if (!this.#present.remove(worker)) return;
     const planned = this.#planned[worker.planned] as PlannedWorkers;
     const stats = this.#result.workers[worker.planned] as SimulatedWorkers;
-    stats.presentMs += this.#now - worker.startMs;
+    stats.presentMs += (this.#now - worker.startMs) * worker.count;
     stats.lastEndMs = Math.max(stats.lastEndMs, this.#now);
     if (worker.replacementsLeft === 0 || !this.#progress.hasWorkFor(planned)) return;
     this.#events.add(this.#now + planned.delayMs, {
       kind: 'comes',
       planned: worker.planned,
+      count: worker.count,
       replacementsLeft: worker.replacementsLeft - 1,
     });
   }

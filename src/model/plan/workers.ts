@@ -1,7 +1,8 @@
-/** A worker of the simulation: what is free on it, and what runs. */
+/** Equal workers of the simulation: what is free on each, and what runs. */
 import { type FreeNode, giveBack, hasRoom, idleWorker, type Offer } from '../decide/packing.ts';
 import type { Requirements } from '../job.ts';
 import { type Claimed, giveBackPlain } from './claims.ts';
+import { claimText } from './equal-workers.ts';
 
 interface End {
   at: number;
@@ -12,7 +13,9 @@ export class Worker {
   readonly planned: number;
   readonly startMs: number;
   readonly replacementsLeft: number;
-  readonly free: FreeNode;
+  free: FreeNode;
+  /** How many they are. */
+  count: number;
   /** Jobs of one node on its own node. */
   numOnOwnNode = 0;
   /** Null while jobs run. */
@@ -20,8 +23,9 @@ export class Worker {
   /** A few, in no order. */
   readonly #ends: End[] = [];
 
-  constructor(planned: number, free: FreeNode, startMs: number, replacementsLeft: number) {
+  constructor(planned: number, count: number, free: FreeNode, startMs: number, replacementsLeft: number) {
     this.planned = planned;
+    this.count = count;
     this.free = free;
     this.startMs = startMs;
     this.replacementsLeft = replacementsLeft;
@@ -29,6 +33,26 @@ export class Worker {
 
   get isIdle(): boolean {
     return this.#ends.length === 0;
+  }
+
+  /** Takes some of them apart, each with this much free. */
+  split(count: number, free: FreeNode): Worker {
+    const apart = new Worker(this.planned, count, free, this.startMs, this.replacementsLeft);
+    apart.numOnOwnNode = this.numOnOwnNode;
+    apart.#ends.push(...this.#ends.map(({ at, batches }) => ({ at, batches: [...batches] })));
+    this.count -= count;
+    return apart;
+  }
+
+  /** When their jobs end. */
+  endsMs(): number[] {
+    return this.#ends.map(({ at }) => at);
+  }
+
+  /** The same for workers that go on in the same way. */
+  state(): string {
+    const ends = this.#ends.map(({ at, batches }) => `${at}:${batches.map(claimText).sort()}`).sort();
+    return `${this.planned} ${this.startMs} ${this.replacementsLeft} ${ends}`;
   }
 
   /** Notes jobs that were claimed. Whether they are the first ones that end at this instant. */
@@ -73,6 +97,7 @@ export function startWorker(
   { offer }: { offer: Offer },
   startMs: number,
   replacementsLeft: number,
+  count = 1,
 ): Worker {
-  return new Worker(planned, idleWorker(offer, null), startMs, replacementsLeft);
+  return new Worker(planned, count, idleWorker(offer, null), startMs, replacementsLeft);
 }
