@@ -402,14 +402,15 @@ function brokenActions(db: Database): string[] {
       broken.push(`action ${key} counts ${action.num_unmet} jobs to wait for, there are ${unmet}`);
     // a job that was claimed in this run became ready in it, and if it is done it ended in it; one that was reset and
     // then canceled does not run any more, and no action waits when none of its jobs will run; a job that is retried, or
-    // that kept running across the restart and was lost, may have become ready in the previous run
-    const wasLost = `EXISTS (SELECT 1 FROM events e JOIN attempts p USING (attempt_key) WHERE e.job_key = j.job_key
-      AND e.type = 'job_status' AND e.new_status = 'ready' AND p.run_id < a.run_id AND p.is_loss = 1
+    // that kept running across the restart and came back by itself, may have become ready in the previous run
+    const cameBack = `EXISTS (SELECT 1 FROM events e JOIN attempts p USING (attempt_key) WHERE e.job_key = j.job_key
+      AND e.type = 'job_status' AND e.new_status = 'ready' AND p.run_id < a.run_id
+      AND (p.is_loss = 1 OR e.old_status LIKE 'submitted%')
       AND e.event_key > (SELECT max(r.event_key) FROM events r
         WHERE r.workflow_key = j.workflow_key AND r.type = 'workflow_restarted'))`;
     const counted =
       trigger === 'on_jobs_ready'
-        ? `j.status NOT IN ('canceled', 'disabled') AND j.num_retries = 0 AND NOT ${wasLost}`
+        ? `j.status NOT IN ('canceled', 'disabled') AND j.num_retries = 0 AND NOT ${cameBack}`
         : `j.status = 'done'`;
     const hasMoved = db.get(
       `SELECT 1 ${jobs} WHERE aj.action_key = ? AND a.run_id = ? AND a.cause IS NOT 'marked' AND ${counted}`,
