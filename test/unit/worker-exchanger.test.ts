@@ -160,6 +160,23 @@ describe('requests', () => {
     expect(world.last().request.started).toMatchObject([{ attempt: 1, pid: 77, age_ms: 100 }]);
   });
 
+  it('wait for the end of a short job when the last reply had jobs', async () => {
+    const world = await greeted();
+    await world.last().answer({ jobs: [{ attempt: 1 } as never] });
+    expect(world.calls).toHaveLength(2);
+    world.session.noteReturned(1, 0);
+    world.exchanger.poke();
+    await world.pass(0);
+    expect(world.calls).toHaveLength(3);
+    expect(world.last().request).toMatchObject({ seq: 2, ack: 1, returned: [1] });
+    const reports = [{ attempt: 1, report: 'returned', answer: 'accepted' } as const];
+    await world.last().answer({ reports, jobs: [{ attempt: 2 } as never] });
+    await world.pass(9);
+    expect(world.calls).toHaveLength(3);
+    await world.pass(1);
+    expect(world.last().request).toMatchObject({ seq: 3, ack: 2, held: [2] });
+  });
+
   it('are not sent in a tight loop to a server that answers at once with nothing', async () => {
     const world = await greeted();
     for (let turn = 0; turn < 10; turn += 1) {

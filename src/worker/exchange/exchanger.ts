@@ -22,6 +22,8 @@ const hurriedRetryMs = 400;
 /** After replies without news that come faster than this, requests slow down. */
 const fastReplyMs = 50;
 const longestPaceMs = 1_000;
+/** After a reply with jobs a request without news waits this long: the end of a short job then travels in it. */
+const parkAfterJobsMs = 10;
 
 export interface ExchangerEvents {
   /** What to say in the next request. */
@@ -252,7 +254,7 @@ export class Exchanger {
     const hasNews = taken.jobs.length + taken.stop.length + taken.numAnswered > 0;
     if (hasNews || nowMs - sentAtMs >= fastReplyMs || this.#session.outstanding.length > 0) {
       this.#paceMs = 0;
-      this.#pacedUntilMs = 0;
+      this.#pacedUntilMs = taken.jobs.length > 0 ? nowMs + parkAfterJobsMs : 0;
       return;
     }
     this.#paceMs = Math.min(longestPaceMs, Math.max(fastReplyMs, this.#paceMs * 2));
