@@ -1,5 +1,5 @@
 /** Reads processes from /proc. What has vanished or may not be read is null. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -27,6 +27,26 @@ export function listPids(root: string): number[] {
     if (first >= 48 && first <= 57) pids.push(Number(name));
   }
   return pids;
+}
+
+/** What statfs says of the kernel's own /proc. */
+const procType = 0x9fa0;
+
+/**
+ * Tells which number the kernel gave to a process or thread last; null where that is not known: in some containers another
+ * program writes this file, now and then.
+ */
+export function lastPidReader(root: string): () => number | null {
+  const path = join(root, 'loadavg');
+  const read = (): number | null => {
+    const last = /(\d+)\n$/.exec(readFileSync(path, 'latin1'));
+    return last === null ? null : Number(last[1]);
+  };
+  try {
+    return statfsSync(path).type === procType ? read : () => null;
+  } catch {
+    return () => null;
+  }
 }
 
 /** Parses the text of a `stat` file. The name in it may contain anything, even brackets and line breaks. */

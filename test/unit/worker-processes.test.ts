@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Assignment } from '../../src/api/contract.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
+import { lastPidReader } from '../../src/base/proc.ts';
 import { ProcessTable } from '../../src/worker/processes/process-table.ts';
 import { newRunningJob } from '../../src/worker/processes/running-job.ts';
 import { Sampler } from '../../src/worker/processes/sampler.ts';
@@ -70,6 +71,55 @@ describe('the process table', () => {
     write(leader, { parent: 1, session: 3 });
     table.scan(50);
     expect(table.measure(7).pids).toEqual([]);
+  });
+
+  describe('looks for what jobs have left', () => {
+    /** Jobs 7 and 8 have ended; a process of job 7 is there, with the next number. What is seen of it, by the last number. */
+    function seen(
+      last: number | null,
+      { isLauncher = false, nowMs = 900, scannedMs = 0, isReaped = true } = {},
+    ): number[] {
+      const table = new ProcessTable({ workerId: 'w1', slurmJobId: null }, proc, () => last);
+      rmSync(join(proc, `${leader + 2}`), { recursive: true, force: true });
+      table.scan(scannedMs);
+      for (const attempt of [7, 8]) {
+        table.track(attempt, 0);
+        table.lead(attempt, leader + attempt - 7, attempt === 7 && isLauncher);
+        if (isReaped) table.leaderReaped(attempt);
+      }
+      table.untrack(8);
+      write(leader + 2, { parent: 1, session: leader + 2, variables: marks });
+      table.scanFor([{ attempt: 7 }], nowMs);
+      return table.measure(7).pids;
+    }
+
+    it('only where a process or thread has been started after them that is no main process', () => {
+      expect(seen(leader + 1)).toEqual([]);
+      expect(seen(leader + 2)).toEqual([leader + 2]);
+    });
+
+    it('where numbers have begun again or are not known', () => {
+      expect(seen(leader - 1)).toEqual([leader + 2]);
+      expect(seen(null)).toEqual([leader + 2]);
+    });
+
+    it('where they may have others, where they began long ago, and once a second', () => {
+      expect(seen(leader + 1, { isReaped: false })).toEqual([leader + 2]);
+      expect(seen(leader + 1, { isLauncher: true })).toEqual([leader + 2]);
+      expect(seen(leader + 1, { nowMs: 2_000, scannedMs: 1_900 })).toEqual([leader + 2]);
+      expect(seen(leader + 1, { nowMs: 1_000 })).toEqual([leader + 2]);
+      expect(seen(leader + 1, { nowMs: 1_999, scannedMs: 1_900 })).toEqual([]);
+    });
+
+    it('by the number that the kernel gave last', () => {
+      const before = lastPidReader('/proc')() ?? 0;
+      execFileSync('true');
+      const after = lastPidReader('/proc')();
+      expect(before).toBeGreaterThan(0);
+      expect(after).not.toBe(before);
+      writeFileSync(join(proc, 'loadavg'), '0.10 0.10 0.10 1/99 1234\n');
+      expect(lastPidReader(proc)()).toBeNull();
+    });
   });
 
   it('finds processes that left the session and whose parent has ended; in an allocation also by its Slurm job', () => {

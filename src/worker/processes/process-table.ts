@@ -6,7 +6,7 @@
  * A scan looks only at processes that it has not seen before. A foreign process stays foreign, because a process of a
  * job has the job's environment from the start.
  */
-import { listPids, type ProcessStat, readEnviron, readStat } from '../../base/proc.ts';
+import { lastPidReader, listPids, type ProcessStat, readEnviron, readStat } from '../../base/proc.ts';
 
 /** A process with an empty environment is about to run another program, or foreign; it is looked at this often. */
 const looksAtEmpty = 3;
@@ -14,6 +14,10 @@ const looksAtEmpty = 3;
 const memoryMs = 2_000;
 /** How often at most a launcher is told to end. */
 const toldAgainMs = 1_000;
+/** How often at least everything is scanned. */
+const longestUnscannedMs = 1_000;
+/** The main processes that were started last: so many are remembered. */
+const mostLateLeaders = 64;
 
 export interface JobIdentity {
   workerId: string;
@@ -29,6 +33,7 @@ interface Known {
 }
 
 interface TrackedJob {
+  sinceMs: number;
   /** 0 until it is known. */
   leader: number;
   /** Its number may have been reused since. */
@@ -58,14 +63,18 @@ export class ProcessTable {
   readonly #marks: { worker: string; slurmJob: string };
   readonly #jobs = new Map<number, TrackedJob>();
   readonly #leaders = new Map<number, number>();
+  /** Also of jobs that are over. */
+  readonly #lateLeaders = new Set<number>();
+  readonly #lastPid: () => number | null;
   readonly #known = new Map<number, Known>();
   readonly #emptyLooks = new Map<number, number>();
   readonly #ownStartTime: number;
   #generation = 0;
   #lastScanMs = Number.NEGATIVE_INFINITY;
 
-  constructor(identity: JobIdentity, root = '/proc') {
+  constructor(identity: JobIdentity, root = '/proc', lastPid = lastPidReader(root)) {
     this.#root = root;
+    this.#lastPid = lastPid;
     this.#hasSteps = identity.hasSteps ?? false;
     this.#marks = {
       worker: `\0TORC_WORKER_ID=${identity.workerId}\0`,
@@ -78,6 +87,7 @@ export class ProcessTable {
   track(attempt: number, nowMs: number): void {
     if (this.#jobs.size === 0 && nowMs - this.#lastScanMs > memoryMs) this.#known.clear();
     this.#jobs.set(attempt, {
+      sinceMs: nowMs,
       leader: 0,
       isLeaderReaped: false,
       isLauncher: false,
@@ -95,6 +105,10 @@ export class ProcessTable {
     job.isLauncher = isLauncher;
     this.#leaders.set(leader, attempt);
     this.#known.delete(leader);
+    this.#lateLeaders.delete(leader);
+    this.#lateLeaders.add(leader);
+    const [oldest = 0] = this.#lateLeaders;
+    if (this.#lateLeaders.size > mostLateLeaders) this.#lateLeaders.delete(oldest);
   }
 
   untrack(attempt: number): void {
@@ -103,6 +117,26 @@ export class ProcessTable {
     for (const pid of job.members.keys()) this.#known.delete(pid);
     this.#leaders.delete(job.leader);
     this.#jobs.delete(attempt);
+  }
+
+  /**
+   * Scans, unless the main processes of these jobs have ended and all that was started after them on this node are main
+   * processes of jobs too: then these have no others.
+   */
+  scanFor(jobs: readonly { attempt: number }[], nowMs: number): void {
+    const isLate = nowMs - this.#lastScanMs >= longestUnscannedMs;
+    const last = isLate ? null : this.#lastPid();
+    if (last === null || !jobs.every(({ attempt }) => this.#startedNothing(attempt, last, nowMs))) this.scan(nowMs);
+  }
+
+  /** Numbers are given in order. They begin again after the largest, but not within the time of a short job. */
+  #startedNothing(attempt: number, last: number, nowMs: number): boolean {
+    const job = this.#jobs.get(attempt);
+    if (job === undefined) return true;
+    if (!job.isLeaderReaped || job.isLauncher || job.leader === 0 || job.members.size > 0) return false;
+    if (nowMs - job.sinceMs >= memoryMs || last < job.leader || last - job.leader > mostLateLeaders) return false;
+    for (let pid = job.leader + 1; pid <= last; pid++) if (!this.#lateLeaders.has(pid)) return false;
+    return true;
   }
 
   /** Looks for new processes of all jobs and drops those that have gone. */
