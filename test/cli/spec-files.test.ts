@@ -234,6 +234,18 @@ it('that is something else is rejected with the command that reads it', async ()
   for (const [words, hint] of hints) {
     expect(await place.torc(...words, 'no such')).toMatchObject({ code: 3, stderr: expect.stringContaining(hint) });
   }
+  place.file('study.yaml', 'name: w');
+  for (const [typed, meant] of [
+    ['study.yml', 'study.yaml'],
+    ['study', 'study.yaml'],
+    ['stuyd.yaml', 'study.yaml'],
+    [join(place.path, 'study.json'), join(place.path, 'study.yaml')],
+  ] as const) {
+    expect(await place.torc('run', typed)).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining(`there is no file ${typed}\nhint: Did you mean ${JSON.stringify(meant)}?\n`),
+    });
+  }
   place.file('2', '{ "name": "w", "jobs": [{ "name": "a", "command": "true" }] }');
   expect(await place.torc('run', '2')).toMatchObject({ code: 0 });
 });

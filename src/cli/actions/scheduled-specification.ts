@@ -4,7 +4,7 @@ import { checkScheduled, type ScheduledSpec } from '../../model/expand/scheduled
 import { decodeSpec } from '../../model/spec/source.ts';
 import { cannotActAs, otherUser } from '../connection/other-user.ts';
 import type { Context } from '../context/context.ts';
-import { readBytes, shownName } from '../documents/given-file.ts';
+import { readBytes, shownName, specificationHint } from '../documents/given-file.ts';
 import { pathPlace } from '../documents/read-spec.ts';
 import { actionPlace, checkStorable, noteWithoutEffect } from '../documents/send-workflow.ts';
 
@@ -16,7 +16,7 @@ export async function readScheduled(
   items?: string[],
 ): Promise<Request<'schedule_add'>['specification']> {
   const file = shownName(path);
-  const text = decodeSpec(readBytes(path, 'torc example lists some to start from.'), file);
+  const text = decodeSpec(readBytes(path, specificationHint), file);
   return await scheduledSpecification(context, { text, file, syntax: null }, schedule, items);
 }
 

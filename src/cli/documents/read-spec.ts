@@ -14,7 +14,15 @@ import { cannotActAs, otherUser } from '../connection/other-user.ts';
 import { type Context, note } from '../context/context.ts';
 import { startProgress } from '../output/progress.ts';
 import { cellText } from '../output/table.ts';
-import { commandsHint, fileBytes, readBytes, shownName, standardInput } from './given-file.ts';
+import {
+  commandsHint,
+  fileBytes,
+  readBytes,
+  shownName,
+  specExtensions,
+  specificationHint,
+  standardInput,
+} from './given-file.ts';
 
 /** A commands file up to this size is read as one text, which is faster; a larger one line by line. */
 const wholeTextBytes = 128 * 1024 * 1024;
@@ -36,8 +44,6 @@ export interface ReadWorkflow {
   placeOf?: ((job: number) => string) | undefined;
 }
 
-const exampleHint = 'torc example lists some to start from.';
-
 /**
  * A specification, or a commands file when `commands` is given or the name ends in `.txt`. Throws TorcError, also for `-U` of
  * another user, who would not own what is made of it.
@@ -53,7 +59,7 @@ export async function readWorkflow(
   // reading is synchronous, so no timer can draw the line later
   const progress = startProgress(context, 0);
   const isCommands = commands !== null || (extname(path).toLowerCase() === '.txt' && syntax === undefined);
-  const hint = isCommands ? commandsHint : exampleHint;
+  const hint = isCommands ? commandsHint : specificationHint;
   if (path !== standardInput && fileBytes(path, hint) > slowBytes) progress.update(`reading ${cellText(path)}`);
   try {
     return isCommands
@@ -72,7 +78,7 @@ async function readOne(context: Context, path: string, syntax: SpecSyntax | unde
   try {
     const place = pathPlace(context, path === standardInput ? '.' : dirname(path));
     const read = () => {
-      const bytes = readBytes(path, exampleHint);
+      const bytes = readBytes(path, specificationHint);
       return {
         numBytes: bytes.length,
         ...readSpec(bytes, { file: shownName(path), syntax, readText: place.readText }),
@@ -114,7 +120,6 @@ function noteOtherOwner(context: Context, named: string | null): void {
   note(context, `the specification names the user ${quoted(named)}; the workflow belongs to you (${context.user})`);
 }
 
-const specExtensions = ['.yaml', '.yml', '.json', '.json5', '.kdl'];
 /** How many problems are shown of a file that may be none at all. */
 const fewProblems = 3;
 
