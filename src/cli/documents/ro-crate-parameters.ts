@@ -1,14 +1,18 @@
 /** What a workflow takes from outside, as FormalParameters of an RO-Crate, and the values of user data. */
-import { jsonText } from '../../base/exact-json.ts';
+import { jsonText, WrittenNumber } from '../../base/exact-json.ts';
 import { type Entity, type FileFound, ref } from './ro-crate.ts';
 
 /** As the profile names them, by the type of a JSON value. */
 const dataTypes = new Map([
   ['string', 'Text'],
   ['number', 'Number'],
-  ['bigint', 'Integer'],
   ['boolean', 'Boolean'],
 ]);
+
+function dataType(data: unknown): string {
+  // what is structured is a PropertyValue
+  return data instanceof WrittenNumber ? 'Number' : (dataTypes.get(typeof data) ?? 'PropertyValue');
+}
 
 export function fileParameterId(fileKey: unknown): string {
   return `#parameter-file-${fileKey}`;
@@ -32,7 +36,7 @@ export function* userData(userDataKey: unknown, name: string, data: unknown, cle
   yield {
     '@id': parameter,
     '@type': 'FormalParameter',
-    additionalType: dataTypes.get(typeof data) ?? 'PropertyValue',
+    additionalType: dataType(data),
     name,
     workExample: ref(userDataId(userDataKey)),
   } satisfies Entity;
