@@ -98,17 +98,21 @@ async function bundle(packagesOfPage) {
     ),
     ...['base/log-member.js', 'slurm/commands.js'],
   );
+  const slurm = await modulesOf('cli/commands/hpc-slurm.js');
   const groups = Object.entries({
     base: await modulesOf('cli/main.js'),
     program: await modulesOf('cli/program.js'),
     // what others need as well, so that they need not read the rest of what a worker reads
-    shared: new Set([...service, ...inspection, ...short].filter((id) => worker.has(id))),
+    shared: new Set([
+      ...[...service, ...inspection, ...short].filter((id) => worker.has(id)),
+      ...[...short].filter((id) => slurm.has(id)),
+    ]),
     worker,
     short,
     inspection,
     service,
     // plans read nothing else of what a worker reads
-    slurm: await modulesOf('cli/commands/hpc-slurm.js'),
+    slurm,
   }).map(([name, modules], index) => ({ name, priority: 9 - index, test: (id) => modules.has(id) }));
   const whole = await rolldown({ ...options, input: { main } });
   const chunkFileNames = '[name]-[hash].js';

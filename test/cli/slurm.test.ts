@@ -272,6 +272,8 @@ describe('the worker of an allocation', () => {
     });
     await other.remove();
     expect(loaded.some((url) => url.includes('worker'))).toBe(true);
-    expect(loaded.length).toBeLessThan(13);
+    // nothing of the short commands, either
+    expect(loaded.filter((url) => url.includes('/short-'))).toEqual([]);
+    expect(loaded.length).toBeLessThan(12);
   });
 });
