@@ -46,7 +46,7 @@ function unpacked(version: string, node = '[ "$1" = --version ] && echo v24 || e
     'dist/cli/main.js': `// ${version}`,
     'libexec/node': `#!/bin/sh\n${node}\n`,
   };
-  for (const folder of ['docs', 'examples', 'node_modules', 'slurm']) files[`${folder}/file`] = '';
+  for (const folder of ['bench', 'docker', 'docs', 'examples', 'node_modules', 'slurm']) files[`${folder}/file`] = '';
   for (const link of linked) files[link] = '.TH TORC 1\n.SH NAME\ntorc \\- a page\n';
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(tree, name)), { recursive: true });
