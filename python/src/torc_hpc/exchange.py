@@ -7,8 +7,8 @@ an attempt that was given up, and still writes, is not read.
 
 from __future__ import annotations
 
+import _pickle as pickle  # the module pickle loads a lot
 import os
-import pickle
 import struct
 import sys
 
@@ -26,6 +26,8 @@ _CALLS, _PLACES, _FUNCTIONS, _RESULTS, _PATH = "calls.pkl", "places", "functions
 _SEGMENTS = "segments"
 _PLACE = struct.Struct("<QQI")
 _IN_ONE_FOLDER = 1000
+#: Values of these types are plain, without a look into them.
+_SIMPLE = frozenset((type(None), bool, int, float, str, bytes))
 
 
 class RemoteTraceback(Exception):
@@ -256,6 +258,8 @@ def _raised(error: BaseException, text: str) -> bytes:
 
 
 def _returned(function: Callable[..., Any], value: object) -> bytes:
+    if type(value) in _SIMPLE:
+        return pickle.dumps((True, value), -1)
     try:
         return plain.dumps((True, value))
     except Exception:  # also one of a type that fails: it is said below

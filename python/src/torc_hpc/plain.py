@@ -5,9 +5,9 @@ A fork server reads them before it forks. The less it has loaded, the less a for
 
 from __future__ import annotations
 
+import _pickle as pickle  # the module pickle loads a lot
 import builtins
 import io
-import pickle
 import sys
 import types
 
@@ -42,7 +42,7 @@ def dumps(value: object) -> bytes:
         NotPlainError: it is none.
     """
     file = io.BytesIO()
-    _Pickler(file, pickle.HIGHEST_PROTOCOL).dump(value)
+    _Pickler(file, -1).dump(value)
     return file.getvalue()
 
 

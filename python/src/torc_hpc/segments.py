@@ -7,7 +7,6 @@ writes, or finds no space, is no record: its length or checksum is wrong, and th
 from __future__ import annotations
 
 import os
-import re
 import struct
 import zlib
 
@@ -17,7 +16,8 @@ __all__ = ["LARGEST", "Segment", "Segments"]
 LARGEST = 1 << 16
 #: Number of the call, length of the name of the attempt, length of the result, checksum.
 _HEAD = struct.Struct(">QHII")
-_NAME = re.compile("[0-9a-f]{32}")
+_DIGITS = frozenset("0123456789abcdef")
+_NAME_SIZE = 32
 
 
 class Segment:
@@ -78,7 +78,7 @@ class Segments:
             return
         for name in names:
             # a file system may keep files of its own here, such as .nfs*
-            if _NAME.fullmatch(name) is None:
+            if len(name) != _NAME_SIZE or not _DIGITS.issuperset(name):
                 continue
             start = self._ends.get(name, 0)
             with open(os.path.join(self._folder, name), "rb") as file:

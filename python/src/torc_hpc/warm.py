@@ -10,12 +10,13 @@ environment, and nothing that it changes is seen by another.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import errno
 import gc
 import importlib
 import os
+import resource
 import select
-import signal
 import struct
 import sys
 import time
@@ -28,7 +29,6 @@ from torc_hpc.warm_job import NOT_STARTED, SIGNALS, Job, JobSettings, become, re
 # the less is loaded here, the less each fork copies: what few jobs need is imported where they do
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import resource
     from collections.abc import Mapping, Sequence
 
 __all__ = ["main"]
@@ -75,8 +75,8 @@ class _Server:
 
     def __init__(self, requests: int, report: int) -> None:
         score = _own_score(os.environ.pop("TORC_WARM_SCORE", None))
-        files = int(os.environ.pop("TORC_WARM_FILES", "0"))
-        self._settings = JobSettings(_hide_environment(), score, files)
+        _limit_files(int(os.environ.pop("TORC_WARM_FILES", "0")))
+        self._settings = JobSettings(_hide_environment(), score)
         #: By these and by their attempts, jobs are known.
         self._names = {name: os.environb.get(name) for name in (b"TORC_WORKER_ID", b"SLURM_JOB_ID")}
         #: By their processes.
@@ -128,10 +128,10 @@ class _Server:
         segment.close()
         # blocked rather than ignored, which programs would inherit; and what a job begins with
         for each in SIGNALS:
-            signal.signal(each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        signal.signal(signal.SIGCHLD, _wake_up)
-        signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
+            _signal.signal(each, _signal.default_int_handler if each == _signal.SIGINT else _signal.SIG_DFL)
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, SIGNALS)
+        _signal.signal(_signal.SIGCHLD, _wake_up)
+        _signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
         # a job does not copy what it only looks at
         gc.collect()
         gc.freeze()
@@ -374,6 +374,13 @@ def _own_score(wanted: str | None) -> bytes | None:
             return None if wanted is None or int(file.read()) >= int(wanted) else wanted.encode()
     except OSError:
         return None
+
+
+def _limit_files(most: int) -> None:
+    """For this process, which needs few, and so for its jobs. 0 for no other limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most > 0 and (soft == resource.RLIM_INFINITY or soft > most):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _hide_environment() -> tuple[int, int] | None:

@@ -8,11 +8,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 import atexit
 import os
-import re
-import resource
 import runpy
-import shlex
-import signal
 import sys
 
 from torc_hpc.call import main as run_own_call
@@ -31,10 +27,7 @@ _SHELL = ("bash", "-c", "--")
 #: The module that runs a call of a Python function.
 CALL = "torc_hpc.call"
 #: Those that do not end a server.
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
-#: As plain numbers: what the module ``signal`` makes of them takes longer than what is done with them.
-_CHILD, _DEFAULT, _UNBLOCK = int(signal.SIGCHLD), int(signal.SIG_DFL), int(signal.SIG_UNBLOCK)
-_NUMBERS = tuple(int(each) for each in SIGNALS)
+SIGNALS = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGQUIT, _signal.SIGUSR1, _signal.SIGUSR2)
 #: The exit code of a process that has told why its job has not started.
 NOT_STARTED = 126
 #: A message is written at once.
@@ -49,13 +42,11 @@ class JobSettings:
     Args:
         place: where the kernel finds the environment that it shows.
         score: by which the kernel chooses what to kill; None when jobs inherit enough.
-        files: how many a job may have open; 0 for as many as the server.
     """
 
-    def __init__(self, place: tuple[int, int] | None, score: bytes | None, files: int) -> None:
+    def __init__(self, place: tuple[int, int] | None, score: bytes | None) -> None:
         self.place = place
         self.score = score
-        self.files = files
 
 
 class Job:
@@ -87,12 +78,12 @@ def become(job: Job, settings: JobSettings, gate: int, failures: int, others: Se
             if file != gate:
                 os.close(file)
         _signal.set_wakeup_fd(-1)
-        _signal.signal(_CHILD, _DEFAULT)
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
         cpus = os.read(gate, 4096)
         if cpus and _open_outputs(job.outputs, failures):
             # by its session the server sees that it has begun
             os.setsid()
-            _signal.pthread_sigmask(_UNBLOCK, _NUMBERS)
+            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, SIGNALS)
             os.close(gate)
             os.close(failures)
             _enter(job, settings, cpus[:-1])
@@ -109,7 +100,7 @@ def rehearse(call: ReadCall, place: tuple[int, int] | None, variables: Mapping[b
     streams, words = (os.dup(1), os.dup(2)), sys.argv
     try:
         _open_outputs(job.outputs, -1)
-        _enter(job, JobSettings(place, None, 0), b"")
+        _enter(job, JobSettings(place, None), b"")
         call.run()
         # what the imported modules have left to do belongs to the jobs
         if atexit._ncallbacks() == 0 and "threading" not in sys.modules:
@@ -167,10 +158,6 @@ def _limit(settings: JobSettings, cpus: bytes) -> None:
             pass
     if settings.score is not None:
         _write("/proc/self/oom_score_adj", settings.score)
-    if settings.files > 0:
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft == resource.RLIM_INFINITY or soft > settings.files:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (settings.files, hard))
 
 
 def _draw_anew() -> None:
@@ -215,8 +202,8 @@ def write_place(place: tuple[int, int] | None, text: bytes) -> None:
 
 # ---------------------------------------------------------------------- commands
 
-#: A text that a shell would only split at its spaces.
-_plain = re.compile(r"[A-Za-z0-9_@%+=:,./ -]+")
+#: Of a text that a shell would only split at its spaces.
+_plain = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./ -")
 
 
 def _run(text: str) -> None:
@@ -224,17 +211,19 @@ def _run(text: str) -> None:
     if len(words) > 1 and _is_own(words[0]) and _is_runnable(words[1:]):
         _run_python(words[1:])
         return
-    for each in (signal.SIGINT, signal.SIGPIPE):
-        signal.signal(each, signal.SIG_DFL)
+    for each in (_signal.SIGINT, _signal.SIGPIPE):
+        _signal.signal(each, _signal.SIG_DFL)
     os.execvp(_SHELL[0], [*_SHELL, text])
 
 
 def words_of(text: str) -> list[str]:
-    return text.split() if _plain.fullmatch(text) else _quoted_words(text)
+    return text.split() if _plain.issuperset(text) else _quoted_words(text)
 
 
 def _quoted_words(text: str) -> list[str]:
     """Those of a text as ``shlex.join`` writes it; none for another one."""
+    import shlex  # noqa: PLC0415
+
     try:
         words = shlex.split(text)
     except ValueError:
