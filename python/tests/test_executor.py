@@ -288,6 +288,35 @@ def torc_after(script: str, folder: Path) -> Torc:
     return Torc(program=[str(program)])
 
 
+@pytest.mark.usefixtures("patient")
+def test_calls_are_canceled_beside_one_that_ends_meanwhile(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    list_done = shlex.join([*Torc().program, "-F", "json", "jobs", "list", "-k", "1", "-f", "status=done"])
+    # as the first command comes to cancel the second and the third call, the second one ends
+    torc = torc_after(
+        f"""
+if [[ " $* " == *' jobs cancel '* && ! -e {go} ]]; then
+  touch {go}
+  until {list_done} | grep -q '"job_key":"2"'; do sleep 0.1; done
+fi""",
+        tmp_path,
+    )
+
+    def call(n: int) -> int:
+        while n == 2 or (n == 0 and not go.exists()):
+            time.sleep(0.05)
+        return n
+
+    with Executor(torc=torc, max_workers=1) as pool:
+        futures = [pool.submit(call, n) for n in range(3)]
+        pool.flush()
+        while not futures[0].running():
+            time.sleep(0.05)
+        assert futures[1].cancel()
+        assert futures[2].cancel()
+        assert futures[0].result() == 0
+
+
 def test_an_older_torc_that_knows_no_fork_servers_runs_calls_without(tmp_path: Path) -> None:
     message = 'standard input:1:50: jobs[0].warm: unknown key "warm" in a job; the allowed keys are name, command'
     error = shlex.quote(json.dumps({"error": {"code": "invalid_spec", "message": message, "hint": None}}))

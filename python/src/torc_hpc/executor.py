@@ -30,6 +30,7 @@ _DROP_SECONDS = 0.02
 _MOST_LOSSES = 3
 _SILENCE_SECONDS = 30
 _KEYS_OF_A_COMMAND = 1000
+_CONFLICT = 4
 _CANCELED = ("canceled", "terminated", "disabled")
 
 
@@ -467,9 +468,24 @@ class _Batch:
     def _drop(self) -> None:
         with self._drop_lock:
             keys, self._dropped_keys = self._dropped_keys, []
-        for first in range(0, len(keys), _KEYS_OF_A_COMMAND):
-            some = keys[first : first + _KEYS_OF_A_COMMAND]
-            self._pool.torc.call("jobs", "cancel", *some, expected=(0, 1, 4))
+        # the first ones run first
+        for first in reversed(range(0, len(keys), _KEYS_OF_A_COMMAND)):
+            self._cancel_jobs(keys[first : first + _KEYS_OF_A_COMMAND])
+
+    def _cancel_jobs(self, keys: list[str]) -> None:
+        """But for those that end meanwhile: with them the command would change nothing."""
+        num_keys = len(keys) + 1
+        while 0 < len(keys) < num_keys:
+            num_keys = len(keys)
+            try:
+                self._pool.torc.call("jobs", "cancel", *keys, expected=(0, 1))
+                return
+            except TorcError as error:
+                if error.exit_code != _CONFLICT:
+                    raise
+            jobs = self._pool.torc.records("jobs", "list", "-k", str(self.key))
+            ended = {job["job_key"] for job in jobs if job["status"] == "done"}
+            keys = [key for key in keys if key not in ended]
 
     def _follow(self, results: Results, worker: subprocess.Popen[str] | None) -> None:
         said = self._watch(results, worker)
