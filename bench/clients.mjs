@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { openLeanClient, runSimulatedWorker, sayHello } from './simulated.mjs';
 
-const { file, key, numWorkers, slots, execMs, jobsPerSecond = null, tellAfter = null } = JSON.parse(process.argv[2]);
+const { file, key, numWorkers, slots, execMs, pace = null, tellAfter = null } = JSON.parse(process.argv[2]);
 process.setMaxListeners(0);
 process.once('disconnect', () => process.exit(1));
 const workers = [];
@@ -16,6 +16,8 @@ await once(process, 'message');
 
 const acknowledged = [];
 const latencies = [];
+/** When each of them ended, in seconds, and how many results were acknowledged by then. */
+const progress = [];
 const begin = performance.now();
 const cpuBefore = process.cpuUsage();
 let lastAt = begin;
@@ -26,16 +28,18 @@ function onReply({ jobs, reports }, latency) {
   lastAt = performance.now();
   const before = acknowledged.length;
   for (const { attempt, answer } of reports) if (answer === 'accepted') acknowledged.push(attempt);
+  progress.push([(lastAt - begin) / 1000, acknowledged.length]);
   if (tellAfter !== null && before < tellAfter && acknowledged.length >= tellAfter) process.send('reached');
 }
-// of different length each time, or all workers would report at once; towards the end fewer workers have jobs
-const workMs = (numJobs) =>
-  jobsPerSecond === null ? 0 : ((0.5 + Math.random()) * 1000 * numJobs * numWorkers) / jobsPerSecond;
-const options = { onReply, execMs, workMs };
+const options = {
+  onReply,
+  execMs,
+  pace: pace === null ? null : { ...pace, jobsPerSecond: pace.jobsPerSecond / numWorkers },
+};
 // if the server is killed, each worker ends with its connection
 const ends = await Promise.allSettled(workers.map(({ api, id }) => runSimulatedWorker(api, id, options)));
 const failed = ends.find(({ status }) => status === 'rejected');
 if (failed !== undefined && tellAfter === null) throw failed.reason;
 const { user, system } = process.cpuUsage(cpuBefore);
 const seconds = (lastAt - begin) / 1000;
-process.send({ acknowledged, latencies, seconds, cpuSeconds: (user + system) / 1e6 }, () => process.exit(0));
+process.send({ acknowledged, latencies, progress, seconds, cpuSeconds: (user + system) / 1e6 }, () => process.exit(0));

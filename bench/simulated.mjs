@@ -128,9 +128,10 @@ export function exchangeRequest(worker_id, changes) {
 
 /**
  * Ends every job at once, without a process, until `most` jobs have ended, and then leaves, or until the server tells it to.
- * `workMs`: how long it works on so many jobs before it reports them.
  * Calls `onReply` with the reply and its latency in milliseconds. `execMs`: the reported duration; the server gives short
  * jobs ahead of time.
+ * `pace`: its jobs end one after the other, so many each second; it reports them in pieces, or all that have ended when it
+ * has waited for the server.
  * `returnCodeOf`: the return code of a job, by its assignment; `usageOf`: further fields of its end. `result`: what each job leaves for those that wait for it.
  */
 export async function runSimulatedWorker(
@@ -140,13 +141,14 @@ export async function runSimulatedWorker(
     most = Number.POSITIVE_INFINITY,
     onReply = () => {},
     execMs = 1,
-    workMs = () => 0,
+    pace = null,
     returnCodeOf = () => 0,
     usageOf,
     result,
   } = {},
 ) {
-  let [seq, ack, done, finished] = [0, 0, 0, []];
+  let [seq, ack, done, finished, held] = [0, 0, 0, [], []];
+  const clock = pace === null ? null : await beginPaced(pace);
   for (;;) {
     seq += 1;
     // what was given to it is reported before it leaves: other jobs may wait for that
@@ -155,17 +157,38 @@ export async function runSimulatedWorker(
       return;
     }
     const begin = performance.now();
-    const reply = await api.call('exchange', exchangeRequest(worker_id, { seq, ack, finished }));
+    const report = { seq, ack, finished, held: held.map(({ attempt }) => attempt) };
+    const reply = await api.call('exchange', exchangeRequest(worker_id, report));
     onReply(reply, performance.now() - begin);
     if (reply.leave) break;
     done += reply.jobs.length;
     ack = reply.jobs.at(-1)?.attempt ?? ack;
-    const ms = workMs(reply.jobs.length);
-    if (ms > 0) await setTimeout(ms);
-    finished = endsOf(reply.jobs, execMs, returnCodeOf);
+    held.push(...reply.jobs);
+    const ended = held.splice(0, clock === null ? held.length : await clock.numEnded(held.length));
+    finished = endsOf(ended, execMs, returnCodeOf);
     if (usageOf !== undefined) for (const end of finished) Object.assign(end, usageOf());
     if (result !== undefined) for (const end of finished) end.result = result;
   }
+}
+
+/** Waits for any part of the time between two reports, or all workers would report at once. */
+async function beginPaced({ jobsPerSecond, piece }) {
+  const msOf = (numJobs) => (1000 * numJobs) / jobsPerSecond;
+  await setTimeout(Math.random() * msOf(piece));
+  const begin = performance.now();
+  let numEnded = 0;
+  return {
+    /** How many of the jobs that it has have ended, when it is time to report. */
+    async numEnded(numHeld) {
+      const least = Math.min(numHeld, piece);
+      const leftMs = begin + msOf(numEnded + least) - performance.now();
+      if (leftMs > 0) await setTimeout(leftMs);
+      const byNow = Math.floor(((performance.now() - begin) * jobsPerSecond) / 1000) - numEnded;
+      const ended = Math.min(numHeld, Math.max(least, byNow));
+      numEnded += ended;
+      return ended;
+    },
+  };
 }
 
 /** Reports that jobs ended, although none ran. */

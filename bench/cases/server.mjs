@@ -6,15 +6,11 @@ import { createNoops } from '../simulated.mjs';
 import { cpuSeconds, inDirectory, progress, repeat, residentPeakMb, withChild, withServer } from '../support.mjs';
 
 /**
- * Claims and completes all jobs of a workflow, as fast as possible or at most about so many each second; returns the measurements of the
- * clients and the cost for the server.
+ * Claims and completes all jobs of a workflow, as fast as possible or at a pace; returns the measurements of the clients and
+ * the cost for the server.
  */
-export async function runSimulated(
-  { pid, file },
-  key,
-  { numWorkers = 64, slots = 16, execMs = 1, jobsPerSecond } = {},
-) {
-  const options = { file, key, numWorkers, slots, execMs, jobsPerSecond };
+export async function runSimulated({ pid, file }, key, { numWorkers = 64, slots = 16, execMs = 1, pace } = {}) {
+  const options = { file, key, numWorkers, slots, execMs, pace };
   return await withChild('clients.mjs', options, async ({ message, send }) => {
     await message();
     const [cpuBefore, begin] = [cpuSeconds(pid), profileClock()];
@@ -57,16 +53,38 @@ async function samplesOf(load, numJobs, runs) {
   );
 }
 
-/** How long an exchange takes while workers end jobs about half as fast as the server could record them. */
+/** The share of a paced run in which all workers have begun and jobs are left for all of them. */
+const [steadyFrom, steadyTo] = [0.3, 0.7];
+/** How much work the server gives ahead for each running job, in milliseconds. */
+const aheadMs = 100;
+
+function steadyPart({ progress, latencies, acknowledged }) {
+  const [from, to] = [steadyFrom, steadyTo].map((share) =>
+    progress.findIndex(([, numJobs]) => numJobs >= share * acknowledged.length),
+  );
+  const [[beginAt, before], [endAt, after]] = [progress[from], progress[to]];
+  return { jobsPerSecond: (after - before) / (endAt - beginAt), latencies: latencies.slice(from + 1, to + 1) };
+}
+
+/**
+ * How long an exchange takes while workers end jobs half as fast as the server could record them, in pieces as large as
+ * without a pace.
+ */
 async function atHalfLoad(load, numJobs, runs, samples) {
   const jobsPerSecond = medianOf(samples.map(({ seconds }) => numJobs / seconds)) / 2;
-  progress(`.. ${Math.round(jobsPerSecond)} jobs/s`);
-  const half = await samplesOf({ ...load, jobsPerSecond }, numJobs, runs);
+  const piece = Math.ceil(medianOf(samples.map(({ latencies }) => numJobs / latencies.length)));
+  progress(`.. ${Math.round(jobsPerSecond)} jobs/s in pieces of ${piece}`);
+  // each worker has about one piece ahead, and all of them a quarter of the jobs
+  const { numWorkers, slots } = load;
+  const execMs = Math.max(load.execMs, (slots * aheadMs) / piece);
+  const most = Math.max(numJobs, 4 * numWorkers * (piece + slots));
+  const paced = await samplesOf({ ...load, execMs, pace: { jobsPerSecond, piece } }, most, runs);
+  const half = paced.map(steadyPart);
   const latency = (q) => half.map(({ latencies }) => quantileOf(latencies, q));
   return [
     row(
-      '.. paced to half of these jobs/s, reached',
-      half.map(({ seconds }) => numJobs / seconds),
+      `.. paced to half of these jobs/s in pieces of ${piece}, reached of ${Math.round(jobsPerSecond)}`,
+      half.map((part) => part.jobsPerSecond),
       'jobs/s',
     ),
     row('.. .. latency of an exchange, p50', latency(0.5), 'ms'),

@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { basename, dirname, extname } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { keepHeapSmall } from '../../base/heap.ts';
 import { textsIn } from '../../base/text-files.ts';
 import type { PathPlace } from '../../model/expand/file-paths.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
@@ -74,7 +75,7 @@ async function readOne(context: Context, path: string, syntax: SpecSyntax | unde
   const { readSpec } = await import('../../model/expand/read.ts');
   const { expandSpec } = await import('../../model/expand/expand.ts');
   const { notesOn } = await import('../../model/spec/without-effect.ts');
-  keepHeapSmall();
+  keepHeapSmall(growthPercent);
   try {
     const place = pathPlace(context, path === standardInput ? '.' : dirname(path));
     const read = () => {
@@ -139,10 +140,8 @@ export function pathPlace({ env }: Context, folder = '.'): PathPlace {
   return { directory: process.cwd(), home: env.HOME ?? homedir(), variables: env, readText: textsIn(folder) };
 }
 
-/** By default V8 lets the heap of a million jobs grow to four times their size before it collects garbage. */
-export function keepHeapSmall(): void {
-  setFlagsFromString('--heap-growing-percent=20');
-}
+/** Of the heap while the jobs of a specification are made, of which there may be a million. */
+const growthPercent = 20;
 
 /** Else the bytes of a large file would stay in memory beside its jobs. */
 function collectGarbage(): void {
@@ -153,7 +152,7 @@ function collectGarbage(): void {
 
 async function readCommands(path: string, needs: CommandsNeeds): Promise<ExpandedWorkflow> {
   const { expandCommandLines, expandCommands } = await import('../../model/expand/commands-file.ts');
-  keepHeapSmall();
+  keepHeapSmall(growthPercent);
   const stem = basename(path, extname(path));
   const options = { ...needs, file: shownName(path), name: needs.name ?? (path === standardInput ? 'commands' : stem) };
   if (path !== standardInput && fileBytes(path, commandsHint) > wholeTextBytes) {
