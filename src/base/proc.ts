@@ -39,8 +39,12 @@ const procType = 0x9fa0;
 export function lastPidReader(root: string): () => number | null {
   const path = join(root, 'loadavg');
   const read = (): number | null => {
-    const last = /(\d+)\n$/.exec(readFileSync(path, 'latin1'));
-    return last === null ? null : Number(last[1]);
+    try {
+      const last = /(\d+)\n$/.exec(readFileSync(path, 'latin1'));
+      return last === null ? null : Number(last[1]);
+    } catch {
+      return null;
+    }
   };
   try {
     return statfsSync(path).type === procType ? read : () => null;

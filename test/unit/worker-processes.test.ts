@@ -1,6 +1,6 @@
 /** Which processes are a job's, read from a /proc that the test writes. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -111,6 +111,20 @@ describe('the process table', () => {
       expect(seen(leader + 1, { nowMs: 1_999, scannedMs: 1_900 })).toEqual([]);
     });
 
+    it('where the number after theirs was that of a main process long ago', () => {
+      const table = new ProcessTable({ workerId: 'w1', slurmJobId: null }, proc, () => leader + 1);
+      table.track(6, 0);
+      table.lead(6, leader + 1);
+      table.untrack(6);
+      table.scan(5_000);
+      table.track(7, 5_000);
+      table.lead(7, leader);
+      table.leaderReaped(7);
+      write(leader + 1, { parent: 1, session: leader + 1, variables: marks });
+      table.scanFor([{ attempt: 7 }], 5_100);
+      expect(table.measure(7).pids).toEqual([leader + 1]);
+    });
+
     it('by the number that the kernel gave last', () => {
       const before = lastPidReader('/proc')() ?? 0;
       execFileSync('true');
@@ -118,6 +132,10 @@ describe('the process table', () => {
       expect(before).toBeGreaterThan(0);
       expect(after).not.toBe(before);
       writeFileSync(join(proc, 'loadavg'), '0.10 0.10 0.10 1/99 1234\n');
+      expect(lastPidReader(proc)()).toBeNull();
+      rmSync(join(proc, 'loadavg'));
+      // a file of the kernel that cannot be read
+      symlinkSync('/proc/self/mem', join(proc, 'loadavg'));
       expect(lastPidReader(proc)()).toBeNull();
     });
   });

@@ -198,7 +198,7 @@ export class ProcessRunner implements JobRunner {
     if (end.ranMs !== null) job.startedAtMs = Math.min(job.startedAtMs, job.exit.atMs - end.ranMs);
     job.cancelRuntimeLimit();
     this.#sampler.remove(job.attempt);
-    this.#deps.table.leaderReaped(job.attempt);
+    if (end.exitCode !== null || end.signal !== null) this.#deps.table.leaderReaped(job.attempt);
     const numJobs = this.#jobs.size;
     if (end.isGroupGone) this.#events.freed(job.attempt);
     this.#sweeps.reset();

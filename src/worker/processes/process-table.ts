@@ -63,8 +63,8 @@ export class ProcessTable {
   readonly #marks: { worker: string; slurmJob: string };
   readonly #jobs = new Map<number, TrackedJob>();
   readonly #leaders = new Map<number, number>();
-  /** Also of jobs that are over. */
-  readonly #lateLeaders = new Set<number>();
+  /** When their jobs were given; also of jobs that are over. */
+  readonly #lateLeaders = new Map<number, number>();
   readonly #lastPid: () => number | null;
   readonly #known = new Map<number, Known>();
   readonly #emptyLooks = new Map<number, number>();
@@ -106,8 +106,8 @@ export class ProcessTable {
     this.#leaders.set(leader, attempt);
     this.#known.delete(leader);
     this.#lateLeaders.delete(leader);
-    this.#lateLeaders.add(leader);
-    const [oldest = 0] = this.#lateLeaders;
+    this.#lateLeaders.set(leader, job.sinceMs);
+    const [oldest = 0] = this.#lateLeaders.keys();
     if (this.#lateLeaders.size > mostLateLeaders) this.#lateLeaders.delete(oldest);
   }
 
@@ -135,8 +135,13 @@ export class ProcessTable {
     if (job === undefined) return true;
     if (!job.isLeaderReaped || job.isLauncher || job.leader === 0 || job.members.size > 0) return false;
     if (nowMs - job.sinceMs >= memoryMs || last < job.leader || last - job.leader > mostLateLeaders) return false;
-    for (let pid = job.leader + 1; pid <= last; pid++) if (!this.#lateLeaders.has(pid)) return false;
+    for (let pid = job.leader + 1; pid <= last; pid++) if (!this.#wasLately(pid, nowMs)) return false;
     return true;
+  }
+
+  /** Whether it was the main process of a job; one of long ago says nothing about who has the number now. */
+  #wasLately(pid: number, nowMs: number): boolean {
+    return nowMs - (this.#lateLeaders.get(pid) ?? Number.NEGATIVE_INFINITY) < memoryMs;
   }
 
   /** Looks for new processes of all jobs and drops those that have gone. */
@@ -229,7 +234,10 @@ export class ProcessTable {
     return this.#jobs.get(attempt)?.departedTicks ?? 0;
   }
 
-  /** This worker has reaped the main process and knows its processor time from the kernel. */
+  /**
+   * The main process was reaped, and its processor time is known from the kernel. One whose end is unknown may still run,
+   * when what started it has ended.
+   */
   leaderReaped(attempt: number): void {
     const job = this.#jobs.get(attempt);
     if (job === undefined) return;
