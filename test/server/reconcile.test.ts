@@ -511,6 +511,20 @@ describe('submissions without an answer', () => {
     expect((await rows(service, 'allocations', key)).map((row) => row.status)).toEqual(['refused', 'submitted']);
   });
 
+  it('count as refused after a while also when the clock is set back by hours meanwhile', async () => {
+    await allocate([null]);
+    machine.slurm.queue = [];
+    clock.set(-7_200_000);
+    await look();
+    const states = async () => (await rows(service, 'allocations', key)).map((row) => row.status);
+    await clock.advance(550_000);
+    await look();
+    expect(await states()).toEqual(['recorded']);
+    await clock.advance(50_000);
+    await look();
+    expect(await states()).toEqual(['refused']);
+  });
+
   it('may have arrived all the same: a worker of such a job is asked about by that job', async () => {
     const worker = await running();
     const [allocationKey] = (await rows(service, 'allocations', key)).map((row) => row.allocation_key as string);

@@ -190,18 +190,19 @@ function giveUpUnconfirmed(
   allocation: { allocationKey: number; workflowKey: number; name: string; createdAt: number },
   hasAnswered: boolean,
 ): void {
-  if (!hasAnswered || tx.now - allocation.createdAt < arrivalMs) return;
+  const { workflowKey, allocationKey, createdAt } = allocation;
+  if (createdAt > tx.now) {
+    // the clock was set back: the time counts from now, otherwise not until the clock catches up
+    tx.db.run('UPDATE allocations SET created_at = ? WHERE allocation_key = ?', tx.now, allocationKey);
+    return;
+  }
+  if (!hasAnswered || tx.now - createdAt < arrivalMs) return;
   const error = 'sbatch did not answer, and Slurm has not shown a job of this name since';
-  tx.db.run(
-    `UPDATE allocations SET status = 'refused', error = ? WHERE allocation_key = ?`,
-    error,
-    allocation.allocationKey,
-  );
-  const { workflowKey, allocationKey } = allocation;
+  tx.db.run(`UPDATE allocations SET status = 'refused', error = ? WHERE allocation_key = ?`, error, allocationKey);
   tx.tell({ kind: 'allocation_changed', workflowKey, allocationKey });
   tx.event({
     workflowKey,
     type: 'allocation_refused',
-    data: { allocation_key: String(allocation.allocationKey), name: allocation.name, slurm_job_id: null, error },
+    data: { allocation_key: String(allocationKey), name: allocation.name, slurm_job_id: null, error },
   });
 }
