@@ -289,15 +289,19 @@ def torc_after(script: str, folder: Path) -> Torc:
 
 
 @pytest.mark.usefixtures("patient")
-def test_calls_are_canceled_beside_one_that_ends_meanwhile(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", ["done", "disabled"])
+def test_calls_are_canceled_beside_one_that_ends_meanwhile(end: str, tmp_path: Path) -> None:
     go = tmp_path / "go"
-    list_done = shlex.join([*Torc().program, "-F", "json", "jobs", "list", "-k", "1", "-f", "status=done"])
+    program = shlex.join(Torc().program)
+    list_over = f"{program} -F json jobs list -k 1 -f status={end}"
+    begin = f"touch {go}" if end == "done" else f"{program} jobs disable 2 >&2"
     # as the first command comes to cancel the second and the third call, the second one ends
     torc = torc_after(
         f"""
 if [[ " $* " == *' jobs cancel '* && ! -e {go} ]]; then
+  {begin}
+  until {list_over} | grep -q '"job_key":"2"'; do sleep 0.1; done
   touch {go}
-  until {list_done} | grep -q '"job_key":"2"'; do sleep 0.1; done
 fi""",
         tmp_path,
     )
@@ -375,7 +379,9 @@ def test_a_program_that_is_not_torc_is_named(tmp_path: Path) -> None:
         Torc(program=["/nowhere/torc"]).call("list")
 
 
-def test_maps_of_two_threads_are_a_workflow_each(torc: Torc) -> None:
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("num_before", [0, 1])
+def test_maps_of_two_threads_are_a_workflow_each(num_before: int, torc: Torc) -> None:
     has_begun, is_done = threading.Event(), threading.Event()
 
     def items() -> Iterator[int]:
@@ -389,10 +395,13 @@ def test_maps_of_two_threads_are_a_workflow_each(torc: Torc) -> None:
         return 2 * n
 
     with Executor() as pool, concurrent.futures.ThreadPoolExecutor() as threads:
+        # they come with the first map
+        before = [pool.submit(abs, -1) for _ in range(num_before)]
         slow = threads.submit(lambda: list(pool.map(double, items())))
         assert has_begun.wait(600)
         assert list(pool.map(double, range(3))) == [0, 2, 4]
         is_done.set()
         assert slow.result() == [2, 4]
+        assert all(future.result() == 1 for future in before)
     keys = pool.workflow_keys
-    assert sorted(len(torc.records("jobs", "list", "-k", key)) for key in keys) == [2, 3]
+    assert sorted(len(torc.records("jobs", "list", "-k", key)) for key in keys) == sorted([2 + num_before, 3])

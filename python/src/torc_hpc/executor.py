@@ -32,6 +32,8 @@ _SILENCE_SECONDS = 30
 _KEYS_OF_A_COMMAND = 1000
 _CONFLICT = 4
 _CANCELED = ("canceled", "terminated", "disabled")
+#: Jobs that cannot be canceled any more.
+_OVER = ("done", "terminated", "disabled")
 
 
 class JobFailed(Exception):
@@ -210,6 +212,7 @@ class Executor(concurrent.futures.Executor):
         if mapped.is_mapping:
             batch.is_mapped = True
             mapped.batch, self._collecting = batch, None
+            self._changed.notify_all()
         else:
             self._collecting = batch
         return batch
@@ -234,17 +237,18 @@ class Executor(concurrent.futures.Executor):
             while batch.is_mapped:
                 self._changed.wait()
 
-    def _collect(self, batch: _Batch) -> None:
-        """Returns when no more calls come to this batch: nothing has followed at once, or it was flushed."""
+    def _collect(self, batch: _Batch) -> bool:
+        """True when no more calls come to this batch: nothing has followed at once, or it was flushed. False once a
+        thread maps into it, which may wait for other workflows.
+        """
         with self._changed:
-            while batch.is_open:
+            while batch.is_open and not batch.is_mapped:
                 left = min(batch.newest + _COLLECT_SECONDS, batch.oldest + _MOST_COLLECT_SECONDS) - time.monotonic()
-                if batch.is_mapped:
-                    self._changed.wait()
-                elif left > 0:
+                if left > 0:
                     self._changed.wait(left)
                 else:
                     self._close(batch)
+            return not batch.is_mapped
 
     def map(
         self,
@@ -425,11 +429,13 @@ class _Batch:
 
     def _run(self) -> None:
         try:
-            self._pool._wait_for_map(self)
-            with self._pool._making:
-                self._pool._collect(self)
-                self._files = Calls(os.path.join(self._pool.torc.directory, "python"))
-                worker = self._start(self._files)
+            while True:
+                self._pool._wait_for_map(self)
+                with self._pool._making:
+                    if self._pool._collect(self):
+                        self._files = Calls(os.path.join(self._pool.torc.directory, "python"))
+                        worker = self._start(self._files)
+                        break
             self._follow(Results(self._files.folder), worker)
         except BaseException as error:
             self._has_failed = True
@@ -484,7 +490,7 @@ class _Batch:
                 if error.exit_code != _CONFLICT:
                     raise
             jobs = self._pool.torc.records("jobs", "list", "-k", str(self.key))
-            ended = {job["job_key"] for job in jobs if job["status"] == "done"}
+            ended = {job["job_key"] for job in jobs if job["status"] in _OVER}
             keys = [key for key in keys if key not in ended]
 
     def _follow(self, results: Results, worker: subprocess.Popen[str] | None) -> None:
