@@ -165,13 +165,18 @@ def test_a_fork_server_that_is_killed_loses_and_doubles_nothing(tmp_path: Path) 
             file.write(f"{os.getppid()}\n")
         if n == 2 and attempt == "1":
             os.kill(os.getppid(), signal.SIGKILL)
-            time.sleep(600)
+            # nobody ends it if the server had not said yet that it began
+            while not (tmp_path / "over").exists():
+                time.sleep(0.05)
         return n, attempt
 
-    with Executor(max_workers=1) as pool:
-        futures = [pool.submit(work, n) for n in range(12)]
-        pool.flush()
-        results = [future.result() for future in futures]
+    try:
+        with Executor(max_workers=1) as pool:
+            futures = [pool.submit(work, n) for n in range(12)]
+            pool.flush()
+            results = [future.result() for future in futures]
+    finally:
+        (tmp_path / "over").touch()
     assert [n for n, _ in results] == list(range(12))
     assert results[2] == (2, "2")
     assert len(set((tmp_path / "servers").read_text().split())) == 2
