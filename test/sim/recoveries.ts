@@ -82,7 +82,7 @@ export class RecoveryCheck {
     if (count > most) this.#check.broken.push(`the workflow has recovered ${count} times, at most ${most} are allowed`);
   }
 
-  /** Such a job runs again only behind another one that does. */
+  /** Such a job runs again only behind another one that does, or has done so since. */
   #lookAtHopeless(db: Database, jobs: readonly JobRow[]): void {
     this.#check.note('recoveries that were looked at');
     for (const { job_key, name, status } of jobs) {
@@ -90,7 +90,9 @@ export class RecoveryCheck {
       const isBehind = db.get(
         `WITH RECURSIVE up (node) AS (SELECT upstream FROM edges WHERE downstream = ?
            UNION SELECT e.upstream FROM edges e JOIN up ON e.downstream = up.node)
-         SELECT 1 FROM up JOIN jobs j ON j.job_key = up.node WHERE j.status NOT IN ('done', 'canceled', 'disabled')`,
+         SELECT 1 FROM up JOIN jobs j ON j.job_key = up.node WHERE j.status NOT IN ('done', 'canceled', 'disabled')
+           OR j.attempt_key > (SELECT attempt_key FROM jobs WHERE job_key = ?)`,
+        job_key,
         job_key,
       );
       if (isBehind === undefined) this.#check.broken.push(`job ${name} failed by itself, and a recovery runs it again`);
