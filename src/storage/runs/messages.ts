@@ -30,12 +30,17 @@ function tellOnce(tx: Transaction, workflowKey: number, event: NotificationEvent
   for (const rule of rulesFor(tx, workflowKey, event)) writeMessage(tx, workflowKey, rule, facts);
 }
 
-/** Tells of jobs that have failed for good, the first time at once. Only right after `flushCounts`. */
+/**
+ * Tells of jobs that have failed for good, the first time at once; not of those that run again since this very transaction.
+ * Only right after `flushCounts`.
+ */
 export function tellFailures(tx: Transaction, workflowKey: number, jobKeys: readonly number[]): void {
   const rules = rulesFor(tx, workflowKey, 'job_failed');
   if (rules.length === 0) return;
+  const failedKeys = jobKeys.filter((key) => tx.db.get('SELECT 1 FROM jobs WHERE job_key = ? AND failed = 1', key));
+  if (failedKeys.length === 0) return;
   const known = { ...workflowFacts(tx, workflowKey), event: 'job_failed' as const };
-  const failed = { ...known, jobs: toldJobs(tx, jobKeys.slice(0, mostToldJobs)), num_concerned: jobKeys.length };
+  const failed = { ...known, jobs: toldJobs(tx, failedKeys.slice(0, mostToldJobs)), num_concerned: failedKeys.length };
   for (const rule of rules) tellFailed(tx, workflowKey, rule, failed);
 }
 
