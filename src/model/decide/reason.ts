@@ -46,17 +46,19 @@ const waitingReasons = () =>
     /** Workers are registered, and nothing serves them. */
     z.strictObject({ code: z.literal('no_server'), num_workers: count }),
     z.strictObject({ code: z.literal('no_worker') }),
-    /** There is no worker yet; allocations whose workers may take it wait in Slurm. The reason is Slurm's own word. */
-    /** `has_started`: Slurm runs these allocations, and their workers have not registered. */
+    /**
+     * There is no worker yet; allocations whose workers may take it wait in Slurm, whose own word the reason is.
+     * `has_started`: Slurm runs these allocations, and their workers have not registered.
+     */
     z.strictObject({
       code: z.literal('waits_for_allocation'),
       num_allocations: count,
       slurm_reason: nullableText,
       has_started: z.boolean(),
     }),
-    /** Only workers of this Slurm config may take it. */
     /** There is no worker yet; the autoscaler of the workflow asks for nodes, or says why it does not. */
     z.strictObject({ code: z.literal('waits_for_nodes'), scaling: scalingReason() }),
+    /** Only workers of this Slurm config may take it. */
     z.strictObject({ code: z.literal('no_worker_of_config'), slurm_config_key: key, slurm_config: nullableText }),
     /**
      * No worker has all of these labels. `nearest` has the most of them; null without any worker. The Slurm config is one
