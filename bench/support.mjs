@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openClient } from '../dist/api/client.js';
 import { readServerFile } from '../dist/api/server-file.js';
-import { workerNodeOptions } from '../dist/base/program.js';
+import { serverNodeOptions, workerNodeOptions } from '../dist/base/program.js';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 export const torc = join(root, 'dist', 'cli', 'main.js');
@@ -157,10 +157,16 @@ export async function openFresh(directory) {
   return await openService(directory, systemClock, 'torc bench');
 }
 
-/** Starts `torc server start` for the directory; resolves when it answers. `nodeOptions`: what node is started with. */
+/**
+ * Starts `torc server start` for the directory, with the options of a server in the background; resolves when it answers.
+ * `nodeOptions`: what node is started with besides.
+ */
 export async function startServer(directory, { nodeOptions = [], ...options } = {}) {
   const words = ['--dir', directory, 'server', 'start', '--host', '127.0.0.1'];
-  const child = start(process.execPath, [...nodeOptions, torc, ...words], { stdio: 'ignore', ...options });
+  const child = start(process.execPath, [...serverNodeOptions, ...nodeOptions, torc, ...words], {
+    stdio: 'ignore',
+    ...options,
+  });
   const file = await until('the server is published', () => {
     if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
     const published = readServerFile(directory);

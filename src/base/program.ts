@@ -12,6 +12,12 @@ import { packageDirectory } from './version.ts';
  */
 export const workerNodeOptions = ['--max-semi-space-size=1', '--heap-growing-percent=10', '--v8-pool-size=1'] as const;
 
+/**
+ * How Node runs a server in the background: new objects get half of the usual space before they are collected, which takes
+ * no more time than all of it and 20 to 30 MB less.
+ */
+export const serverNodeOptions = ['--max-semi-space-size=8'] as const;
+
 /** The entry of the command line. */
 export function programPath(): string {
   return fileURLToPath(new URL('../cli/main.js', import.meta.url));

@@ -52,8 +52,8 @@ export interface Serving {
   close(): Promise<void>;
 }
 
-/** Of the heap of a server: with less, it collects garbage more often than that saves memory. */
-const growthPercent = 50;
+/** Of the heap of a server. With 50, a job takes a tenth more processor time; without a limit, up to 80 MB more are used. */
+const growthPercent = 100;
 
 /** Raises the epoch, listens, publishes `server.json`. */
 export async function serve(service: Service, options: ServeOptions = {}): Promise<Serving> {

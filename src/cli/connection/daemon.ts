@@ -10,7 +10,7 @@ import { readServerFile, type ServerFile } from '../../api/server-file.ts';
 import { delay } from '../../base/clock.ts';
 import { TorcError } from '../../base/errors.ts';
 import { serverDirectoryNames } from '../../base/paths.ts';
-import { programEnvironment, programPath } from '../../base/program.ts';
+import { programEnvironment, programPath, serverNodeOptions } from '../../base/program.ts';
 import { explainDirectory, openForAppending, openPrivateFolder, readPrivateFile } from '../../base/trusted/private.ts';
 import type { Context } from '../context/context.ts';
 import { connectRemote } from './connection.ts';
@@ -71,7 +71,7 @@ export async function startDaemon(context: Context, options: DaemonOptions): Pro
   if (options.relay !== undefined) words.push('--relay', options.relay);
   if (options.idleMinutes !== undefined) words.push('--idle-minutes', String(options.idleMinutes));
   if (options.leaseSeconds !== undefined) words.push('--lease-seconds', String(options.leaseSeconds));
-  const child = spawn(process.execPath, [programPath(), ...words], {
+  const child = spawn(process.execPath, [...serverNodeOptions, programPath(), ...words], {
     detached: true,
     stdio: ['ignore', logFile, logFile],
     env: programEnvironment(),
