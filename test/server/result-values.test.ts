@@ -238,6 +238,10 @@ describe('the result value of a job that runs again', () => {
       `UPDATE attempts SET result = ?, attempt_id = 2, claim_event = NULL, start_event = NULL, end_event = NULL WHERE attempt_key = (SELECT max(attempt_key) FROM attempts)`,
       result,
     );
+    db.run(
+      `UPDATE worker_times SET num_attempts = num_attempts + 1, had_ms = had_ms +
+        (SELECT num_cpus * num_nodes * (ended_at - started_at) FROM attempts ORDER BY attempt_key DESC LIMIT 1)`,
+    );
     db.run(`UPDATE jobs SET attempt_key = (SELECT max(attempt_key) FROM attempts) WHERE name = ?`, name);
   }
 });
