@@ -15,9 +15,6 @@ from typing import IO, Any
 
 __all__ = ["Torc", "TorcError"]
 
-#: What a process has done is told by others, soon after its end.
-_REST_SECONDS = 2
-
 
 class TorcError(Exception):
     """A command of torc failed.
@@ -144,7 +141,7 @@ def error_of(stderr: str, exit_code: int) -> TorcError:
 def pieces_until(
     process: subprocess.Popen[str] | None, said: bytearray, file: IO[str], silence: float, is_over: Callable[[], bool]
 ) -> Iterator[bytes]:
-    """What a file gives until its end, or until it is over; after the end of a process, if any, what comes soon.
+    """What a file gives until its end, or until the end of a process, if one is given, or until it is over.
 
     Args:
         said: what the process writes to its standard error is added to it.
@@ -155,9 +152,8 @@ def pieces_until(
         for each in (file, *beside):
             selector.register(each, selectors.EVENT_READ)
         while True:
-            has_ended = process is not None and not beside
-            ready = selector.select(_REST_SECONDS if has_ended else silence)
-            if not ready and (has_ended or is_over()):
+            ready = selector.select(silence)
+            if not ready and is_over():
                 return
             for key, _ in ready:
                 piece = os.read(key.fd, 65536)
@@ -171,6 +167,8 @@ def pieces_until(
                 if key.fileobj is file:
                     return
                 beside.remove(key.fileobj)  # type: ignore[arg-type]
+                if not beside:
+                    return
 
 
 def rows_of(pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
