@@ -180,11 +180,11 @@ class Executor(concurrent.futures.Executor):
         self._keep = keep
         self._warm = None if warm is False else _fork_server(self._python, () if warm is True else warm)
         self._batches: list[_Batch] = []
-        #: That to which further calls come, but for those of a ``map``.
+        #: The batch that further calls are added to, except those of a ``map``.
         self._collecting: _Batch | None = None
-        #: With this condition changes what decides where calls come.
+        #: Notified when what decides where a call is added changes.
         self._changed = threading.Condition()
-        #: In each thread, that of its ``map``.
+        #: The batch of each thread's ``map``.
         self._mapped = _Mapped()
         self._is_shut = False
         #: One workflow at a time is made; what is submitted meanwhile is collected for the next one.
