@@ -19,8 +19,10 @@ async function actions(site: Site, key: string): Promise<Action[]> {
   return (await site.json<{ actions: Action[] }>(['actions', 'list', key])).actions;
 }
 
+/** None as long as nobody has written any. */
 async function lines(site: Site): Promise<string[]> {
-  return (await site.read('log')).trim().split('\n');
+  const text = await output(['sh', '-c', 'test ! -e "$1" || cat -- "$1"', 'sh', join(site.path, 'log')]);
+  return text.split('\n').filter((line) => line !== '');
 }
 
 const writes = (words: string): string => `echo "${words}" >> log`;
