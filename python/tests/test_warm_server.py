@@ -81,7 +81,7 @@ def begin(server: Server, tmp_path: Path, num_waiting: int) -> tuple[int, set[in
         server.asks(key, "next", f"echo $TORC_JOB_NAME; cut -d' ' -f6 /proc/$$/stat; echo {key} $$")
     # together with the first one the others are forked
     server.sends(1, "now", "")
-    [word, key, pid] = server.says()
+    [word, key, pid, _] = server.says()
     assert (word, key) == ("pid", "1")
     waiting = server.children() - {int(pid)}
     assert len(waiting) == num_waiting
@@ -95,19 +95,24 @@ def test_processes_of_waiting_jobs_begin_in_their_turn(server: Server, tmp_path:
     assert all(os.getsid(pid) == server.process.pid for pid in waiting)
     (tmp_path / "pipe").write_text("go\n")
     pids = []
+    instants = []
     for key in (1, 2, 3, 4):
         if key > 1:
-            [word, whose, pid] = server.says()
+            [word, whose, pid, began] = server.says()
             assert (word, whose) == ("pid", str(key))
             pids.append(int(pid))
+            instants.append(float(began))
         line = server.says()
         assert line[:3] == ["end", str(key), "0"]
+        instants.append(float(line[8]))
         assert line[5:7] == ["gone", str(key + 1) if key < 4 else "-"]
     assert server.output(1) == "go\n"
     assert set(pids) == waiting
     for key, pid in zip((2, 3, 4), pids):
         assert server.output(key) == f"job {key}\n{pid}\n{key} {pid}\n"
     assert is_gone(first)
+    # although several lines are told together
+    assert instants == sorted(instants)
 
 
 def test_a_job_whose_waiting_process_is_killed_runs(server: Server, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { systemClock } from '../../src/base/clock.ts';
+import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import type { FinishedAttempt } from '../../src/worker/processes/job-runner.ts';
 import { OomWatch } from '../../src/worker/processes/oom-watch.ts';
@@ -14,43 +14,68 @@ import { ProcessTable } from '../../src/worker/processes/process-table.ts';
 import { type Spawner, unknownEnd } from '../../src/worker/processes/spawner.ts';
 import { assignment } from '../worker/fake-server.ts';
 
-it('kills a process whose starter has ended, although nothing else has been started since', async () => {
+function folder(): string {
   const directory = mkdtempSync(join(tmpdir(), 'torc-runner-test-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** How a job ends that is started by this. */
+function run(spawn: Spawner['spawn'], lastPid: () => number | null, clock: Clock): Promise<FinishedAttempt> {
+  const directory = folder();
+  const table = new ProcessTable({ workerId: 'w', slurmJobId: null }, '/proc', lastPid);
+  table.scan(clock.monotonic());
+  return new Promise((ended) => {
+    const nothing = () => {};
+    const events = { started: nothing, placed: nothing, freed: nothing, unstarted: nothing, grown: nothing, ended };
+    const runner = new ProcessRunner(events, {
+      ...{ clock, log: silentLog, spawner: { queue: null, spawn, close() {} }, table, capacityBytes: 2 ** 30 },
+      units: { pageBytes: 4096, ticksPerSecond: 100 },
+      oomWatch: new OomWatch(clock, () => null),
+      launch: {
+        ...{ workerId: 'w', workflowKey: '1', directory, outputDirectory: directory, dataDirectory: directory },
+        ...{ pins: false, hasThreads: false, gpuIds: [], gpuMaker: 'nvidia', nodeNames: ['here'] },
+        ...{ rawVariables: new Map(), fileVariables: () => ({}), steps: { problem: 'no' }, notAsStep: nothing },
+      },
+    });
+    onTestFinished(() => runner.close());
+    runner.start(assignment({ attempt: 1, job_key: '1', command: 'sleep 300' }));
+  });
+}
+
+it('kills a process whose starter has ended, although nothing else has been started since', async () => {
   const child = spawn('sleep', ['300'], { detached: true, stdio: 'ignore' });
   onTestFinished(() => void child.kill('SIGKILL'));
   const exited = once(child, 'exit');
-  const clock = systemClock;
-  const table = new ProcessTable({ workerId: 'w', slurmJobId: null }, '/proc', () => child.pid ?? 0);
-  table.scan(clock.monotonic());
-  const spawner: Spawner = {
-    queue: null,
-    spawn(_, listener) {
-      queueMicrotask(() => {
-        listener.started(child.pid ?? 0);
-        listener.exited(unknownEnd);
-      });
-    },
-    close() {},
+  const starts: Spawner['spawn'] = (_, listener) => {
+    queueMicrotask(() => {
+      listener.started(child.pid ?? 0, null);
+      listener.exited(unknownEnd);
+    });
   };
-  let tell: (finished: FinishedAttempt) => void = () => {};
-  const finished = new Promise<FinishedAttempt>((resolve) => {
-    tell = resolve;
-  });
-  const nothing = () => {};
-  const events = { started: nothing, placed: nothing, freed: nothing, unstarted: nothing, grown: nothing, ended: tell };
-  const runner = new ProcessRunner(events, {
-    ...{ clock, log: silentLog, spawner, table, capacityBytes: 2 ** 30 },
-    units: { pageBytes: 4096, ticksPerSecond: 100 },
-    oomWatch: new OomWatch(clock, () => null),
-    launch: {
-      ...{ workerId: 'w', workflowKey: '1', directory, outputDirectory: directory, dataDirectory: directory },
-      ...{ pins: false, hasThreads: false, gpuIds: [], gpuMaker: 'nvidia', nodeNames: ['here'] },
-      ...{ rawVariables: new Map(), fileVariables: () => ({}), steps: { problem: 'no' }, notAsStep: nothing },
-    },
-  });
-  onTestFinished(() => runner.close());
-  runner.start(assignment({ attempt: 1, job_key: '1', command: 'sleep 300' }));
-  expect((await finished).end).toMatchObject({ status: 'terminated', cause: 'worker_lost' });
+  const { end } = await run(starts, () => child.pid ?? 0, systemClock);
+  expect(end).toMatchObject({ status: 'terminated', cause: 'worker_lost' });
   expect(await exited).toEqual([null, 'SIGKILL']);
+});
+
+it.each([
+  ['where both are known', 3, 5, 3, 5],
+  ['where nothing is known of the start', null, 5, 4, 5],
+  ['where nothing is known', null, null, 7, 8],
+  ['where an end is said to be before its start', 6, 5, 4, 5],
+])('a job began and ended when its process did, not when that was told: %s', async (_, began, ended, ...expected) => {
+  const zeroMs = Math.round(systemClock.monotonic());
+  let nowMs = zeroMs;
+  // told at 8
+  const clock: Clock = { ...systemClock, monotonic: () => nowMs };
+  const starts: Spawner['spawn'] = (_request, listener) => {
+    const instant = (ms: number | null) => (ms === null ? null : zeroMs + ms);
+    queueMicrotask(() => {
+      nowMs = zeroMs + 8;
+      listener.started(2 ** 22 + 1, instant(began));
+      listener.exited({ ...unknownEnd, exitCode: 0, isGroupGone: true, ranMs: 1, atMs: instant(ended) });
+    });
+  };
+  const { startedAtMs, endedAtMs } = await run(starts, () => 2 ** 22 + 1, clock);
+  expect([Number(startedAtMs) - zeroMs, endedAtMs - zeroMs]).toEqual(expected);
 });

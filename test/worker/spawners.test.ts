@@ -411,6 +411,39 @@ describe('the helper', () => {
       expect(told.slice(0, 3)).toEqual(['x placed', 'x started', 'y placed']);
     });
 
+    it('and says when each one began and ended, although it tells of several at a time', async () => {
+      const spawner = opened();
+      const go = join(folder(), 'go');
+      const first = begin(spawner, { text: `while [ ! -e '${go}' ]; do sleep 0.01; done`, place });
+      await first.started;
+      const request = { text: 'true', stdoutPath: '/dev/null', stderrPath: '/dev/null', variables: {}, cpus: null };
+      const numQueued = 40;
+      const began: (number | null)[] = [];
+      const ended: (number | null)[] = [];
+      const toldAt: number[] = [];
+      for (let attempt = 2; attempt < numQueued + 2; attempt += 1) {
+        const listener: SpawnListener = {
+          placed() {},
+          withdrawn() {},
+          started: (_, atMs) => began.push(atMs),
+          failed() {},
+          exited: ({ atMs }) => {
+            ended.push(atMs);
+            toldAt.push(systemClock.monotonic());
+          },
+        };
+        spawner.queue?.({ ...request, attempt, place, isBound: true }, listener);
+      }
+      // it has read the requests before
+      await run(spawner, { text: 'true' });
+      writeFileSync(go, '');
+      await until(() => ended.length === numQueued);
+      const instants = began.flatMap((atMs, index) => [atMs, ended[index] ?? null]);
+      expect(instants).toEqual(instants.toSorted((a, b) => Number(a) - Number(b)));
+      expect(instants.filter((atMs) => atMs === null)).toEqual([]);
+      expect(ended.filter((atMs, index) => Number(atMs) > (toldAt[index] ?? 0))).toEqual([]);
+    });
+
     it('but not while something is left in the group of the one that ended; then it starts when it is told to', async () => {
       const spawner = opened();
       const told: string[] = [];

@@ -117,6 +117,17 @@ it('a job that waits for a fork server that is not ready starts without it, and 
   expect(cold).toEqual(['true', 'true']);
 });
 
+it.each([
+  ['missing', ''],
+  ['no number', ' soon'],
+  ['long ago', ' 1.5'],
+  ['in the future', ' 999999999999999'],
+])('an instant that is %s in what a fork server says counts as now', async (_, instant) => {
+  const serve = `echo pid 1 4000000${instant}; echo end 1 0 1 1.0 gone - 1${instant}`;
+  const { pid, end } = await run(`echo ready; head -c 1 >/dev/null; ${serve}; cat >/dev/null`);
+  expect([pid, end.exitCode, end.atMs]).toEqual([4_000_000, 0, null]);
+});
+
 it('a job whose fork server ends before it is ready starts without it at once', async () => {
   const { end } = await run('exit 1', {}, new FakeClock());
   expect(end.exitCode).toBe(0);

@@ -190,7 +190,7 @@ class _Server:
             if self._open_gate(request):
                 request.started = time.monotonic()
                 self._running[pid] = request
-                self._young.append((pid, b"pid %s %d" % (request.id, pid)))
+                self._young.append((pid, b"pid %s %d %.3f" % (request.id, pid, request.started * 1000)))
                 return
         raise OSError(errno.EAGAIN, "it is killed before it begins")
 
@@ -263,7 +263,7 @@ class _Server:
             self._flush()
 
     def _ended(self, pid: int, status: int, used: resource.struct_rusage, request: _Request) -> None:
-        ran_ms = (time.monotonic() - request.started) * 1000
+        ended = time.monotonic()
         if status == NOT_STARTED << 8:
             failure = self._failure_of(pid)
             if failure is not None:
@@ -288,7 +288,8 @@ class _Server:
         group = b"gone" if is_gone else b"left"
         after = b"-" if following is None else following.id
         self._lines.append(
-            b"end %s %d %d %.3f %s %s %d" % (request.id, status, cpu_ms, ran_ms, group, after, used.ru_maxrss)
+            b"end %s %d %d %.3f %s %s %d %.3f"
+            % (request.id, status, cpu_ms, (ended - request.started) * 1000, group, after, used.ru_maxrss, ended * 1000)
         )
 
     def _failure_of(self, pid: int) -> bytes | None:

@@ -1,16 +1,14 @@
 /** Starts processes through the helper, or through a fallback when there is no helper. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import { getSystemErrorName } from 'node:util';
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import { jobStarterPath } from '../../base/program.ts';
 import { type Awaited, watchAnswers } from './answer-watch.ts';
-import { encode, fieldsOf, isEnd, isPid } from './helper-protocol.ts';
+import { encode, fieldsOf, instantReader, isEnd, isPid, processEnd, tellFailure } from './helper-protocol.ts';
 import { sendSignal } from './process-table.ts';
 import {
   jobOomScore,
-  type ProcessEnd,
   type QueuedProcess,
   type Spawner,
   type SpawnListener,
@@ -30,6 +28,8 @@ const longestLine = 65_536;
 interface Entry extends Awaited {
   request: SpawnRequest;
   listener: SpawnListener;
+  /** When it was given to the program. */
+  sinceMs: number;
 }
 
 export interface HelperOptions {
@@ -81,6 +81,7 @@ class HelperSpawner implements ServedSpawner {
   readonly #program: Program;
   readonly #helper: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #entries = new Map<number, Entry>();
+  readonly #instantOf: ReturnType<typeof instantReader>;
   #cancelTimer: () => void = () => {};
   #state: 'starting' | 'ready' | 'over' = 'starting';
   #nextId = 1;
@@ -92,6 +93,7 @@ class HelperSpawner implements ServedSpawner {
   constructor(options: Pick<HelperOptions, 'clock' | 'log' | 'fallback'>, program: Program) {
     this.#options = options;
     this.#program = program;
+    this.#instantOf = instantReader(options.clock);
     // in its own session the terminal's signals do not reach it
     const helper = spawn(program.file, program.args, {
       detached: true,
@@ -119,8 +121,7 @@ class HelperSpawner implements ServedSpawner {
       this.#options.fallback.spawn(request, listener);
       return;
     }
-    const id = this.#nextId++;
-    this.#entries.set(id, { request, listener, isQueued: false, pid: null, owed: null });
+    const { id } = this.#enter(request, listener, false);
     this.#write(encode(fieldsOf(id, 'now', request)));
   }
 
@@ -129,9 +130,7 @@ class HelperSpawner implements ServedSpawner {
   }
 
   #queue(request: SpawnRequest, listener: SpawnListener): QueuedProcess {
-    const id = this.#nextId++;
-    const entry: Entry = { request, listener, isQueued: true, pid: null, owed: null };
-    this.#entries.set(id, entry);
+    const { id, entry } = this.#enter(request, listener, true);
     this.#write(encode(fieldsOf(id, 'next', request)));
     return {
       start: (cpus) => {
@@ -146,6 +145,14 @@ class HelperSpawner implements ServedSpawner {
         this.#flush();
       },
     };
+  }
+
+  #enter(request: SpawnRequest, listener: SpawnListener, isQueued: boolean): { id: number; entry: Entry } {
+    const id = this.#nextId++;
+    const sinceMs = this.#options.clock.monotonic();
+    const entry: Entry = { request, listener, sinceMs, isQueued, pid: null, owed: null };
+    this.#entries.set(id, entry);
+    return { id, entry };
   }
 
   #write(bytes: Buffer): void {
@@ -188,7 +195,7 @@ class HelperSpawner implements ServedSpawner {
     }
     if (word === 'pid') {
       entry.pid = Number(first);
-      entry.listener.started(entry.pid);
+      entry.listener.started(entry.pid, this.#instantOf(rest[0], entry.sinceMs));
     }
     if (word !== 'error' && word !== 'end' && word !== 'withdrawn') return;
     this.#entries.delete(Number(id));
@@ -206,8 +213,8 @@ class HelperSpawner implements ServedSpawner {
       this.#cancelTimer = watchAnswers(this.#options.clock, this.#helper.pid ?? 0, this.#entries, hangs);
   }
 
-  #takeEnd({ request, listener }: Entry, status: number, rest: readonly string[]): void {
-    const [cpuMs, ranMs, group, nextId, largestKib] = rest;
+  #takeEnd({ request, listener, sinceMs }: Entry, status: number, rest: readonly string[]): void {
+    const [cpuMs, ranMs, group, nextId, largestKib, at] = rest;
     const next = this.#entries.get(Number(nextId));
     const isSucceeded = next !== undefined;
     if (next !== undefined) {
@@ -215,7 +222,8 @@ class HelperSpawner implements ServedSpawner {
       next.listener.placed(request.attempt);
     }
     const used = { cpuMs: Number(cpuMs), ranMs: Number(ranMs), largestBytes: Number(largestKib) * 1024 };
-    listener.exited(processEnd(status, { ...used, isGroupGone: group === 'gone', isSucceeded }));
+    const atMs = this.#instantOf(at, sinceMs);
+    listener.exited(processEnd(status, { ...used, atMs, isGroupGone: group === 'gone', isSucceeded }));
   }
 
   /** What it says cannot be trusted any more. */
@@ -285,15 +293,4 @@ export function openForkServer(options: ForkServerOptions): ServedSpawner {
     missing: 'a fork server has ended; its next jobs start another one, or without one if it was not ready',
     ...{ ready, lost },
   });
-}
-
-function tellFailure(listener: SpawnListener, errno: number, what: string): void {
-  const code = errno > 0 ? getSystemErrorName(-errno) : null;
-  listener.failed(code, `${code ?? 'error'}: cannot start or open ${what}`);
-}
-
-/** `status` is that of wait(2). */
-function processEnd(status: number, ending: Omit<ProcessEnd, 'exitCode' | 'signal'>): ProcessEnd {
-  const signal = status & 0x7f;
-  return { exitCode: signal === 0 ? (status >> 8) & 0xff : null, signal: signal || null, ...ending };
 }

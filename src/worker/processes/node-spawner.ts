@@ -40,7 +40,7 @@ export function openNodeSpawner(
     const cpuMs = ticks === null || together.length > 1 ? null : (ticks * 1000) / ticksPerSecond;
     for (const { listener, pid, exitCode, signal } of together) {
       const exit = { exitCode, signal, cpuMs, largestBytes: null, isGroupGone: isGroupGone(pid) };
-      listener.exited({ ...exit, isSucceeded: false, ranMs: null });
+      listener.exited({ ...exit, isSucceeded: false, ranMs: null, atMs: null });
     }
   }
 
@@ -77,7 +77,7 @@ export function openNodeSpawner(
           if (exits.length === 0) setImmediate(tellExits);
           exits.push({ listener, pid, exitCode, signal: name === null ? null : constants.signals[name] });
         });
-        if (child.pid !== undefined) listener.started(child.pid);
+        if (child.pid !== undefined) listener.started(child.pid, null);
       } catch (error) {
         setImmediate(() => fail(error));
       } finally {

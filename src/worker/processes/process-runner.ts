@@ -117,22 +117,21 @@ export class ProcessRunner implements JobRunner {
         this.#forget(job);
         this.#events.unstarted(attempt, null);
       },
-      started: (pid) => this.#onStarted(job, pid),
+      started: (pid, atMs) => this.#onStarted(job, pid, atMs ?? this.#nowMs()),
       failed: (code, message) => this.#onFailed(job, code, failedLaunch(request, code, message)),
       exited: (end) => this.#onExit(job, end),
     };
   }
 
-  #onStarted(job: RunningJob, pid: number): void {
-    const nowMs = this.#nowMs();
+  #onStarted(job: RunningJob, pid: number, atMs: number): void {
     job.pid = pid;
     job.queued = null;
-    job.startedAtMs = nowMs;
+    job.startedAtMs = atMs;
     this.#deps.table.lead(job.attempt, pid, job.isStep);
     openSeries(job, this.#deps.launch.outputDirectory, this.#deps);
     this.#sampler.add(job);
     this.#armRuntimeLimit(job);
-    this.#events.started(job.attempt, pid, nowMs);
+    this.#events.started(job.attempt, pid, atMs);
     const { earlyStop, attempt } = job;
     if (earlyStop !== null) this.stop([{ ...earlyStop, attempt }], earlyStop.reason);
   }
@@ -193,8 +192,8 @@ export class ProcessRunner implements JobRunner {
   // ---------------------------------------------------------------- ending
 
   #onExit(job: RunningJob, end: ProcessEnd): void {
-    job.exit = { ...end, atMs: this.#nowMs() };
-    // both events may come a little late, and together
+    job.exit = { ...end, atMs: end.atMs ?? this.#nowMs() };
+    // where it is not known when they were, both may come a little late, and together
     if (end.ranMs !== null) job.startedAtMs = Math.min(job.startedAtMs, job.exit.atMs - end.ranMs);
     job.cancelRuntimeLimit();
     this.#sampler.remove(job.attempt);

@@ -37,6 +37,8 @@ export interface ProcessEnd {
   isSucceeded: boolean;
   /** How long it ran; null when the spawner did not measure that. */
   ranMs: number | null;
+  /** When it ended, on the worker's monotonic clock; null for just now. */
+  atMs: number | null;
   /** Of a step only: its id, where that is known, and whether Slurm saw that its memory ran out. */
   step?: string | null;
   isOutOfMemory?: boolean;
@@ -51,6 +53,7 @@ export const unknownEnd: ProcessEnd = {
   isGroupGone: false,
   isSucceeded: false,
   ranMs: null,
+  atMs: null,
 };
 
 /**
@@ -62,8 +65,8 @@ export interface SpawnListener {
   placed(before: number): void;
   /** It was taken back. */
   withdrawn(): void;
-  /** May be called before `spawn` returns. */
-  started(pid: number): void;
+  /** May be called before `spawn` returns. The instant is on the worker's monotonic clock; null for just now. */
+  started(pid: number, atMs: number | null): void;
   /** There is no process; `code` is the system's name for the reason. Never called before `spawn` returns. */
   failed(code: string | null, message: string): void;
   exited(end: ProcessEnd): void;

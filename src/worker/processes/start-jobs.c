@@ -13,11 +13,12 @@
  * and TORC_CPUS names them. Two kinds of requests are about a job that waits: id, `now` and CPUs start it, id and `never`
  * take it back; if it waits no longer, nothing happens.
  *
- * Standard output has lines: `ready`, and for each request either `error ID ERRNO WHAT`, `withdrawn ID`, or `pid ID PID`
- * and later `end ID STATUS CPU_MS RAN_MS gone|left NEXT LARGEST_KIB`: STATUS is that of wait(2), `gone` or `left` says
- * whether the process group has members left, NEXT is the job that waited and now starts in the place of this one, or -,
- * and LARGEST_KIB is the most memory that one process had. Lines that nobody needs at once travel with later ones. The helper ends when its standard input ends: jobs that run continue,
- * and jobs that wait never start.
+ * Standard output has lines: `ready`, and for each request either `error ID ERRNO WHAT`, `withdrawn ID`, or
+ * `pid ID PID AT_MS` and later `end ID STATUS CPU_MS RAN_MS gone|left NEXT LARGEST_KIB AT_MS`: STATUS is that of wait(2),
+ * `gone` or `left` says whether the process group has members left, NEXT is the job that waited and now starts in the place
+ * of this one, or -, LARGEST_KIB is the most memory that one process had, and AT_MS is when that was, by the system's
+ * monotonic clock: lines that nobody needs at once travel with later ones. The helper ends when its standard input ends:
+ * jobs that run continue, and jobs that wait never start.
  *
  * Each job has a thread while it runs: vfork blocks only that thread, and copies nothing. A slow file system delays only
  * the job whose files are on it. Without a process or thread for a job, while others run, it fails with EAGAIN.
@@ -492,13 +493,19 @@ static void become(const struct request *request, char *program, char **words, i
   execve(program, words, request->variables);
 }
 
+/* By the monotonic clock of the system, which the worker reads too. */
+static long long now_us(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
 /* Starts one program, closes its files and waits for it; false, with errno set, when it cannot be started. */
 static bool run_program(struct request *request, char *program, char **words, int output, int errors) {
   volatile int why_not = 0;
   struct rusage used;
-  struct timespec start, end;
   int status;
-  clock_gettime(CLOCK_MONOTONIC, &start);
+  const long long start_us = now_us();
   pid_t pid = vfork();
   if (pid == 0) {
     become(request, program, words, output, errors);
@@ -507,25 +514,24 @@ static bool run_program(struct request *request, char *program, char **words, in
   }
   if (pid < 0) return false;
   if (why_not == 0) {
-    tell(false, "pid %s %d", request->id, pid);
+    tell(false, "pid %s %d %.3f", request->id, pid, (double)start_us / 1e3);
     close(output);
     close(errors);
   }
   while (wait4(pid, &status, 0, &used) < 0)
     if (errno != EINTR) _exit(1);
+  const long long end_us = now_us();
   if (why_not == 0) {
     long long micros = (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000LL;
     micros += used.ru_utime.tv_usec + used.ru_stime.tv_usec;
     bool is_gone = kill(-pid, 0) < 0 && errno == ESRCH;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    double ran = (double)(end.tv_sec - start.tv_sec) * 1e3 + (double)(end.tv_nsec - start.tv_nsec) / 1e6;
     /* after a kill the worker may be about to take all others back */
     bool may_succeed = is_gone && !WIFSIGNALED(status) && *request->place != '\0';
     if (may_succeed) request->next = dequeue(request->place, NULL);
     if (request->next != NULL) give_cpus(request->next, request->cpus);
     const char *next = request->next == NULL ? "-" : request->next->id;
-    tell(num_queued < enough_queued, "end %s %d %lld %.3f %s %s %ld", request->id, status, (micros + 500) / 1000, ran,
-         is_gone ? "gone" : "left", next, used.ru_maxrss);
+    tell(num_queued < enough_queued, "end %s %d %lld %.3f %s %s %ld %.3f", request->id, status, (micros + 500) / 1000,
+         (double)(end_us - start_us) / 1e3, is_gone ? "gone" : "left", next, used.ru_maxrss, (double)end_us / 1e3);
   }
   errno = why_not;
   return why_not == 0;
