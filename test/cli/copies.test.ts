@@ -173,6 +173,7 @@ describe('torc jobs mark-done', () => {
     const { results } = await place.json<{ results: Row[] }>(['results', 'list', '-k', key, '-f', 'cause=marked']);
     expect(results).toMatchObject([{ job_key: b, marked_by: userInfo().username }]);
     expect((await place.torc('jobs', 'logs', b)).stderr).toContain('no process ran');
+    expect((await place.torc('why', b)).stdout).toContain('marked it as done');
     expect((await place.torc('jobs', 'mark-done', b)).stdout).toContain('already done');
     expect((await place.torc('jobs', 'mark-done', '99999')).code).toBe(3);
     // reset cascades down and gives all attempts back

@@ -183,5 +183,10 @@ describe('max_wait', () => {
       ['behind', 'canceled', null, null],
     ]);
     expect(await numAttempts()).toEqual({ parent: 1, child: 1, waits: 1 });
+    // nobody is sent to the output of a process that there never was
+    expect((await place.torc('why', 'waits', '-k', '1')).stdout).not.toContain('logs');
+    expect((await place.torc('status', '1')).stdout).not.toContain('torc jobs logs');
+    expect((await place.torc('jobs', 'logs', 'waits', '-k', '1')).stderr).toContain('no process ran');
+    expect((await place.torc('reports', 'failures', '-k', '1')).stdout).toContain('no process ran');
   });
 });

@@ -203,7 +203,9 @@ describe('when starts fail', () => {
     const [row] = await rows(service, 'jobs', key);
     const { reasons } = await service.call('job_show', { job_key: String(row?.job_key) });
     expect(reasons).toMatchObject([{ code: 'waits_for_nodes', scaling: { code: 'backs_off', num_failed: 6 } }]);
-    expect(reasons.map(reasonText).join()).toContain('It waits for a node (autoscaler: waiting until');
+    expect(reasons.map((reason) => reasonText(reason)).join()).toContain(
+      'It waits for a node (autoscaler: waiting until',
+    );
     const events = await rows(service, 'events', key, { type: 'autoscaler_backs_off' });
     expect(events).toHaveLength(4);
     slurm.refusal = null;

@@ -106,6 +106,13 @@ describe('progress', () => {
     expect(runLine(shown({ done: 5 }), 10, 0)).toBe('5/5 done, 0 running, 10 s, 0.5 jobs/s');
   });
 
+  it('counts as done what lists count as done; what never runs is not left either', () => {
+    const workflow = shown({ done: 6, failed: 1, canceled: 3, disabled: 1, submitted: 2, ready: 8 });
+    expect(runLine(workflow, 10, 0)).toBe(
+      '6/20 done, 2 running, 1 failed, 3 canceled, 10 s, 1.0 jobs/s, about 10 s left',
+    );
+  });
+
   it('in a pipe a line comes at each tenth and every 30 seconds, and none at the end', () => {
     const pace = new PipePace();
     const looks = [
@@ -152,12 +159,42 @@ describe('progress', () => {
     expect(await told({ consoleLevel: 'warning' })).toBe('');
   });
 
+  it('says once what a run waits for that stands still until somebody does something', async () => {
+    let now = 0;
+    const after: Clock['after'] = (_, call) => {
+      setImmediate(call);
+      return () => {};
+    };
+    const terminal = fakeTerminal(false);
+    const heldBack = [
+      { num_jobs: 2, reason: { code: 'workflow_paused' }, text: '2 jobs wait; the workflow is paused' },
+      { num_jobs: 1, reason: { code: 'no_worker' }, text: '1 job waits for a worker; there is none' },
+    ];
+    const called: string[] = [];
+    const call = async (endpoint: string) => {
+      now += 1000;
+      called.push(endpoint);
+      // the second half of the looks: the same again after a job has run
+      const done = called.length > 40 ? 2 : 1;
+      if (endpoint === 'workflow_show') return shown({ done, ready: 4 - done });
+      return { workflow: { workflow_key: '7', held_back: heldBack } };
+    };
+    const clock: Clock = { now: () => now, monotonic: () => now, after };
+    const stop = followRun({ ...fakeContext(terminal), clock }, { call } as unknown as Api, '7');
+    for (let turns = 0; turns < 200; turns++) await new Promise((resolve) => setImmediate(resolve));
+    await stop();
+    expect(called.filter((endpoint) => endpoint === 'workflow_status')).toHaveLength(2);
+    const told = terminal.stderr.join('');
+    expect(told.match(/workflow 7: 2 jobs wait; the workflow is paused: torc workflows resume 7\n/g)).toHaveLength(1);
+    expect(told).not.toContain('waits for a worker');
+  });
+
   it('counts what ends from now on, and not the jobs that were disabled or canceled before', async () => {
     const terminal = fakeTerminal(true);
     const before = shown({ done: 2, canceled: 3, disabled: 40, terminated: 1, ready: 10 });
     const api = { call: async () => before } as unknown as Api;
     const stop = followRun(fakeContext(terminal), api, '7');
-    const numDrawn = () => terminal.stderr.join('').match(/46\/56 done/g)?.length ?? 0;
+    const numDrawn = () => terminal.stderr.join('').match(/2\/56 done/g)?.length ?? 0;
     // no rate is known when it is drawn first
     await expect.poll(numDrawn).toBeGreaterThan(1);
     await stop();

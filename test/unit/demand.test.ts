@@ -71,7 +71,7 @@ const texts = (job: WaitingJob, where: Partial<Situation>): string[] => {
   const reasons = reasonsOf(job, { ...situation, ...where });
   // replies match the schema
   for (const one of reasons) expect(reasonSchema().parse(JSON.parse(JSON.stringify(one)))).toEqual(one);
-  return reasons.map(reasonText);
+  return reasons.map((reason) => reasonText(reason));
 };
 const long = { runtimeMs: 5 * hour, isRuntimeStated: true };
 

@@ -28,6 +28,7 @@ export class AttemptOutput {
   get whyNothing(): string | null {
     const { cause, inherited_from: from, log_kind } = this.attempt;
     if (cause === 'marked') return 'no process ran: the job was marked as done';
+    if (cause === 'max_wait') return 'no process ran: the job was ready for longer than its max_wait';
     if (isMapping(from)) {
       return `the result is inherited from job ${from.job_key} of workflow ${from.workflow_key}: torc jobs logs ${from.job_key}`;
     }

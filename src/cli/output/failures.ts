@@ -206,7 +206,7 @@ function jobLines(torc: string, job: FailedJob, columns: number): string[] {
 
 /** The file, or the command that prints it. */
 function stderrLine(torc: string, { job_key, log_kind, stderr_path, stderr_tail }: FailedJob): string[] {
-  if (log_kind === null || log_kind === 'none' || log_kind === 'pruned') return [];
+  if (log_kind === null || ['none', 'pruned', 'unknown'].includes(log_kind)) return [];
   if (log_kind === 'files' && stderr_path === null) return [`    output: ${torc} jobs logs ${job_key}`];
   const isEmpty = stderr_tail !== null && stderr_tail.length === 0;
   if (isEmpty) return [`    stderr is empty; stdout: ${torc} jobs logs ${job_key}`];

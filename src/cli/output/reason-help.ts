@@ -57,11 +57,15 @@ export function reasonHelp({ torc }: Pick<Context, 'torc'>, job: Subject, reason
 
 /** Of a job that does not wait. */
 function helpOfEnd(torc: string, { workflow_key, job_key }: Subject, reasons: readonly Reason[]): string[] {
-  switch (reasons[0]?.code) {
+  const [reason] = reasons;
+  switch (reason?.code) {
     case 'lost':
       return [`${torc} jobs diagnose ${job_key}`, `${torc} workflows restart ${workflow_key} --dry-run`];
-    case 'failed':
-      return [`${torc} jobs logs ${job_key}`, `${torc} rerun-failed ${workflow_key} --dry-run`];
+    case 'failed': {
+      const rerun = `${torc} rerun-failed ${workflow_key} --dry-run`;
+      // no process ran that could have written something
+      return reason.cause === 'max_wait' ? [rerun] : [`${torc} jobs logs ${job_key}`, rerun];
+    }
     case 'canceled_by_person':
     case 'disabled':
       return [`${torc} jobs reset-status ${job_key}`];

@@ -4,10 +4,13 @@ import { delay } from '../../base/clock.ts';
 import { formatDuration } from '../../base/units.ts';
 import { type Context, note } from '../context/context.ts';
 import { startProgress } from './progress.ts';
+import { HeldNotes } from './standstill.ts';
 
 const lookEveryMs = 500;
 const pipeLookEveryMs = 1000;
 const pipeEverySeconds = 30;
+/** Looks at which nothing runs and nothing has ended: a worker may be about to take jobs. */
+const standstillLooks = 4;
 
 /** Jobs that nothing is left to do for, also those that never run. */
 export function numSettled({ num_done, num_canceled, counts }: WorkflowShown): number {
@@ -18,11 +21,13 @@ export function numSettled({ num_done, num_canceled, counts }: WorkflowShown): n
 export function runLine(workflow: WorkflowShown, elapsedSeconds: number, numSettledBefore: number): string {
   const { counts, num_jobs } = workflow;
   const settled = numSettled(workflow);
+  const { num_canceled: numCanceled } = workflow;
   const { submitted: numRunning = 0, submitted_pending: numWaiting = 0 } = counts;
   // workers get short jobs in advance, so the server does not know how many are running
   const atWork = numWaiting === 0 ? `${numRunning} running` : `${numRunning + numWaiting} with workers`;
-  const parts = [`${settled}/${num_jobs} done`, atWork];
+  const parts = [`${workflow.num_done}/${num_jobs} done`, atWork];
   if (workflow.num_failed > 0) parts.push(`${workflow.num_failed} failed`);
+  if (numCanceled > 0) parts.push(`${numCanceled} canceled`);
   parts.push(formatDuration(elapsedSeconds));
   const rate = elapsedSeconds > 0 ? (settled - numSettledBefore) / elapsedSeconds : 0;
   if (rate > 0) parts.push(`${rate >= 10 ? Math.round(rate) : rate.toFixed(1)} jobs/s`);
@@ -52,6 +57,7 @@ export function followRun(context: Context, api: Api, workflowKey: string): () =
   if (isPiped && (context.format !== 'text' || context.consoleLevel !== 'info')) return async () => {};
   const progress = startProgress(context, 0);
   const pace = new PipePace();
+  const held = new HeldNotes(context, api, workflowKey);
   const startedAt = context.clock.monotonic();
   let isOver = false;
   let wake = (): void => {};
@@ -60,15 +66,19 @@ export function followRun(context: Context, api: Api, workflowKey: string): () =
   });
   const follow = async (): Promise<void> => {
     let numSettledBefore: number | null = null;
+    let still = { settled: -1, numLooks: 0 };
     while (!isOver) {
       const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
       const settled = numSettled(workflow);
+      const isStill = workflow.num_running === 0 && settled === still.settled;
+      still = { settled, numLooks: isStill ? still.numLooks + 1 : 0 };
       numSettledBefore ??= settled;
       const seconds = (context.clock.monotonic() - startedAt) / 1000;
       const line = runLine(workflow, seconds, numSettledBefore);
       if (isOver) return;
       if (!isPiped) progress.update(line);
       else if (pace.isDue(settled / Math.max(1, workflow.num_jobs), seconds)) note(context, line);
+      if (still.numLooks === standstillLooks && settled < workflow.num_jobs) await held.look();
       await Promise.race([delay(context.clock, isPiped ? pipeLookEveryMs : lookEveryMs), over]);
     }
   };

@@ -1,5 +1,5 @@
 /** What a person must do before a workflow that is waited for can go on. */
-import type { StatusLine, StatusReply } from '../../api/contract.ts';
+import type { Api, StatusLine, StatusReply } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { visible } from '../../base/text.ts';
 import type { Reason } from '../../model/decide/reason.ts';
@@ -85,3 +85,34 @@ export class LackNotes {
 }
 
 const lastsMs = 2000;
+
+/** What a run that has a worker waits for until somebody does something, said once each. */
+export class HeldNotes {
+  readonly #context: Context;
+  readonly #api: Api;
+  readonly #workflowKey: string;
+  readonly #said = new Set<string>();
+
+  constructor(context: Context, api: Api, workflowKey: string) {
+    this.#context = context;
+    this.#api = api;
+    this.#workflowKey = workflowKey;
+  }
+
+  async look(): Promise<void> {
+    const { workflow } = await this.#api.call('workflow_status', { workflow_key: this.#workflowKey });
+    for (const held of workflow.held_back) {
+      const id = JSON.stringify(held.reason);
+      if (!isHeldByPerson(held.reason) || this.#said.has(id)) continue;
+      this.#said.add(id);
+      const help = helpOf(this.#context, workflow, held).join(', or ');
+      const line = this.#context.hasProgress ? '\n' : '';
+      note(this.#context, `${line}workflow ${this.#workflowKey}: ${visible(held.text)}: ${help}`, 'warning');
+    }
+  }
+}
+
+function isHeldByPerson(reason: Reason): boolean {
+  if (reason.code === 'held') return reason.kind === 'person';
+  return reason.code === 'workflow_paused' || (reason.code === 'waits_for_limit' && reason.maximum === 0);
+}

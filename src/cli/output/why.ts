@@ -54,7 +54,7 @@ export function whyOf(
     slurm_job_id: text(last.slurm_job_id),
     detail: text(last.detail),
     reasons: reasons.map((reason) => {
-      return { reason, text: reasonText(reason), help: reasonHelp(context, subject, [reason]) };
+      return { reason, text: reasonText(reason, job.cause), help: reasonHelp(context, subject, [reason]) };
     }),
     unreached_workers: isCurrent ? [] : unreached.filter(({ workflow_key }) => workflow_key === subject.workflow_key),
   };

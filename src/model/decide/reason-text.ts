@@ -5,8 +5,8 @@ import { amountsText } from '../named-resources.ts';
 import { scalingText } from './autoscaling-text.ts';
 import type { Reason, Size } from './reason.ts';
 
-/** A full sentence that makes sense by itself and next to others. */
-export function reasonText(reason: Reason): string {
+/** A full sentence that makes sense by itself and next to others. `cause`: that of the job's result. */
+export function reasonText(reason: Reason, cause: string | null = null): string {
   switch (reason.code) {
     case 'workflow_not_started':
       return 'Its workflow has not started.';
@@ -65,7 +65,8 @@ export function reasonText(reason: Reason): string {
     case 'lost':
       return reason.explanation ?? 'Its worker is gone and left no result; nothing more is known yet.';
     case 'succeeded':
-      return 'It succeeded.';
+      if (cause === 'marked') return 'Somebody marked it as done.';
+      return cause === 'inherited' ? 'Its result is inherited from another workflow.' : 'It succeeded.';
     case 'failed':
       if (reason.cause === 'max_wait') return 'It was ready for longer than its max_wait and never started.';
       return `It failed with return code ${reason.return_code} (${reason.cause}).`;

@@ -55,7 +55,7 @@ export function jobStory(tx: Transaction, jobKey: number, isServed: boolean): Jo
   const reasons = reasonsOfJob(tx, job, { diagnosis, upstreams: unfinishedUpstreams(tx, jobKey), isServed });
   return {
     job,
-    why: reasons.length === 0 ? null : reasons.map(reasonText).join(' '),
+    why: reasons.length === 0 ? null : reasons.map((reason) => reasonText(reason, job.cause)).join(' '),
     reasons,
     diagnosis,
     attempts: tries.map(withPlace),
