@@ -28,7 +28,7 @@ export interface DaemonOptions extends ServeOptions {
   /** What the command itself said of these two; the rest is the configuration's, which may change. */
   given?: { advertise: string | null; relay: RelayKind | null };
   onReady?: (file: ServerFile) => void;
-  /** Tells a person that the directory is gone, or is back. */
+  /** Tells a person of trouble with the directory or the database, and of its end. */
   warn?(text: string): void;
 }
 
@@ -46,7 +46,7 @@ export async function runServer(options: DaemonOptions): Promise<void> {
   requireSqlite();
   const log = await openServerLog(options.directory);
   const service = await openWhenFree(options.directory, log);
-  service.onAway = (text) => options.warn?.(text);
+  service.onTrouble = (text) => options.warn?.(text);
   const serving = await serve(service, { ...options, runsActions: true, startsWorkers: true, runsSchedules: true });
   // without the note a person starts it again
   await noteServer(service, options).catch((error) => log.warn({ err: error }, 'the server could not be noted'));

@@ -58,8 +58,8 @@ export class Service implements ServerContext {
   #lastContact: number;
   /** Called by `server_stop`. */
   onStop: (() => void) | null = null;
-  /** Tells a person that the server directory is gone, or is back. */
-  onAway: (text: string) => void = () => {};
+  /** Tells a person that the server directory is gone or the database cannot be written, and the end of it. */
+  onTrouble: (text: string) => void = () => {};
   /** Publishes a new token and refuses the previous one after the grace time; set while this process serves. */
   onRotateToken: ((graceSeconds: number) => void) | null = null;
 
@@ -84,6 +84,7 @@ export class Service implements ServerContext {
         info.log.error({ err: error }, 'a transaction failed');
         if (isIoError(error)) this.startAfresh();
       },
+      tellPerson: (text) => this.onTrouble(text),
       publish: (facts) => this.#publish(facts),
     });
     this.subscribe((facts) => this.#exchange.learn(facts));
@@ -96,7 +97,7 @@ export class Service implements ServerContext {
     });
     this.#ownership = ownership;
     this.#reopening = new Reopening(db, clock, info.log);
-    ownership.watch({ lost: (why) => this.#lose(why), away: (text) => this.onAway(text) });
+    ownership.watch({ lost: (why) => this.#lose(why), away: (text) => this.onTrouble(text) });
   }
 
   readonly usualRuntimeMs = (shapeKey: number): number | null => this.#exchange.usualRuntimeMs(shapeKey);

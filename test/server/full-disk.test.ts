@@ -66,6 +66,8 @@ describe('without space', () => {
   it('in the database: 503, reads continue, and repeated reports count once there is space', async () => {
     await start();
     const { key, worker, attempt } = await working();
+    const told: string[] = [];
+    service.onTrouble = (text) => told.push(text);
     const numPages = service.db.get('PRAGMA page_count')?.page_count;
     service.db.run(`PRAGMA max_page_count = ${numPages}`);
     await expect(client.call('workflow_modify', large(key))).rejects.toMatchObject(full);
@@ -87,6 +89,10 @@ describe('without space', () => {
     worker.seq += 1;
     expect((await worker.finish(attempt)).reports).toMatchObject([{ answer: 'accepted' }]);
     await client.call('workflow_modify', large(key));
+    expect(told).toEqual([
+      expect.stringMatching(/^the database cannot be written: .*; running jobs go on, and results wait/),
+      'the database can be written again',
+    ]);
     expect(await rows(client, 'results', key)).toHaveLength(1);
   });
 

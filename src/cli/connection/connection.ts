@@ -145,7 +145,7 @@ export async function connectRemote(
 async function connectInProcess(options: ConnectOptions): Promise<Connection> {
   const { openService } = await import('../../server/open.ts');
   const service = await openService(options.directory, systemClock, options.command);
-  service.onAway = (text) => options.warn?.(text);
+  service.onTrouble = (text) => options.warn?.(text);
   const { upgrade } = service.db;
   if (upgrade !== null) options.warn?.(upgradeWords(upgrade.from, upgrade.copyPath));
   let serving: Promise<{ close: () => Promise<void> }> | null = null;
