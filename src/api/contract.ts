@@ -129,7 +129,7 @@ export const endpoints = {
   jobs_reset: on(plans.resetJobs, plans.planReply),
   jobs_disable: on(plans.disableJobs, plans.planReply),
   jobs_cancel: on(plans.cancelJobs, plans.cancelJobsReply),
-  jobs_hold: on(plans.holdJobs, plans.planReply),
+  jobs_hold: on(plans.holdJobs, plans.holdJobsReply),
   jobs_mark_done: on(plans.markJobs, plans.planReply),
   workflow_copy: on(plans.copyWorkflow, plans.copyWorkflowReply),
 

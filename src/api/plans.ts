@@ -106,15 +106,20 @@ export const planReply = () =>
     changes: z.array(plannedChange()),
     num_changes: count,
   });
-/** Of a cancel of single jobs: how many are asked to stop first. */
-export const cancelJobsReply = () => planReply().extend({ num_stopping: count });
-
 export type Plan = z.infer<ReturnType<typeof planReply>>;
 
-/** A job that a restart leaves unchanged although people may expect otherwise, and why. */
+/** A job that a plan leaves unchanged although people may expect otherwise, and why. */
 const keptJob = () =>
   z.strictObject({ job_key: key, job_name: z.string(), status: z.enum(jobStatuses), reason: z.string() });
 export type KeptJob = z.infer<ReturnType<typeof keptJob>>;
+
+/** The first of the jobs that stay unchanged, and how many there are. */
+const keptJobs = () => ({ kept: z.array(keptJob()), num_kept: count });
+
+/** Jobs that run or are done are not held. */
+export const holdJobsReply = () => planReply().extend(keptJobs());
+/** Jobs that have ended are not canceled; `num_stopping` of the others are asked to stop first. */
+export const cancelJobsReply = () => planReply().extend({ num_stopping: count, ...keptJobs() });
 
 const sharedOutputs = () => z.array(z.strictObject({ workflow_key: key, name: z.string(), path: z.string() }));
 
@@ -135,9 +140,7 @@ export const restartReply = () =>
     missing_files: z.strictObject({ num_rerun: count, num_done: count }),
     /** Names of the ephemeral user data that is cleared. */
     cleared_user_data: z.array(z.string()),
-    /** The first of them. */
-    kept: z.array(keptJob()),
-    num_kept: count,
+    ...keptJobs(),
     /** Jobs of silent workers that count as ended because of `force`. */
     num_given_up: count,
     /** Of a resume: whether it ends a pause. */

@@ -1,4 +1,4 @@
-/** `jobs cancel` of a running job, with a real worker and a real process. */
+/** Cancels: of a running job, with a real worker and a real process; of several, some of which have ended. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -37,4 +37,34 @@ it('ends the process of that job alone; a restart runs it again', async () => {
   await place.torc('workflows', 'restart', '1');
   expect((await place.torc('jobs', 'run', '1')).code).toBe(0);
   expect(await statuses()).toBe('done done done');
+});
+
+it('of several jobs, and of several workflows, leaves out those that have ended and says so', async () => {
+  const jobs = [
+    { name: 'quick', command: 'true' },
+    { name: 'held', command: 'true', hold: true },
+  ];
+  const spec = place.file('w.json', JSON.stringify({ name: 'w', jobs }));
+  for (const key of ['1', '2']) {
+    expect(await place.torc('workflows', 'create', spec)).toMatchObject({ code: 0 });
+    expect(await place.torc('workflows', 'start', key)).toMatchObject({ code: 0 });
+  }
+  expect(await place.torc('jobs', 'mark-done', '1')).toMatchObject({ code: 0 });
+  const all = await place.torc('jobs', 'hold', '1');
+  expect(all).toMatchObject({ code: 4, stderr: expect.stringContaining('quick (job 1) is done') });
+  const some = await place.torc('jobs', 'cancel', '1', '2');
+  expect(some).toMatchObject({ code: 0, stderr: '' });
+  expect(some.stdout.replaceAll(/ +/g, ' ')).toMatch(
+    /2 blocked canceled held selected\n\nunchanged:\njob_key status job_name reason\n1 done quick it has ended\n\ncanceled 1 job of workflow 1\n$/,
+  );
+  const workflows = await place.torc('cancel', '1-2');
+  expect(workflows).toMatchObject({ code: 0, stderr: '' });
+  expect(workflows.stdout).toMatch(
+    /^canceled workflow 2: .*\nworkflow 1 is unchanged: run 1 of workflow 1 has ended \(failed\): there is nothing to cancel\n$/,
+  );
+  const again = await place.torc('cancel', '1', '2');
+  expect(again).toMatchObject({
+    code: 4,
+    stderr: expect.stringMatching(/workflow 1 has ended .*; run 1 of workflow 2 has ended/),
+  });
 });

@@ -79,11 +79,28 @@ it('a waiting job is canceled at once with its downstream jobs, the others go on
   expect(await statuses(service, key)).toEqual({ a: 'done', b: 'ready', c: 'blocked', d: 'done' });
 });
 
-it('nothing is canceled when one of them has ended, belongs to another workflow, or nothing has started', async () => {
+it('of several those that have ended are left out, and named', async () => {
+  const { key, worker } = await running();
+  await worker.finish(worker.held[0] as number);
+  const planned = await cancel(key, [1, 4, 3], { dry_run: true });
+  expect(planned).toMatchObject({
+    num_stopping: 1,
+    changes: [
+      { job_name: 'd', reason: 'its processes are stopped first' },
+      { job_name: 'c', reason: 'selected' },
+    ],
+    kept: [{ job_key: '1', job_name: 'a', status: 'done', reason: 'it has ended' }],
+    num_kept: 1,
+  });
+  expect(await cancel(key, [1, 4, 3])).toEqual({ ...planned, dry_run: false });
+  expect(await statuses(service, key)).toMatchObject({ a: 'done', c: 'canceled' });
+});
+
+it('nothing is canceled when all have ended, one belongs to another workflow, or nothing has started', async () => {
   const { key, worker } = await running();
   const other = await createWorkflow(service, [{ name: 'x' }], [], { start: false });
   await worker.finish(worker.held[0] as number);
-  await expect(cancel(key, [4, 1])).rejects.toMatchObject({
+  await expect(cancel(key, [1])).rejects.toMatchObject({
     code: 'conflict',
     message: expect.stringMatching(/a \(job 1\) is done/),
   });

@@ -7,7 +7,7 @@ import { chooseJobs } from '../input/chosen-jobs.ts';
 import { pageRows } from '../input/list.ts';
 import type { PlanOptions } from '../plans/apply.ts';
 import { planForJobs } from '../plans/chosen-jobs.ts';
-import { changesText, printPlan } from '../plans/output.ts';
+import { changesText, printPlan, unchangedText } from '../plans/output.ts';
 import { deliverStops } from '../workers/stop-delivery.ts';
 
 export async function cancelJobs(context: Context, keys: readonly string[], options: PlanOptions): Promise<void> {
@@ -44,12 +44,13 @@ function isClaimed(status: unknown): boolean {
 /** `numLeft`: how many of the running ones have not stopped yet. */
 function cancelText(context: Context, plan: Reply<'jobs_cancel'>, numLeft: number): string {
   const { workflow_key: key, num_changes: count, dry_run: isDryRun } = plan;
-  if (count === 0) return `nothing to cancel in workflow ${key}\n`;
+  const unchanged = unchangedText(context, plan.kept, plan.num_kept);
+  if (count === 0) return `${unchanged.trimStart()}nothing to cancel in workflow ${key}\n`;
   const jobs = `${counted(count, 'job')} of workflow ${key}`;
   const line = isDryRun ? `dry run: ${jobs} would be canceled; nothing was changed` : `canceled ${jobs}`;
   const watch =
     isDryRun || numLeft === 0
       ? ''
       : `${counted(numLeft, 'job')} still to stop:  ${context.torc} jobs list -k ${key} -f status=submitted\n`;
-  return `${changesText(context, plan)}\n${line}\n${watch}`;
+  return `${changesText(context, plan)}${unchanged}\n${line}\n${watch}`;
 }

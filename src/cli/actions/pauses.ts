@@ -1,5 +1,5 @@
 /** `torc workflows pause|resume`, `torc jobs hold|release`. */
-import type { Plan, Reply } from '../../api/contract.ts';
+import type { Reply } from '../../api/contract.ts';
 import { counted, shellWord } from '../../base/text.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
@@ -9,7 +9,7 @@ import { printResult } from '../output/output.ts';
 import type { PlanOptions } from '../plans/apply.ts';
 import { planForJobs } from '../plans/chosen-jobs.ts';
 import { askAboutWorkflows } from '../plans/chosen-workflows.ts';
-import { changesText, printPlan } from '../plans/output.ts';
+import { changesText, printPlan, unchangedText } from '../plans/output.ts';
 
 /** As JSON one workflow is an object, several are a list. */
 export async function pauseWorkflows(
@@ -56,9 +56,11 @@ export async function holdJobs(
   });
 }
 
-function holdText(context: Context, plan: Plan, words: readonly string[], hold: boolean): string {
+function holdText(context: Context, plan: Reply<'jobs_hold'>, words: readonly string[], hold: boolean): string {
   const key = plan.workflow_key;
-  if (plan.num_changes === 0) return `nothing to ${hold ? 'hold' : 'release'} in workflow ${key}\n`;
+  const unchanged = unchangedText(context, plan.kept, plan.num_kept);
+  if (plan.num_changes === 0)
+    return `${unchanged.trimStart()}nothing to ${hold ? 'hold' : 'release'} in workflow ${key}\n`;
   const jobs = `${counted(plan.num_changes, 'job')} of workflow ${key}`;
   const done = hold ? 'held' : 'released';
   const line = plan.dry_run ? `dry run: ${jobs} would be ${done}; nothing was changed` : `${done} ${jobs}`;
@@ -66,5 +68,5 @@ function holdText(context: Context, plan: Plan, words: readonly string[], hold: 
     hold && !plan.dry_run
       ? `to release:  ${context.torc} jobs release ${[`-k ${key}`, ...words.map(shellWord)].join(' ')}\n`
       : '';
-  return `${changesText(context, plan)}\n${line}\n${next}`;
+  return `${changesText(context, plan)}${unchanged}\n${line}\n${next}`;
 }

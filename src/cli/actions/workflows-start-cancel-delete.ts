@@ -77,9 +77,29 @@ export async function cancelWorkflows(context: Context, words: readonly string[]
     const chosen = await chooseWorkflows(context, connection.api, words);
     await askAboutWorkflows(context, connection.api, chosen, 'cancel', options);
     const canceled: Canceled[] = [];
-    for (const key of chosen.keys) canceled.push(await cancelWorkflow(context, connection, key, options));
-    await printEach(context, canceled);
+    const kept: KeptWorkflow[] = [];
+    for (const key of chosen.keys) {
+      try {
+        canceled.push(await cancelWorkflow(context, connection, key, options));
+      } catch (error) {
+        // of several, one may end while a person types
+        const isAlone = chosen.keys.length === 1;
+        if (!(error instanceof TorcError) || error.code !== 'conflict' || isAlone) throw error;
+        kept.push({ workflow_key: key, reason: error.message });
+      }
+    }
+    if (canceled.length === 0) {
+      const reasons = kept.map(({ reason }) => reason).join('; ');
+      throw new TorcError('conflict', reasons, `${context.torc} workflows list`);
+    }
+    await printEach(context, canceled, kept);
   });
+}
+
+/** One of several workflows that stays as it is, and why. */
+interface KeptWorkflow {
+  workflow_key: string;
+  reason: string;
 }
 
 interface Canceled {
@@ -88,10 +108,12 @@ interface Canceled {
 }
 
 /** What was done to one workflow is a value of its own; what was done to several is a list. */
-async function printEach(context: Context, done: readonly Canceled[]): Promise<void> {
+async function printEach(context: Context, done: readonly Canceled[], kept?: readonly KeptWorkflow[]): Promise<void> {
   const [only, ...others] = done;
-  const value = only !== undefined && others.length === 0 ? only.value : { plans: done.map((each) => each.value) };
-  await printResult(context, value, () => done.map(({ text }) => text).join(''));
+  const isOne = only !== undefined && others.length === 0 && (kept ?? []).length === 0;
+  const value = isOne ? only.value : { plans: done.map((each) => each.value), ...(kept === undefined ? {} : { kept }) };
+  const lines = (kept ?? []).map(({ workflow_key, reason }) => `workflow ${workflow_key} is unchanged: ${reason}\n`);
+  await printResult(context, value, () => [...done.map(({ text }) => text), ...lines].join(''));
 }
 
 async function cancelWorkflow(

@@ -131,15 +131,20 @@ const helpful = /(: )torc (?=jobs reset-status \d+$)/;
 /** Jobs that stay unchanged although one may expect otherwise, and the command that changes them. */
 export function keptText(context: Context, workflowKey: string, kept: readonly KeptJob[], numKept: number): string {
   if (kept.length === 0) return '';
-  const table = textTable(
-    context,
-    keptColumns,
-    kept.map((job) => ({ ...job, reason: job.reason.replace(helpful, `$1${context.torc.replaceAll('$', '$$$$')} `) })),
-  );
   const wouldRerun = kept.some(({ status }) => status === 'canceled' || status === 'done');
   const command = `${context.torc} workflows reset-status ${workflowKey} --failed-only --restart`;
   const help = wouldRerun ? `to rerun failed jobs and all downstream jobs: ${command}\n` : '';
-  return `\nunchanged:\n${table}${moreLine(numKept - kept.length)}${help}`;
+  return `${unchangedText(context, kept, numKept)}${help}`;
+}
+
+/** Jobs that stay unchanged, as a table; `kept` are the first of them. */
+export function unchangedText(context: Context, kept: readonly KeptJob[], numKept: number): string {
+  if (kept.length === 0) return '';
+  const rows = kept.map((job) => ({
+    ...job,
+    reason: job.reason.replace(helpful, `$1${context.torc.replaceAll('$', '$$$$')} `),
+  }));
+  return `\nunchanged:\n${textTable(context, keptColumns, rows)}${moreLine(numKept - kept.length)}`;
 }
 
 /** What is left to type once jobs are ready: what runs them, what shows how they go, or nothing, as the command goes on itself. */

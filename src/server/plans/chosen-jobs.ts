@@ -1,8 +1,10 @@
-/** The jobs that a plan is asked to change: by keys, by names, by patterns. */
+/** The jobs that a plan is asked to change: by keys, by names, by patterns; and those of them that it leaves out. */
+import type { KeptJob } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { jobsNamed } from '../../storage/lists/selection.ts';
+import type { KeptRows } from '../../storage/runs/chosen.ts';
 
 interface JobChoice {
   job_keys: readonly string[];
@@ -26,3 +28,19 @@ export function chosenJobs(
   const applicable = matched.flatMap(({ key, status }) => (applies(status) ? [key] : []));
   return [...new Set([...job_keys.map(Number), ...named, ...applicable])];
 }
+
+/** Of a plan that does what it can: the jobs that it leaves as they are, because of their status. */
+export function keptJobs({ numKept, jobs }: KeptRows): { kept: KeptJob[]; num_kept: number } {
+  const kept = jobs.map(({ jobKey, name, status }) => {
+    return { job_key: String(jobKey), job_name: name, status, reason: reasons[status] ?? `it is ${status}` };
+  });
+  return { kept, num_kept: numKept };
+}
+
+const reasons: Partial<Record<JobStatus, string>> = {
+  done: 'it has ended',
+  terminated: 'it has ended',
+  disabled: 'it never runs',
+  submitted: 'it has started',
+  submitted_pending: 'it has started',
+};

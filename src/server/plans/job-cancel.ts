@@ -3,14 +3,14 @@ import type { Reply, Request } from '../../api/contract.ts';
 import { limits } from '../../api/limits.ts';
 import type { Transaction } from '../../storage/database/transaction.ts';
 import { type CanceledJob, cancelJobs, isOver } from '../../storage/runs/job-cancel.ts';
-import { chosenJobs } from './chosen-jobs.ts';
+import { chosenJobs, keptJobs } from './chosen-jobs.ts';
 import { planned } from './planning.ts';
 
 export function planJobCancel(tx: Transaction, request: Request<'jobs_cancel'>): Reply<'jobs_cancel'> {
   return planned(tx, request, ({ workflowKey }, state) => {
     const jobKeys = chosenJobs(tx, workflowKey, request, (status) => !isOver(status));
     const page = { skip: request.skip, limit: limits.planPage };
-    const { numChanges, numStopping, changes } = cancelJobs(tx, workflowKey, jobKeys, page);
+    const { numChanges, numStopping, changes, kept } = cancelJobs(tx, workflowKey, jobKeys, page);
     return {
       dry_run: request.dry_run,
       workflow_key: request.workflow_key,
@@ -25,6 +25,7 @@ export function planJobCancel(tx: Transaction, request: Request<'jobs_cancel'>):
       })),
       num_changes: numChanges,
       num_stopping: numStopping,
+      ...keptJobs(kept),
     };
   });
 }

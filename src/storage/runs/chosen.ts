@@ -38,24 +38,38 @@ export function chosenRows(tx: Transaction, keys: string): ChosenRow[] {
   return tx.db.all<ChosenRow>(`SELECT j.job_key AS jobKey, j.name, j.status FROM ${jobsListed} ORDER BY k.key`, keys);
 }
 
-/** Jobs that an error names. */
+/** Jobs that an error names, and jobs left out that a reply lists. */
 const mostNamed = 5;
+const mostKept = 1000;
 
-/** Throws what `error` makes of the jobs, as text, that have one of these statuses, if there are any. */
-export function refuseStatuses(
+/** Those of the chosen jobs that a change leaves as they are; `jobs` are the first of them. */
+export interface KeptRows {
+  numKept: number;
+  jobs: ChosenRow[];
+}
+
+/**
+ * The chosen jobs without those that have one of these statuses: a job may end while a person types. Throws what
+ * `error` makes of them, as text, when no job is left.
+ */
+export function leaveOut(
   tx: Transaction,
   { keys }: Chosen,
-  isRefused: (status: JobStatus) => boolean,
+  isLeftOut: (status: JobStatus) => boolean,
   error: (jobs: string) => TorcError,
-): void {
-  const refused = `FROM ${jobsListed} WHERE j.status IN (SELECT value FROM json_each(?))`;
-  const values = [keys, JSON.stringify(jobStatuses.filter(isRefused))];
+): Chosen & { kept: KeptRows } {
+  const statuses = JSON.stringify(jobStatuses.filter(isLeftOut));
+  const listed = (which: 'IN' | 'NOT IN') =>
+    `FROM ${jobsListed} WHERE j.status ${which} (SELECT value FROM json_each(?)) ORDER BY k.key`;
   const jobs = tx.db.all<ChosenRow>(
-    `SELECT j.job_key AS jobKey, j.name, j.status ${refused} ORDER BY k.key LIMIT ${mostNamed}`,
-    ...values,
+    `SELECT j.job_key AS jobKey, j.name, j.status ${listed('IN')} LIMIT ${mostKept}`,
+    keys,
+    statuses,
   );
-  if (jobs.length === 0) return;
-  const [total = 0] = tx.db.column<number>(`SELECT count(*) ${refused}`, ...values);
-  const shown = jobs.map(({ jobKey, name, status }) => `${name} (job ${jobKey}) is ${status}`);
-  throw error(`${shown.join(', ')}${total > mostNamed ? ` and ${total - mostNamed} more` : ''}`);
+  if (jobs.length === 0) return { keys, kept: { numKept: 0, jobs } };
+  const left = tx.db.column<number>(`SELECT j.job_key ${listed('NOT IN')}`, keys, statuses);
+  const numKept = (JSON.parse(keys) as number[]).length - left.length;
+  if (left.length > 0) return { keys: JSON.stringify(left), kept: { numKept, jobs } };
+  const shown = jobs.slice(0, mostNamed).map(({ jobKey, name, status }) => `${name} (job ${jobKey}) is ${status}`);
+  throw error(`${shown.join(', ')}${numKept > mostNamed ? ` and ${numKept - mostNamed} more` : ''}`);
 }

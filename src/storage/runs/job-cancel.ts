@@ -6,7 +6,7 @@ import { propagateEnd } from '../running/completion.ts';
 import { jobsListed, moveIdleJobs } from '../running/idle-moves.ts';
 import { stopJob } from '../running/stops.ts';
 import { getWorkflow } from '../running/workflows.ts';
-import { chosenRows, type Page, readChosen, refuseStatuses } from './chosen.ts';
+import { chosenRows, type KeptRows, leaveOut, type Page, readChosen } from './chosen.ts';
 import { cancelIdle } from './start-and-cancel.ts';
 
 export interface CanceledJob {
@@ -25,19 +25,19 @@ export function isOver(status: JobStatus): boolean {
 }
 
 /**
- * Cancels named jobs of a workflow. Returns how many are canceled or asked to stop, and a page of those, the named ones
- * first. Throws 'not_found' for a job of another workflow, and 'conflict' when one of them has ended or the workflow has
- * not started.
+ * Cancels named jobs of a workflow, without those that have ended. Returns how many are canceled or asked to stop, and a
+ * page of those, the named ones first. Throws 'not_found' for a job of another workflow, and 'conflict' when all of them
+ * have ended or the workflow has not started.
  */
 export function cancelJobs(
   tx: Transaction,
   workflowKey: number,
   jobKeys: readonly number[],
   page: Page,
-): { numChanges: number; numStopping: number; changes: CanceledJob[] } {
-  const chosen = readChosen(tx, workflowKey, jobKeys);
+): { numChanges: number; numStopping: number; changes: CanceledJob[]; kept: KeptRows } {
+  const typed = readChosen(tx, workflowKey, jobKeys);
   if (getWorkflow(tx, workflowKey).phase !== 'started') throw hasNotStarted(workflowKey, jobKeys);
-  refuseStatuses(tx, chosen, isOver, hasEnded);
+  const chosen = leaveOut(tx, typed, isOver, haveEnded);
   const named = tx.db.column<number>(
     `SELECT j.job_key FROM ${jobsListed} WHERE j.status <> 'canceled' ORDER BY k.key`,
     chosen.keys,
@@ -56,6 +56,7 @@ export function cancelJobs(
     numChanges: named.length + countDownstream(tx, later),
     numStopping: stopping.size,
     changes: [...changes, ...downstream(tx, later, rest)],
+    kept: chosen.kept,
   };
 }
 
@@ -129,7 +130,7 @@ function hasNotStarted(workflowKey: number, jobKeys: readonly number[]): TorcErr
   return new TorcError('conflict', message, `To leave jobs out: torc jobs disable ${jobKeys[0]}`);
 }
 
-function hasEnded(jobs: string): TorcError {
+function haveEnded(jobs: string): TorcError {
   return new TorcError(
     'conflict',
     `jobs that have ended cannot be canceled: ${jobs}`,

@@ -5,7 +5,7 @@ import type { Transaction } from '../database/transaction.ts';
 import { addPersonsHolds, removePersonsHolds } from '../running/holds.ts';
 import { jobsListed, moveIdleJobs } from '../running/idle-moves.ts';
 import type { Workflow } from '../running/workflows.ts';
-import { chosenRows, type Page, readChosen, refuseStatuses } from './chosen.ts';
+import { chosenRows, type KeptRows, leaveOut, type Page, readChosen } from './chosen.ts';
 
 /** Lets no more jobs of a workflow start, or lets them start again. Returns whether that is new. */
 export function setPaused(tx: Transaction, { workflowKey, pausedAt }: Workflow, isPaused: boolean): boolean {
@@ -31,17 +31,18 @@ export interface HeldChange {
 }
 
 /**
- * Holds jobs of a workflow back until they are released, or releases them. Returns how many change, and a page of those
- * in the order given. Throws 'not_found' for a job of another workflow, and 'conflict' for one that runs or is done.
+ * Holds jobs of a workflow back until they are released, without those that run or are done, or releases them. Returns how
+ * many change, and a page of those in the order given. Throws 'not_found' for a job of another workflow, and 'conflict'
+ * when all that are to be held run or are done.
  */
 export function setHeld(
   tx: Transaction,
   workflowKey: number,
   jobKeys: readonly number[],
   { isHeld, skip, limit }: Page & { isHeld: boolean },
-): { numChanges: number; changes: HeldChange[] } {
-  const chosen = readChosen(tx, workflowKey, jobKeys);
-  if (isHeld) refuseStatuses(tx, chosen, (status) => !isHoldable(status), cannotHold);
+): { numChanges: number; changes: HeldChange[]; kept: KeptRows } {
+  const typed = readChosen(tx, workflowKey, jobKeys);
+  const chosen = leaveOut(tx, typed, (status) => isHeld && !isHoldable(status), cannotHold);
   const changing = tx.db.column<number>(
     `SELECT k.value FROM json_each(?) k WHERE ? =
        EXISTS (SELECT 1 FROM holds h WHERE h.job_key = k.value AND h.kind = 'person') ORDER BY k.key`,
@@ -56,7 +57,7 @@ export function setHeld(
   const changes = before.map(({ jobKey, name, status: oldStatus }, index): HeldChange => {
     return { jobKey, name, oldStatus, newStatus: after[index]?.status ?? oldStatus };
   });
-  return { numChanges: changing.length, changes };
+  return { numChanges: changing.length, changes, kept: chosen.kept };
 }
 
 /** Holds one job that nobody holds; returns its status. */
