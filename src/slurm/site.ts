@@ -24,7 +24,7 @@ const mebibyte = 1024 * 1024;
 
 export function parseSite(texts: SiteTexts): ParsedSite {
   const config = configValues(texts.config);
-  const partitions = records(texts.partitions, 'PartitionName', partitionOf);
+  const partitions = records(texts.partitions, 'PartitionName', (fields) => partitionOf(fields, config));
   const nodes = records(texts.nodes, 'NodeName', nodeOf);
   const cluster = clusterNameIn(texts.config);
   const kinds = kindsByPartition(nodes.found);
@@ -100,7 +100,7 @@ function fieldsOf(line: string): Map<string, string> {
   return fields;
 }
 
-function partitionOf(fields: Map<string, string>): Partition | null {
+function partitionOf(fields: Map<string, string>, config: Map<string, string>): Partition | null {
   const name = presentText(fields.get('PartitionName'));
   if (name === null) return null;
   const mebibytes = parseCount(fields.get('MaxMemPerNode'));
@@ -114,12 +114,31 @@ function partitionOf(fields: Map<string, string>): Partition | null {
     min_nodes: parseCount(fields.get('MinNodes')) ?? 0,
     max_cpus_per_node: parseCount(fields.get('MaxCPUsPerNode')),
     max_memory_bytes_per_node: mebibytes === null ? null : mebibytes * mebibyte,
+    ...defaultMemory(fields, config),
     gives_whole_nodes: (fields.get('OverSubscribe') ?? fields.get('Shared') ?? '').startsWith('EXCLUSIVE'),
     qos: presentText(fields.get('QoS')),
     allowed_qos: listOf(fields.get('AllowQos')),
     allowed_accounts: listOf(fields.get('AllowAccounts')),
     nodes: [],
   };
+}
+
+/** Of the partition, else of the cluster; it means nothing where Slurm does not give out memory. */
+function defaultMemory(
+  fields: Map<string, string>,
+  config: Map<string, string>,
+): Pick<Partition, 'default_memory'> | null {
+  if (!/memory/i.test(config.get('SelectTypeParameters') ?? '')) return null;
+  for (const from of [fields, config]) {
+    for (const [name, per] of [
+      ['DefMemPerCPU', 'cpu'],
+      ['DefMemPerNode', 'node'],
+    ] as const) {
+      const mebibytes = parseCount(from.get(name));
+      if (mebibytes !== null && mebibytes > 0) return { default_memory: { per, bytes: mebibytes * mebibyte } };
+    }
+  }
+  return null;
 }
 
 /** Null for `ALL` and for a list that is not printed. */

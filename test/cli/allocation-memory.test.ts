@@ -81,14 +81,16 @@ describe('where a partition gives whole nodes of two sizes', () => {
     await mixed({ num_cpus: 40, memory: '1g' }, { num_cpus: 1, memory: '200g' });
     const { stdout, stderr } = await plan();
     expect(stdout).toMatch(/^#SBATCH --mincpus=64\n#SBATCH --mem=524288M$/m);
-    expect(stderr).toContain('no waiting job fits the smallest nodes: asking for nodes with at least 64 CPUs and 512G');
+    expect(stderr).toContain(
+      'no waiting job fits what Slurm gives by itself: asking for nodes with at least 64 CPUs and 512G',
+    );
   });
 
   it('and warns where only some do not', async () => {
     await mixed({ num_cpus: 40, memory: '1g' }, { num_cpus: 1, memory: '20g' });
     const { stdout, stderr } = await plan();
     expect(stdout).not.toMatch(/^#SBATCH --(mincpus|mem)=/m);
-    expect(stderr).toContain('1 job fits only the larger nodes that these allocations may get: ');
+    expect(stderr).toContain('1 job fits only nodes with more than these allocations ask for: ');
     expect(stderr).toContain('workflows autoscale 1 asks for what each job needs');
   });
 

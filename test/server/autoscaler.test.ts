@@ -358,9 +358,9 @@ it('turned off, it leaves what is queued and says so', async () => {
 });
 
 /** A partition of whole nodes with 8 CPUs and 128 GiB, for up to half an hour; others are larger. */
-function putSite(others: object[] = []): Promise<unknown> {
+function putSite(others: object[] = [], more: Partial<Partition> = {}): Promise<unknown> {
   const { partitions, ...site } = siteExample;
-  const [main] = partitions.map((one) => ({ ...one, gives_whole_nodes: true, max_time_seconds: 1800 }));
+  const [main] = partitions.map((one) => ({ ...one, gives_whole_nodes: true, max_time_seconds: 1800, ...more }));
   const nodes = (main?.nodes ?? []).flatMap((kind) =>
     [{}, ...others].map((size) => ({ ...kind, num_cpus: 8, ...size })),
   );
@@ -389,6 +389,17 @@ describe('the profile of the cluster', () => {
     await start(key, '101', { cpus: 8, memory: 16 * gib });
     await until(() => slurm.submitted.length === 2);
     expect(asked()).toEqual([null, '#SBATCH --mem=131072M']);
+  });
+
+  it('knows from the profile what Slurm gives, and asks for more before any worker has come', async () => {
+    await putSite([], { default_memory: { per: 'cpu', bytes: 2 * 1024 ** 3 } });
+    const jobs = [...jobsOf(1, { memory: 64 * 1024 ** 3 }), { name: 'small' }];
+    const key = await createWorkflow(service, jobs, [], { slurmConfigs: [{ name: 'c' }] });
+    await set(key, { max_queued: 1 });
+    await clock.advance(10);
+    expect(slurm.submitted.map(({ script }) => /^#SBATCH --mem=.*$/m.exec(script)?.[0])).toEqual([
+      '#SBATCH --mem=131072M',
+    ]);
   });
 
   it('caps the walltime by the time limit of the partition, and nothing is asked for what takes longer', async () => {
@@ -423,6 +434,19 @@ describe('whole nodes of several sizes', () => {
       ...{ list: 'allocations', workflow_key: key, filters: [], sort_by: null, reverse: false, limit: 9, skip: 0 },
     });
     expect(records).toMatchObject([{ min_cpus: 32, min_memory_bytes: 1024 ** 4, min_gpus: null }]);
+  });
+
+  it('of which Slurm gives less memory than they have are asked for it only where a job needs it', async () => {
+    await putSite([large], { default_memory: { per: 'node', bytes: 1024 ** 3 } });
+    const jobs = [
+      { name: 'a', cpus: 20 },
+      { name: 'b', cpus: 20, memory: 512 * 1024 ** 3 },
+    ];
+    const key = await createWorkflow(service, jobs, [], { slurmConfigs: [{ name: 'c' }] });
+    await set(key);
+    await clock.advance(10);
+    const options = slurm.submitted.map(({ script }) => script.match(/(?<=^#SBATCH )--(mincpus|mem)=\S+/gm)?.join(' '));
+    expect(options.toSorted()).toEqual(['--mincpus=32', '--mincpus=32 --mem=1048576M']);
   });
 
   it('a dry run says so', async () => {

@@ -170,7 +170,7 @@ describe('where whole nodes have several sizes', () => {
     { ...size, partition: 'p', numNodes: 20 },
     { ...large, partition: 'p', numNodes: 2 },
     { ...memory, partition: 'p', numNodes: 1 },
-  ];
+  ].map((node) => ({ ...node, unaskedMemoryBytes: node.memoryBytes }));
   const configs = [{ key: 1, name: 'c', pool, walltimeMs: 4 * hourMs, numNodes: 1, size, nodes }];
   const of = (fields: Parameters<typeof input>[0]) => decideScaling(input({ configs, ...fields }));
   const minimums = (fields: Parameters<typeof input>[0]) => of(fields).submit.map(({ minimum }) => minimum);

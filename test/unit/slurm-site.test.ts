@@ -106,6 +106,32 @@ describe('odd words', () => {
   });
 });
 
+it.each(versions)('what Slurm %s gives without being asked: of the partition, else of the cluster', (version) => {
+  const defaults = (changed: object = {}) =>
+    parsed(version, changed).site?.partitions.map((partition) => partition.default_memory);
+  const ofCluster = { per: 'cpu', bytes: 200 * mib };
+  expect(defaults()).toEqual(Array(6).fill(ofCluster));
+  const own: Record<string, string> = {
+    gpu: 'DefMemPerCPU=500',
+    short: 'DefMemPerNode=1000',
+    whole: 'DefMemPerCPU=UNLIMITED',
+  };
+  const partitions = text(version, 'partitions').replace(/^PartitionName=(\w+).*$/gm, (line, name) =>
+    line.replace('DefMemPerNode=UNLIMITED', own[name] ?? 'DefMemPerNode=UNLIMITED'),
+  );
+  const ofPartitions = [
+    { per: 'cpu', bytes: 500 * mib },
+    { per: 'node', bytes: 1000 * mib },
+  ];
+  expect(defaults({ partitions })).toEqual([ofCluster, ...ofPartitions, ofCluster, ofCluster, ofCluster]);
+  const config = text(version, 'config');
+  const ofNodes = config.replace(/^DefMemPerCPU .*$/m, 'DefMemPerNode           = UNLIMITED');
+  const none = undefined;
+  expect(defaults({ partitions, config: ofNodes })).toEqual([none, ...ofPartitions, none, none, none]);
+  // memory that Slurm does not give out is not limited either
+  expect(defaults({ partitions, config: config.replace('CR_CPU_MEMORY', 'CR_CPU') })).toEqual(Array(6).fill(none));
+});
+
 it.each(versions)('the time limit of the QOS of a partition counts where it is shorter, with Slurm %s', (version) => {
   const withQos: Record<string, string> = { short: 'Quick', whole: 'normal', shared: 'long', main: 'unknown' };
   const partitions = text(version, 'partitions').replace(/^PartitionName=(\w+).*$/gm, (line, name) =>

@@ -1,5 +1,6 @@
 /** Which jobs no allocation can hold, by their Slurm configs and by what the cluster offers. */
 import { describe, expect, it } from 'vitest';
+import type { NodeSize } from '../../src/model/decide/node-size.ts';
 import { poolOfConfig } from '../../src/model/decide/pools.ts';
 import { defaultRequirements, type Requirements } from '../../src/model/job.ts';
 import { type AskedConfig, longestOfPartitions, nodesOfConfig } from '../../src/model/plan/config-places.ts';
@@ -152,6 +153,31 @@ describe('the size of a node for the autoscaler', () => {
     expect(sizeOf(whole, mixed, large)).toEqual({ numCpus: 32, memoryBytes: 128 * gib, numGpus: 0 });
     // a site that gives less memory than nodes have
     expect(sizeOf(whole, mixed, { ...large, memoryBytes: 64 * gib })).toMatchObject({ memoryBytes: 64 * gib });
+  });
+
+  it('is what Slurm gives those who ask for no memory, and more of it may be asked for', () => {
+    const sites = [siteExample, mixed].map((site) => structuredClone(site));
+    for (const site of sites) {
+      for (const one of site.partitions) one.default_memory = { per: 'cpu', bytes: 2 * gib };
+    }
+    const [alike, several] = sites as [SiteProfile, SiteProfile];
+    const whole = asked({ extra: '--exclusive' });
+    const memory = (config: AskedConfig, site: SiteProfile, seen: NodeSize | null = null) => {
+      const { size, nodes } = nodesOfConfig(config, site, seen);
+      return [size?.memoryBytes, ...nodes.map(({ memoryBytes }) => memoryBytes)].map((bytes) => (bytes ?? 0) / gib);
+    };
+    expect(memory(whole, siteExample)).toEqual([128]);
+    expect(memory(whole, alike)).toEqual([64, 128]);
+    expect(memory(whole, several)).toEqual([64, 128, 1024]);
+    // on the larger one, which has 64 CPUs
+    expect(memory(whole, several, { numCpus: 64, memoryBytes: 128 * gib, numGpus: 0 })).toEqual([64, 128, 1024]);
+    expect(memory({ ...whole, mem: '100g' }, alike)).toEqual([100]);
+    expect(memory({ ...whole, mem: '0' }, alike)).toEqual([128]);
+    expect(memory({ ...whole, extra: '--exclusive --mem-per-cpu=3G' }, alike)).toEqual([128]);
+    for (const one of alike.partitions) one.default_memory = { per: 'node', bytes: 8 * gib };
+    expect(memory(whole, alike)).toEqual([8, 128]);
+    for (const one of alike.partitions) one.default_memory = { per: 'node', bytes: 999 * gib };
+    expect(memory(whole, alike)).toEqual([128]);
   });
 
   it('may be chosen where whole nodes have several sizes and nothing else chooses', () => {

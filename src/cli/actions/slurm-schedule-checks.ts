@@ -125,11 +125,11 @@ export async function noteMisfits(
 /** Slurm may choose any of the nodes that it has for these allocations, the smallest ones too. */
 function noteLarge(context: Context, { workflow }: Schedule, options: ScheduleOptions, large: DemandRow[]): void {
   const least = minimumText(options.minimum ?? null);
-  if (least !== null) note(context, `no waiting job fits the smallest nodes: asking for nodes with ${least}`);
+  if (least !== null) note(context, `no waiting job fits what Slurm gives by itself: asking for nodes with ${least}`);
   if (large.length === 0) return;
   const numJobs = large.reduce((sum, { num_jobs }) => sum + num_jobs, 0);
   const fits = numJobs === 1 ? '1 job fits' : `${numJobs} jobs fit`;
-  const text = `${fits} only the larger nodes that these allocations may get`;
+  const text = `${fits} only nodes with more than these allocations ask for`;
   const command = `${context.torc} workflows autoscale ${workflow.workflow_key} asks for what each job needs`;
   note(context, `${text}: ${command}`, 'warning');
 }

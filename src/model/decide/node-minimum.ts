@@ -13,6 +13,8 @@ export const noMinimum: NodeMinimum = { numCpus: null, memoryBytes: null, numGpu
 export interface ChosenNodes extends NodeSize {
   partition: string;
   numNodes: number;
+  /** What Slurm gives of its memory to an allocation that asks for none. */
+  unaskedMemoryBytes: number;
 }
 
 /** What each of them has. */
@@ -49,7 +51,9 @@ export function minimumFor(
     suitable.reduce((sum, one) => sum + (one.partition === name ? one.numNodes : 0), 0);
   const enough = suitable.filter(({ partition }) => numIn(partition) >= numNodes);
   if (enough.length === 0) return null;
-  return moreThan(size, leastOf(enough));
+  const least = leastOf(enough);
+  const unasked = { ...least, memoryBytes: Math.min(...enough.map((node) => node.unaskedMemoryBytes)) };
+  return moreThan(size, suits(unasked) ? unasked : least);
 }
 
 /** What of `wanted` is more than `size`. */

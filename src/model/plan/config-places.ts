@@ -57,31 +57,42 @@ export function nodesOfConfig(config: AskedConfig, site: SiteProfile | null, sho
   if (!isWhole || choosesNodes(config)) return asked;
   const places = placesOfConfig(config, site) ?? [];
   if (places.length === 0) return asked;
-  const least = leastOf(places);
-  if (places.every((place) => isDeepStrictEqual(leastOf([place]), least))) {
-    const mayAsk = shown !== null && isEmpty(config.mem) && !limitsNodes(config);
-    return { size: shown ?? least, nodes: mayAsk ? withTheirMemory(places, shown) : [] };
+  const given = places.map((place) => givenWithoutAsking(config, place));
+  const least = leastOf(given);
+  if (given.every((size) => isDeepStrictEqual(size, least))) {
+    const size = shown ?? least;
+    return { size, nodes: isEmpty(config.mem) && !limitsNodes(config) ? withTheirMemory(places, size) : [] };
   }
   const size = leastOf(shown === null ? [least] : [least, shown]);
   if (limitsNodes(config)) return { size, nodes: [] };
   // one option says how many GPUs and of which type
   const gpusOf = (place: Place): number => (isEmpty(config.gres) ? place.numGpus : least.numGpus);
-  const nodes = places.map((place) => ({
+  const nodes = places.map((place, at) => ({
     partition: place.partition.name,
     numNodes: place.kind.num_nodes,
     numCpus: place.numCpus,
     memoryBytes: place.memoryBytes,
+    unaskedMemoryBytes: (given[at] as NodeSize).memoryBytes,
     numGpus: gpusOf(place),
   }));
   return { size, nodes };
 }
 
 /** Of whole nodes Slurm may give less memory than they have (DefMemPerCPU): then an allocation has to ask for it. */
-function withTheirMemory(places: readonly Place[], shown: NodeSize): ChosenNodes[] {
+function givenWithoutAsking({ mem, extra }: AskedConfig, place: Place): NodeSize {
+  const { default_memory: byDefault } = place.partition;
+  const whole = leastOf([place]);
+  if (byDefault === undefined || !isEmpty(mem) || /(^|\s)--mem/.test(extra ?? '')) return whole;
+  const memoryBytes = byDefault.bytes * (byDefault.per === 'cpu' ? place.numCpus : 1);
+  return { ...whole, memoryBytes: Math.min(whole.memoryBytes, memoryBytes) };
+}
+
+function withTheirMemory(places: readonly Place[], given: NodeSize): ChosenNodes[] {
   return places
-    .filter(({ memoryBytes }) => memoryBytes > shown.memoryBytes)
+    .filter(({ memoryBytes }) => memoryBytes > given.memoryBytes)
     .map(({ partition, kind, memoryBytes }) => {
-      return { ...shown, partition: partition.name, numNodes: kind.num_nodes, memoryBytes };
+      const unaskedMemoryBytes = given.memoryBytes;
+      return { ...given, partition: partition.name, numNodes: kind.num_nodes, memoryBytes, unaskedMemoryBytes };
     });
 }
 

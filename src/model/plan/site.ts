@@ -43,6 +43,8 @@ const partition = () =>
     min_nodes: count,
     max_cpus_per_node: count.nullable(),
     max_memory_bytes_per_node: count.nullable(),
+    /** What an allocation gets that asks for no memory; absent: all that its nodes have, or not known. */
+    default_memory: z.strictObject({ per: z.enum(['cpu', 'node']), bytes: count }).optional(),
     /** Allocations get whole nodes, whatever they ask for. */
     gives_whole_nodes: z.boolean(),
     /** Whose limits apply to the partition as a whole. */
