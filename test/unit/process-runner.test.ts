@@ -1,7 +1,7 @@
 /** What the runner of jobs makes of the end of a process. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -21,9 +21,14 @@ function folder(): string {
 }
 
 /** How a job ends that is started by this. */
-function run(spawn: Spawner['spawn'], lastPid: () => number | null, clock: Clock): Promise<FinishedAttempt> {
+function run(
+  spawn: Spawner['spawn'],
+  lastPid: () => number | null,
+  clock: Clock,
+  proc = '/proc',
+): Promise<FinishedAttempt> {
   const directory = folder();
-  const table = new ProcessTable({ workerId: 'w', slurmJobId: null }, '/proc', lastPid);
+  const table = new ProcessTable({ workerId: 'w', slurmJobId: null }, proc, lastPid);
   table.scan(clock.monotonic());
   return new Promise((ended) => {
     const nothing = () => {};
@@ -56,6 +61,41 @@ it('kills a process whose starter has ended, although nothing else has been star
   const { end } = await run(starts, () => child.pid ?? 0, systemClock);
   expect(end).toMatchObject({ status: 'terminated', cause: 'worker_lost' });
   expect(await exited).toEqual([null, 'SIGKILL']);
+});
+
+it('waits for the end of a job until it knows of a process that runs another program just then whose it is', async () => {
+  const proc = folder();
+  const child = spawn('sleep', ['300'], { detached: true, stdio: 'ignore' });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const exited = once(child, 'exit');
+  const pid = child.pid ?? 0;
+  mkdirSync(join(proc, String(pid)));
+  const zeros = (count: number) => '0 '.repeat(count);
+  writeFileSync(join(proc, `${pid}/stat`), `${pid} (sleep) S 1 ${pid} ${pid} ${zeros(15)}1000 0 50\n`);
+  writeFileSync(join(proc, `${pid}/environ`), '');
+  let numLooks = 0;
+  const lastPid = (): number => {
+    numLooks += 1;
+    return pid;
+  };
+  const starts: Spawner['spawn'] = (_, listener) => {
+    queueMicrotask(() => {
+      listener.started(2 ** 22 + 1, null);
+      listener.exited({ ...unknownEnd, exitCode: 0, isGroupGone: true });
+    });
+  };
+  let hasEnded = false;
+  const ended = run(starts, lastPid, { ...systemClock, monotonic: () => 1_000 }, proc).then((finished) => {
+    hasEnded = true;
+    return finished;
+  });
+  await expect.poll(() => numLooks, { timeout: 30_000 }).toBeGreaterThan(4);
+  expect(hasEnded).toBe(false);
+  writeFileSync(join(proc, `${pid}/environ`), 'TORC_WORKER_ID=w\0TORC_ATTEMPT_KEY=1\0');
+  expect(await exited).toEqual([null, 'SIGKILL']);
+  expect(hasEnded).toBe(false);
+  rmSync(join(proc, String(pid)), { recursive: true });
+  expect((await ended).end).toMatchObject({ status: 'done', returnCode: 0 });
 });
 
 it.each([

@@ -27,16 +27,19 @@ afterEach(() => rmSync(proc, { recursive: true, force: true }));
 interface FakeProcess {
   parent: number;
   session: number;
-  variables?: Record<string, string>;
+  /** Null while it is about to run another program. */
+  variables?: Record<string, string> | null;
   residentPages?: number;
+  state?: string;
 }
 
-function write(pid: number, { parent, session, variables = {}, residentPages = 50 }: FakeProcess): void {
+function write(pid: number, { parent, session, variables = {}, residentPages = 50, state = 'S' }: FakeProcess): void {
   mkdirSync(join(proc, String(pid)), { recursive: true });
   const zeros = (count: number) => Array.from({ length: count }, () => 0);
-  const fields = ['S', parent, session, session, ...zeros(7), 0, 0, 0, 0, ...zeros(4), 1000, 0, residentPages];
+  const fields = [state, parent, session, session, ...zeros(7), 0, 0, 0, 0, ...zeros(4), 1000, 0, residentPages];
   writeFileSync(join(proc, String(pid), 'stat'), `${pid} (any (name)) ${fields.join(' ')}\n`);
-  const environ = Object.entries({ PATH: '/bin', ...variables }).map(([name, value]) => `${name}=${value}\0`);
+  const all = variables === null ? {} : { PATH: '/bin', ...variables };
+  const environ = Object.entries(all).map(([name, value]) => `${name}=${value}\0`);
   writeFileSync(join(proc, String(pid), 'environ'), environ.join(''));
 }
 
@@ -137,6 +140,52 @@ describe('the process table', () => {
       // a file of the kernel that cannot be read
       symlinkSync('/proc/self/mem', join(proc, 'loadavg'));
       expect(lastPidReader(proc)()).toBeNull();
+    });
+  });
+
+  describe('with a process that shows no environment', () => {
+    /** A table of job 7, whose main process has ended, and what it knows of a process of the number 31. */
+    function lookAt(first: FakeProcess): { isSure: boolean; look(nowMs: number): [isSure: boolean, pids: number[]] } {
+      const table = new ProcessTable({ workerId: 'w1', slurmJobId: null }, proc, () => 31);
+      table.track(7, 0);
+      table.lead(7, leader);
+      table.leaderReaped(7);
+      write(31, first);
+      const look = (nowMs: number): [boolean, number[]] => {
+        const isSure = table.scanFor([{ attempt: 7 }], nowMs);
+        return [isSure, table.measure(7).pids];
+      };
+      return { isSure: look(0)[0], look };
+    }
+
+    it('is not sure until that has run its program', () => {
+      const { isSure, look } = lookAt({ parent: 1, session: 31, variables: null });
+      expect(isSure).toBe(false);
+      for (let nowMs = 1; nowMs < 10; nowMs += 1) expect(look(nowMs)).toEqual([false, []]);
+      write(31, { parent: 1, session: 31, variables: marks });
+      expect(look(10)).toEqual([true, [31]]);
+    });
+
+    it('is sure when that has gone', () => {
+      const { isSure, look } = lookAt({ parent: 1, session: 31, variables: null });
+      expect(isSure).toBe(false);
+      rmSync(join(proc, '31'), { recursive: true });
+      expect(look(1)).toEqual([true, []]);
+      // another one gets the number
+      write(31, { parent: 1, session: 31, variables: null });
+      expect(look(600)).toEqual([false, []]);
+    });
+
+    it('is sure after half a second: then it has none', () => {
+      const { look } = lookAt({ parent: 1, session: 31, variables: null });
+      expect(look(499)).toEqual([false, []]);
+      expect(look(500)).toEqual([true, []]);
+      expect(look(501)).toEqual([true, []]);
+    });
+
+    it('is sure at once if that has ended, or is of the kernel', () => {
+      expect(lookAt({ parent: 1, session: 31, variables: null, state: 'Z' }).isSure).toBe(true);
+      expect(lookAt({ parent: 2, session: 0, variables: null }).isSure).toBe(true);
     });
   });
 

@@ -6,7 +6,7 @@ import type { Log } from '../../base/log.ts';
 import { jobStarterPath } from '../../base/program.ts';
 import { type Awaited, watchAnswers } from './answer-watch.ts';
 import { encode, fieldsOf, instantReader, isEnd, isPid, processEnd, tellFailure } from './helper-protocol.ts';
-import { sendSignal } from './process-table.ts';
+import { sendSignal } from './send-signal.ts';
 import {
   jobOomScore,
   type QueuedProcess,

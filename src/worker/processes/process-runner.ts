@@ -210,8 +210,8 @@ export class ProcessRunner implements JobRunner {
     const candidates = [...this.#jobs.values()].filter((job) => job.exit !== null || job.stop !== null);
     if (candidates.length === 0) return;
     const beganMs = this.#nowMs();
-    this.#deps.table.scanFor(candidates, beganMs);
-    const gone = candidates.filter((job) => !this.#hasProcesses(job, beganMs));
+    const isSure = this.#deps.table.scanFor(candidates, beganMs);
+    const gone = candidates.filter((job) => !this.#hasProcesses(job, beganMs) && isSure);
     this.#sweeps.took(beganMs, this.#nowMs());
     for (const job of gone) this.#conclude(job);
     if (gone.length < candidates.length) this.#sweeps.scheduleAgain();

@@ -7,9 +7,10 @@
  * job has the job's environment from the start.
  */
 import { lastPidReader, listPids, type ProcessStat, readEnviron, readStat } from '../../base/proc.ts';
+import { sendSignal } from './send-signal.ts';
 
-/** A process with an empty environment is about to run another program, or foreign; it is looked at this often. */
-const looksAtEmpty = 3;
+/** A process whose environment stays empty for this long is not about to run another program, but foreign. */
+const longestEmptyMs = 500;
 /** After this long without a scan, process ids may have been reused. */
 const memoryMs = 2_000;
 /** How often at most a launcher is told to end. */
@@ -67,7 +68,10 @@ export class ProcessTable {
   readonly #lateLeaders = new Map<number, number>();
   readonly #lastPid: () => number | null;
   readonly #known = new Map<number, Known>();
-  readonly #emptyLooks = new Map<number, number>();
+  /** When those with an empty environment were first seen. */
+  #emptySinceMs = new Map<number, number>();
+  /** One of them may become a process of a job. */
+  #isUnsure = false;
   readonly #ownStartTime: number;
   #generation = 0;
   #lastScanMs = Number.NEGATIVE_INFINITY;
@@ -121,12 +125,14 @@ export class ProcessTable {
 
   /**
    * Scans, unless the main processes of these jobs have ended and all that was started after them on this node are main
-   * processes of jobs too: then these have no others.
+   * processes of jobs too: then these have no others. False when it is not known yet of some process whose it is.
    */
-  scanFor(jobs: readonly { attempt: number }[], nowMs: number): void {
+  scanFor(jobs: readonly { attempt: number }[], nowMs: number): boolean {
     const isLate = nowMs - this.#lastScanMs >= longestUnscannedMs;
     const last = isLate ? null : this.#lastPid();
-    if (last === null || !jobs.every(({ attempt }) => this.#startedNothing(attempt, last, nowMs))) this.scan(nowMs);
+    if (last !== null && jobs.every(({ attempt }) => this.#startedNothing(attempt, last, nowMs))) return true;
+    this.scan(nowMs);
+    return !this.#isUnsure;
   }
 
   /** Numbers are given in order. They begin again after the largest, but not within the time of a short job. */
@@ -159,21 +165,23 @@ export class ProcessTable {
       this.#known.delete(pid);
       if (known.attempt !== null) this.#depart(known.attempt, pid);
     }
-    if (this.#emptyLooks.size > 0 && fresh.length === 0) this.#emptyLooks.clear();
-    for (const pid of fresh) this.#classify(pid);
+    const emptyBefore = this.#emptySinceMs;
+    this.#emptySinceMs = new Map();
+    this.#isUnsure = false;
+    for (const pid of fresh) this.#classify(pid, emptyBefore.get(pid) ?? nowMs);
   }
 
-  #classify(pid: number): void {
+  #classify(pid: number, emptySinceMs: number): void {
     const stat = readStat(this.#root, pid);
     if (stat === null) return;
-    const attempt = this.#ownerOf(stat);
+    const attempt = this.#ownerOf(stat, emptySinceMs);
     if (attempt === undefined) return;
     this.#known.set(pid, { generation: this.#generation, attempt });
     if (attempt !== null) this.#jobs.get(attempt)?.members.set(pid, stat);
   }
 
   /** The attempt, null for a foreign process, undefined when it is not known yet. */
-  #ownerOf(stat: ProcessStat): number | null | undefined {
+  #ownerOf(stat: ProcessStat, emptySinceMs: number): number | null | undefined {
     const bySession = this.#ledBy(stat.pid) ?? this.#leaders.get(stat.session) ?? this.#leaders.get(stat.group);
     const owner = bySession ?? this.#known.get(stat.parent)?.attempt ?? null;
     if (owner !== null && this.#jobs.has(owner)) return owner;
@@ -183,11 +191,10 @@ export class ProcessTable {
     // a process of Slurm's daemon may be about to become one of a job
     if (environ === null && !this.#hasSteps) return null;
     if (environ !== null && environ.length > 1) return this.#attemptIn(environ);
-    const looks = (this.#emptyLooks.get(stat.pid) ?? 0) + 1;
-    this.#emptyLooks.set(stat.pid, looks);
-    if (looks < looksAtEmpty) return undefined;
-    this.#emptyLooks.delete(stat.pid);
-    return null;
+    if (this.#lastScanMs - emptySinceMs >= longestEmptyMs) return null;
+    this.#emptySinceMs.set(stat.pid, emptySinceMs);
+    if (environ !== null && stat.isAlive) this.#isUnsure = true;
+    return undefined;
   }
 
   /** A leader that was just forked looks like its starter: it has no session and none of the job's variables yet. */
@@ -285,15 +292,5 @@ export class ProcessTable {
     if (this.#lastScanMs - job.launcherToldMs < toldAgainMs) return;
     job.launcherToldMs = this.#lastScanMs;
     sendSignal(-job.leader, 'SIGTERM');
-  }
-}
-
-/** Sends a signal; false when there is no such process or it cannot be signaled. */
-export function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
-  try {
-    process.kill(pid, signal);
-    return true;
-  } catch {
-    return false;
   }
 }
