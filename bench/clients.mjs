@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { openLeanClient, runSimulatedWorker, sayHello } from './simulated.mjs';
 
 const { file, key, numWorkers, slots, execMs, pace = null, tellAfter = null } = JSON.parse(process.argv[2]);
-process.setMaxListeners(0);
 process.once('disconnect', () => process.exit(1));
 const workers = [];
 for (let index = 0; index < numWorkers; index++) {

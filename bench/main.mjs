@@ -69,6 +69,7 @@ function readOptions() {
     only: { type: 'string', multiple: true },
     size: { type: 'string', default: 'small' },
     runs: { type: 'string' },
+    help: { type: 'boolean', short: 'h', default: false },
   };
   try {
     return parseArgs({ options }).values;
@@ -77,7 +78,23 @@ function readOptions() {
   }
 }
 
-const { json, save: isSaved, profile: isProfiled, only: named, size, runs: runsText } = readOptions();
+const { json, save: isSaved, profile: isProfiled, only: named, size, runs: runsText, help } = readOptions();
+if (help) {
+  process.stdout.write(`npm run bench [-- OPTIONS]: measures torc against its budgets and baselines, and prints a table
+
+  --only NAME          this case alone; may be repeated
+  --size small|full    default: small
+  --runs N             of each case (default: ${Object.entries(usualRuns)
+    .map(([name, runs]) => `${runs} of ${name} ones`)
+    .join(', ')})
+  --json               print JSON instead of the table
+  --save               write bench/RESULTS.md and add a line to bench/history.jsonl; needs all cases
+  --profile            of the case server: also say where the server's time goes
+
+cases: ${Object.keys(cases).join(' ')}
+`);
+  process.exit();
+}
 const only = named ?? Object.keys(cases);
 const unknown = only.find((name) => !Object.hasOwn(cases, name));
 if (unknown !== undefined) wrongUsage(`unknown case '${unknown}'`, Object.keys(cases).join(', '));
@@ -86,8 +103,7 @@ if (!Object.hasOwn(usualRuns, size)) wrongUsage(`unknown size '${size}'`, 'small
 const runs = Number(runsText ?? usualRuns[size]);
 if (!Number.isInteger(runs) || runs < 1) wrongUsage(`'${runsText}' is not a number of runs`, '--runs 3');
 
-process.setMaxListeners(0);
-// exit handlers end the processes and remove the directories of the measurements
+// the exit listener of support.mjs ends the processes and removes the directories of the measurements
 for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],

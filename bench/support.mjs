@@ -23,9 +23,17 @@ export function progress(text) {
  */
 export async function inDirectory(work) {
   const directory = mkdtempSync(join(tmpdir(), 'torc-bench-'));
-  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+  directories.push(directory);
   return await work(directory);
 }
+
+const directories = [];
+const children = new Set();
+// one listener for all of them, of which there are hundreds
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGTERM');
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
+});
 
 /** Several runs of `measure`, one after the other. */
 export async function repeat(runs, measure) {
@@ -57,9 +65,8 @@ export async function until(what, look, seconds = 60) {
 /** A child process that ends with this one. */
 export function start(command, args, options = {}) {
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'], ...options });
-  const kill = () => void child.kill('SIGTERM');
-  process.once('exit', kill);
-  child.once('exit', () => process.off('exit', kill));
+  children.add(child);
+  child.once('exit', () => children.delete(child));
   return child;
 }
 
