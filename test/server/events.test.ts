@@ -49,7 +49,8 @@ const keysOf = (messages: readonly FollowedMessage[]) =>
   );
 const factsOf = (messages: readonly FollowedMessage[]) =>
   messages.flatMap((message) => (message.event === 'changed' ? message.data.workflows : []));
-const opened = (messages: readonly FollowedMessage[]) => expect.poll(() => messages[0]?.event).toBe('open');
+const opened = (messages: readonly FollowedMessage[]) =>
+  expect.poll(() => messages[0]?.event, { timeout: 20_000 }).toBe('open');
 
 async function storedKeys(workflowKey: string | null = null): Promise<unknown[]> {
   return (await rows(service, 'events', workflowKey)).map(({ event_key }) => event_key);
@@ -225,6 +226,38 @@ describe('the stream of events', () => {
     expect(await leaked).toMatch(/event: open\n/);
     await expect.poll(() => quickly.numViewers).toBe(0);
     await quickly.close();
+    await other.close();
+  });
+
+  it('tells the end of a run at once to those who name its workflow', async () => {
+    // a second never passes
+    const slow: Clock = {
+      ...systemClock,
+      after: (ms, call) => (ms === limits.eventBatchMs ? () => {} : systemClock.after(ms, call)),
+    };
+    const other = await freshService(slow);
+    const served = await serve(other.service);
+    const api = openClient(other.directory);
+    const key = await createWorkflow(api, [{ name: 'a' }]);
+    const worker = await TestWorker.join(api, key);
+    const [job] = (await worker.exchange()).jobs;
+    const messages: FollowedMessage[] = [];
+    const read = async () => {
+      for await (const each of followEvents(other.directory, asked({ workflow_keys: [key] }), ending.signal))
+        messages.push(each);
+    };
+    void read();
+    await opened(messages);
+    // after the first message there is a pause
+    await api.call('workflow_pause', { workflow_key: key, paused: true });
+    await expect.poll(() => factsOf(messages), { timeout: 20_000 }).not.toEqual([]);
+    await worker.finish(job?.attempt ?? 0);
+    await expect
+      .poll(() => factsOf(messages).flatMap(({ facts }) => facts), { timeout: 20_000 })
+      .toContain('run_ended');
+    ending.abort();
+    await api.close();
+    await served.close();
     await other.close();
   });
 

@@ -508,7 +508,7 @@ class _Batch:
         assert monitor.stdout is not None
         said = bytearray()
         try:
-            # its last events are still to come when the worker ends, seconds later than lists say the same
+            # its last events may be still to come when the worker ends, seconds later than lists say the same
             for event in rows_of(pieces_until(worker, said, monitor.stdout, _SILENCE_SECONDS, self._is_deserted)):
                 self._last_event = event["event_key"]
                 if event["type"] == "job_status" and event["job_key"] in self._by_key:

@@ -148,6 +148,8 @@ class Follower {
   #changes: Changes = new Map();
   #wake: () => void = () => {};
   #hasEnded = false;
+  /** What has changed cannot wait. */
+  #isUrgent = false;
 
   constructor({ clock }: Pick<ServerContext, 'clock'>, workflowKeys: readonly string[] | null) {
     this.#clock = clock;
@@ -162,14 +164,17 @@ class Follower {
   note(workflowKey: number, fact: StreamedFact): void {
     if (this.#wanted?.has(workflowKey) === false) return;
     const known = this.#changes.get(workflowKey);
-    if (known !== undefined) return void known.add(fact);
-    this.#changes.set(workflowKey, new Set([fact]));
-    this.#wake();
+    if (known !== undefined) known.add(fact);
+    else this.#changes.set(workflowKey, new Set([fact]));
+    // with the last worker a server may end as well
+    if (fact === 'run_ended' && this.#wanted !== null) this.#isUrgent = true;
+    if (known === undefined || this.#isUrgent) this.#wake();
   }
 
   take(): ChangedWorkflow[] {
     const changes = this.#changes;
     this.#changes = new Map();
+    this.#isUrgent = false;
     return [...changes].map(([workflowKey, facts]) => ({ workflow_key: String(workflowKey), facts: [...facts] }));
   }
 
@@ -183,14 +188,14 @@ class Follower {
     while (this.#changes.size === 0 && !this.#hasEnded) await this.#woken();
   }
 
-  /** Resolves after this time, or at the end. */
+  /** Resolves after this time, when a run has ended, or at the end. */
   async pause(ms: number): Promise<void> {
     let isOver = false;
     const cancel = this.#clock.after(ms, () => {
       isOver = true;
       this.#wake();
     });
-    while (!isOver && !this.#hasEnded) await this.#woken();
+    while (!isOver && !this.#isUrgent && !this.#hasEnded) await this.#woken();
     cancel();
   }
 
