@@ -44,7 +44,7 @@ const retryMs = 100;
 export async function runServer(options: DaemonOptions): Promise<void> {
   // before anything is made
   requireSqlite();
-  const log = await openServerLog(options.directory);
+  const log = openServerLog(options.directory);
   const service = await openWhenFree(options.directory, log);
   service.onTrouble = (text) => options.warn?.(text);
   const serving = await serve(service, { ...options, runsActions: true, startsWorkers: true, runsSchedules: true });
@@ -118,10 +118,10 @@ async function noteServer(service: Service, options: DaemonOptions): Promise<voi
   );
 }
 
-async function openServerLog(directory: string): Promise<Log> {
+function openServerLog(directory: string): Log {
   try {
     openPrivateFolder(directory, serverDirectoryNames);
-    return await openLog(openForAppending(join(directory, 'server.jsonl')));
+    return openLog(openForAppending(join(directory, 'server.jsonl')));
   } catch (error) {
     throw explainDirectory(error, directory);
   }

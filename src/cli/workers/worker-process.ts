@@ -125,7 +125,7 @@ export async function runLogged(
   const removeHandler = context.interrupts.handle(() => {});
   const { outputDirectory: output } = worker;
   const logFile = below(output, join(output, logName), false, openOwnLog);
-  const log = await openLog(logFile, context.consoleLevel === 'debug' ? 'debug' : 'info');
+  const log = openLog(logFile, context.consoleLevel === 'debug' ? 'debug' : 'info');
   try {
     const exit: WorkerExit = await runWorker(worker, {
       api,
