@@ -121,6 +121,9 @@ async function bundle(packagesOfPage) {
     format: 'esm',
     chunkFileNames,
     codeSplitting: { groups },
+    // what a process keeps of its program: comments are not needed, and one other character doubles a file's text
+    comments: { legal: true, annotation: false, jsdoc: false },
+    charset: 'ascii',
   });
   await whole.close();
   const packages = [...new Set([...packagesIn(output), ...packagesOfPage])].sort();
