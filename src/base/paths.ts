@@ -21,12 +21,12 @@ export interface JobStdioPaths {
  * output directory. Each folder holds a thousand jobs, so that none grows with the workflow.
  */
 export function jobStdioPaths(outputDirectory: string, attempt: AttemptName): JobStdioPaths {
-  const stem = join(jobDirectory(outputDirectory, attempt), attemptName(attempt));
+  const stem = jobStem(outputDirectory, attempt);
   return { stdoutPath: `${stem}.out`, stderrPath: `${stem}.err` };
 }
 
-function jobDirectory(outputDirectory: string, attempt: AttemptName): string {
-  return join(outputDirectory, 'job_stdio', shardName(attempt));
+function jobStem(outputDirectory: string, attempt: AttemptName): string {
+  return join(outputDirectory, 'job_stdio', shardName(attempt), attemptName(attempt));
 }
 
 /** Where a worker that combines logs has its files: `job_stdio/worker_WORKERID/`. */
@@ -50,7 +50,7 @@ export function slotPaths(outputDirectory: string, workerId: string, slot: numbe
  * beside the output of the attempt that it was to prepare.
  */
 export function failedRecoveryPath(outputDirectory: string, attempt: AttemptName): string {
-  return join(jobDirectory(outputDirectory, attempt), `${attemptName(attempt)}.recovery`);
+  return `${jobStem(outputDirectory, attempt)}.recovery`;
 }
 
 /** Where the memory and processor time of one attempt go: `resource_monitor/0012/job_12345_run_1_attempt_1.csv`. */

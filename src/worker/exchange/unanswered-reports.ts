@@ -104,15 +104,14 @@ export class UnansweredReports {
     return carried;
   }
 
-  *#unspooled(): Generator<Report> {
-    for (const report of this.#reports.values()) if (!report.isSpooled && report.kind !== 'started') yield report;
-  }
-
   /** Ends and returns noted before `notedBeforeMs` that are not in the spool. */
   forSpool(workerId: string, notedBeforeMs: number, toServerTime: (atMs: number) => number): SpooledReport[] {
     const found: SpooledReport[] = [];
-    for (const { attempt, madeAtMs, notedAtMs, finished } of this.#unspooled()) {
-      if (notedAtMs <= notedBeforeMs) found.push(spooledReport(workerId, attempt, madeAtMs, finished, toServerTime));
+    for (const report of this.#reports.values()) {
+      const { attempt, madeAtMs, notedAtMs, finished } = report;
+      if (isUnspooled(report) && notedAtMs <= notedBeforeMs) {
+        found.push(spooledReport(workerId, attempt, madeAtMs, finished, toServerTime));
+      }
     }
     return found;
   }
@@ -125,12 +124,15 @@ export class UnansweredReports {
     }
   }
 
-  /** When the oldest end or return was noted that is not in the spool; null when there is none. */
+  /** When the oldest end or return was noted that is not in the spool; null when there is none. They are in that order. */
   oldestUnspooledMs(): number | null {
-    let oldest: number | null = null;
-    for (const { notedAtMs } of this.#unspooled()) oldest = Math.min(oldest ?? notedAtMs, notedAtMs);
-    return oldest;
+    for (const report of this.#reports.values()) if (isUnspooled(report)) return report.notedAtMs;
+    return null;
   }
+}
+
+function isUnspooled({ kind, isSpooled }: Report): boolean {
+  return !isSpooled && kind !== 'started';
 }
 
 function newReport(kind: Report['kind'], attempt: number, madeAtMs: number): Report {

@@ -44,8 +44,9 @@ const noInputs = '{"args":[],"by_name":{}}';
 
 export function openValueFiles(dataDirectory: string, files: FileReader): ValueFiles {
   const folder = openFolder();
-  const resultPath = (attempt: number): string => join(folder ?? '', `${attempt}.result.json`);
-  const inputsPath = (attempt: number): string => join(folder ?? '', `${attempt}.inputs.json`);
+  const inFolder = (name: string): string => `${folder ?? ''}/${name}`;
+  const resultPath = (attempt: number): string => inFolder(`${attempt}.result.json`);
+  const inputsPath = (attempt: number): string => inFolder(`${attempt}.inputs.json`);
   const isShared = (job: Assignment): boolean => folder === null || job.node_indices !== undefined;
 
   function take(attempt: number): TakenResult {
@@ -62,9 +63,11 @@ export function openValueFiles(dataDirectory: string, files: FileReader): ValueF
   return {
     variables(job) {
       const { attempt, inputs } = job;
-      const shared = sharedValuePaths(dataDirectory, attemptName(job));
-      if (isShared(job)) return { TORC_RESULT_FILE: shared.result, TORC_INPUTS_FILE: shared.inputs };
-      const given = inputs === undefined ? join(folder ?? '', 'no-inputs.json') : inputsPath(attempt);
+      if (isShared(job)) {
+        const shared = sharedValuePaths(dataDirectory, attemptName(job));
+        return { TORC_RESULT_FILE: shared.result, TORC_INPUTS_FILE: shared.inputs };
+      }
+      const given = inputs === undefined ? inFolder('no-inputs.json') : inputsPath(attempt);
       return { TORC_RESULT_FILE: resultPath(attempt), TORC_INPUTS_FILE: given };
     },
     needsPreparation: (job) => isShared(job) || job.inputs !== undefined,

@@ -255,7 +255,7 @@ function jobVariables(job: GivenJob, context: LaunchContext): Record<string, str
     const own = job.gpu_indices.map((index) => gpuIds[index] ?? String(index));
     Object.assign(variables, gpuVariables(gpuMaker, own));
   }
-  return { ...variables, ...context.fileVariables(job), ...job.variables };
+  return Object.assign(variables, context.fileVariables(job), job.variables);
 }
 
 /** The end of a job whose process could not be started. */
