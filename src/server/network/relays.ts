@@ -16,7 +16,7 @@ import type { RelayGreeting } from '../../api/relay-frames.ts';
 import type { RelayKind } from '../../api/relay-kinds.ts';
 import { environment } from '../../base/config.ts';
 import { relayPath } from '../../base/paths.ts';
-import { programPath, workerNodeOptions } from '../../base/program.ts';
+import { programPath, smallNodeOptions } from '../../base/program.ts';
 import { type RemoteCommand, sshCommand, stepCommand } from '../../slurm/relay.ts';
 import type { ServerContext } from '../context.ts';
 import { RelayProcess } from './relay-process.ts';
@@ -204,7 +204,7 @@ export class Relays {
 
 function remoteCommand(kind: RelayOptions['kind'], { slurmJobId, node, numNodes }: RelayNode): RemoteCommand {
   const more = numNodes > 1 ? ['--all-nodes'] : [];
-  const words = [process.execPath, ...workerNodeOptions, programPath(), 'server', 'relay', ...more];
+  const words = [process.execPath, ...smallNodeOptions, programPath(), 'server', 'relay', ...more];
   if (kind === 'ssh') return sshCommand(node, words, environment());
   return stepCommand({ slurmJobId, node }, words, environment());
 }
