@@ -6,7 +6,7 @@ import { defineConfig } from 'vitest/config';
  */
 const patient = { testTimeout: 240_000, hookTimeout: 120_000, expect: { poll: { timeout: 150_000 } } };
 
-const onCluster = { testTimeout: 600_000, hookTimeout: 600_000, fileParallelism: false };
+const onCluster = { testTimeout: 1_200_000, hookTimeout: 1_200_000, fileParallelism: false };
 
 const layer = (name: string, extra: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], ...extra },

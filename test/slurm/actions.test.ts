@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { output, requireCluster, run, until } from './cluster.ts';
+import { output, requireCluster, run, slurm, until } from './cluster.ts';
 import type { AllocationRow } from './rows.ts';
 import { type Site, siteFor } from './site.ts';
 
@@ -65,7 +65,7 @@ describe.concurrent('actions', () => {
       const rows = await site.allocations(key);
       return all.every(({ state }) => state === 'done') && rows.every(({ status }) => status === 'ended');
     };
-    await until('all actions are through and all workers gone', isThrough, 120);
+    await until('all actions are through and all workers gone', isThrough);
     const [start, ready] = await actions(site, key);
     expect([start, ready]).toMatchObject([{ num_firings: 1 }, { num_firings: 1 }]);
     const asked = [start, ready].flatMap((action) => action?.firings[0]?.result?.slurm_job_ids ?? []);
@@ -142,12 +142,12 @@ describe.concurrent('actions', () => {
     };
 
     // the start: killed before sbatch has asked for anything, and again before it has told what Slurm replied
-    await sbatch.kill(server.pid, await sbatch.held());
+    await sbatch.kill(server.pid, await sbatch.held(server));
     expect(await site.allocations(key)).toMatchObject([{ status: 'recorded', slurm_job_id: null }]);
     expect((await actions(site, key))[0]).toMatchObject({ state: 'claimed', num_firings: 1 });
     await sbatch.holdNext('after');
     const second = await sbatch.startServer();
-    await sbatch.kill(second.pid, await sbatch.held());
+    await sbatch.kill(second.pid, await sbatch.held(second));
     const unconfirmed = await site.allocations(key);
     expect(unconfirmed).toMatchObject([{ status: 'recorded', slurm_job_id: null }]);
     expect(await slurmJobs(unconfirmed)).toHaveLength(1);
@@ -157,7 +157,7 @@ describe.concurrent('actions', () => {
     // the second stage: sbatch outlives the server, and Slurm gets the allocation while there is none
     await sbatch.holdNext('before');
     await site.write('end-first', '');
-    const orphan = await sbatch.held();
+    const orphan = await sbatch.held(third);
     await sbatch.kill(third.pid);
     expect((await actions(site, key))[1]).toMatchObject({ state: 'claimed', num_firings: 1 });
     await site.write('bin/go', '');
@@ -192,24 +192,23 @@ describe.concurrent('actions', () => {
   });
 });
 
-/** Ids of all Slurm jobs that have the names of these allocations, however they ended. */
+/** Ids of all Slurm jobs that have the names of these allocations, however they ended: the queue forgets after five minutes. */
 async function slurmJobs(rows: readonly AllocationRow[]): Promise<string[]> {
   const names = rows.map((row) => row.name).join(',');
-  const known = await output(['squeue', '--noheader', '--states=all', '--format=%i', `--name=${names}`]);
-  return known
-    .split('\n')
-    .filter((id) => id !== '')
-    .toSorted();
+  const queued = await slurm(['squeue', '--noheader', '--states=all', '--format=%i', `--name=${names}`]);
+  const accounted = await slurm(['sacct', '-n', '-P', '-X', '-S', 'now-1hour', '-o', 'JobID', `--name=${names}`]);
+  return [...new Set(`${queued}${accounted}`.split('\n').filter((id) => id !== ''))].toSorted();
 }
 
 /** A slow sbatch: the first one on the path of the servers that are started with it. */
 async function heldSbatch(site: Site) {
   const bin = `${site.path}/bin`;
   const script = `#!/bin/bash
-hold() { echo $$ > ${bin}/held; until [ -e ${bin}/go ]; do sleep 0.1; done; }
+hold() { echo "$$ $PPID" > ${bin}/held; until [ -e ${bin}/go ]; do sleep 0.1; done; }
 mode=$(cat ${bin}/next 2> /dev/null)
 rm -f ${bin}/next
 if [ "$mode" = before ]; then hold; fi
+if [ "$mode" = after ]; then kill -STOP $PPID; fi
 reply=$(/usr/bin/sbatch "$@")
 code=$?
 if [ "$mode" = after ]; then hold; fi
@@ -224,12 +223,16 @@ exit $code
       const start = 'PATH="$PWD/bin:$PATH" exec torc -F json server start --daemon';
       return JSON.parse((await site.command(['bash', '-c', start])).stdout) as { pid: number };
     },
-    /** The next call waits for the file `go`, before it asks Slurm for anything or before it tells what Slurm replied. */
+    /**
+     * The next call waits for the file `go`, before it asks Slurm for anything or before it tells what Slurm replied. In that
+     * case its server stands still: else it would find the allocation in the queue a few seconds later.
+     */
     holdNext: (when: 'before' | 'after') => site.write('bin/next', when),
-    /** Waits until it is held, and returns its process id. */
-    async held(): Promise<string> {
+    /** Waits until it is held by this server, and returns its process id. */
+    async held(server: { pid: number }): Promise<string> {
       const look = async () => (await run(['cat', `${bin}/held`])).stdout.trim() || null;
-      const pid = await until('sbatch is held', look);
+      const [pid = '', parent] = (await until('sbatch is held', look)).split(' ');
+      expect(parent).toBe(String(server.pid));
       await output(['rm', `${bin}/held`]);
       return pid;
     },

@@ -18,7 +18,7 @@ it('goes from no node to several and back for stages of different width, also wh
   await output(['kill', '-9', String(pid)]);
   await site.startServer('ctl', 10);
   expect(await site.ended(key)).toMatchObject({ status: 'done', run_id: 1, num_done: 12 });
-  await site.queueEmpty(60);
+  await site.queueEmpty();
   expect(await stopWatching()).toBe(maxNodes);
   expect(await site.results(key)).toHaveLength(12);
 });
@@ -43,7 +43,7 @@ it('jobs that fit only some of the nodes of a partition get allocations that ask
     });
     await site.say(['workflows', 'autoscale', key, '--max', '2', '--idle', '1s']);
     expect(await site.ended(key)).toMatchObject({ status: 'done', num_done: 3 });
-    await site.queueEmpty(60);
+    await site.queueEmpty();
     const asked = (await site.allocations(key)).map(({ hostnames, min_gpus, min_memory_bytes }) => {
       return { hostnames, min_gpus, min_memory_bytes };
     });

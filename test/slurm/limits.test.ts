@@ -40,7 +40,7 @@ describe.concurrent('limits of jobs', () => {
     await site.addConfig(key, '-w', '10', '-m', '1000', '-e', '--cpus-per-task=4');
     await site.schedule(key, '-n', '1');
     const isStopped = async () => (await site.shown(key)).num_failed === 3;
-    await until('three jobs are stopped', isStopped, 120);
+    await until('three jobs are stopped', isStopped);
     await site.write('look', '');
     expect(await site.ended(key)).toMatchObject({ status: 'failed', num_done: 5, num_failed: 3 });
     const results = new Map((await site.results(key)).map((result) => [result.job_name, result]));
@@ -125,13 +125,13 @@ describe.concurrent('the end of an allocation', () => {
 describe.concurrent('torc run inside of an allocation', () => {
   it('keeps to the share of the node and leaves nothing behind', async (context) => {
     const site = await siteFor(context, 'inside');
-    await site.write('commands.txt', Array.from({ length: 4 }, () => `(setsid sleep 987 &); sleep 0.5\n`).join(''));
+    await site.write('commands.txt', Array.from({ length: 4 }, () => `(setsid sleep 9871 &); sleep 0.5\n`).join(''));
     // so that only the worker can have ended what the jobs left
     await site.write('script', '#!/bin/bash\ntorc run commands.txt && ps -u hpc -o args= > left\n');
     const words = ['--chdir', site.path, '--mem=100', '--cpus-per-task=1', '--wait', '--output=slurm.out'];
     const ran = await site.command(['sbatch', ...words, 'script']);
     expect({ ...ran, said: await site.read('slurm.out') }).toMatchObject({ exitCode: 0 });
-    expect(await site.read('left')).not.toContain('sleep 987');
+    expect(await site.read('left')).not.toContain('sleep 9871');
     const nodes = await site.computeNodes('1');
     expect(nodes).toMatchObject([{ num_cpus: 1, memory_bytes: 100 * mebibyte, is_active: false }]);
     const starts = (await site.results('1')).map((result) => [result.start_time, result.end_time] as const);

@@ -14,9 +14,9 @@ export function hold(mebibytes: number, seconds: number): string {
   return `node -e 'const b = Buffer.alloc(${mebibytes} * 2 ** 20, 1); setTimeout(() => b.length, ${seconds * 1000})'`;
 }
 
-/** Takes that much memory in steps, and holds it for a moment. */
-export function ramp(mebibytes: number): string {
-  return `exec node -e 'const held = []; const t = setInterval(() => { if (held.length < ${mebibytes / 20}) held.push(Buffer.alloc(20 * 2 ** 20, 1)); else { clearInterval(t); setTimeout(() => held.length, 1000); } }, 50)'`;
+/** Takes that much memory in steps, and holds it for longer than a worker takes to see it. */
+export function ramp(mebibytes: number, stepMs = 50): string {
+  return `exec node -e 'const held = []; const t = setInterval(() => { if (held.length < ${mebibytes / 20}) held.push(Buffer.alloc(20 * 2 ** 20, 1)); else { clearInterval(t); setTimeout(() => held.length, 4000); } }, ${stepMs})'`;
 }
 
 /**
@@ -34,36 +34,22 @@ export const hogThatTakesTheWorkerAlong = [
 export const plainHog = `node -e 'const held = []; setInterval(() => { if (held.length < 30) held.push(Buffer.alloc(20 * 2 ** 20, 1)); }, 300)'`;
 
 /** The diagnosis of a job once its process is known to be gone. */
-export function diagnosed(site: Site, key: string, name: string, seconds = 120): Promise<DiagnosedJob> {
-  return until(
-    `the end of ${name} is explained`,
-    async () => {
-      const { jobs } = await site.json<{ jobs: DiagnosedJob[] }>(['jobs', 'diagnose', '-k', key]);
-      const found = jobs.find((job) => job.job_name === name);
-      return found?.diagnosis.process === 'gone' && found;
-    },
-    seconds,
-  );
+export function diagnosed(site: Site, key: string, name: string): Promise<DiagnosedJob> {
+  return until(`the end of ${name} is explained`, async () => {
+    const { jobs } = await site.json<{ jobs: DiagnosedJob[] }>(['jobs', 'diagnose', '-k', key]);
+    const found = jobs.find((job) => job.job_name === name);
+    return found?.diagnosis.process === 'gone' && found;
+  });
 }
 
 /** Waits until a lost job is ready again in the same run, or runs again. */
-export async function comesBack(site: Site, key: string, name: string, seconds = 480): Promise<void> {
-  await until(
-    `${name} comes back`,
-    async () => {
-      const { job_key } = await site.job(key, name);
-      const { events } = await site.json<{ events: EventRow[] }>([
-        'events',
-        'list',
-        '-k',
-        key,
-        '-f',
-        `job_key=${job_key}`,
-      ]);
-      return events.some(({ old_status, new_status }) => new_status === 'ready' && old_status !== 'blocked');
-    },
-    seconds,
-  );
+export async function comesBack(site: Site, key: string, name: string): Promise<void> {
+  const { job_key } = await site.job(key, name);
+  const words = ['events', 'list', '-k', key, '-f', `job_key=${job_key}`];
+  await until(`${name} comes back`, async () => {
+    const { events } = await site.json<{ events: EventRow[] }>(words);
+    return events.some(({ old_status, new_status }) => new_status === 'ready' && old_status !== 'blocked');
+  });
 }
 
 interface EventRow {

@@ -1,7 +1,7 @@
 /** Names, paths and commands with everything in them that shells and Slurm give a meaning to. */
 import { posix } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { output, requireCluster } from './cluster.ts';
+import { output, requireCluster, slurm } from './cluster.ts';
 import { type Site, siteFor } from './site.ts';
 
 beforeAll(requireCluster);
@@ -79,7 +79,7 @@ describe.concurrent('odd names', () => {
     const prefix = `${oddName}_${key}_`;
     const id = scheduled.allocations[0]?.slurm_job_id ?? '';
     expect(scheduled.allocations[0]?.name.startsWith(prefix)).toBe(true);
-    const seen = await output(['squeue', '-h', '-j', id, '-t', 'all', '-O', 'comment:200']);
+    const seen = await slurm(['squeue', '-h', '-j', id, '-t', 'all', '-O', 'comment:200']);
     expect(seen.trimEnd()).toBe(comment);
     await site.ended(key);
     expect((await site.results(key)).filter((result) => result.cause !== 'success')).toEqual([]);

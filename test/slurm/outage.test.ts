@@ -10,6 +10,7 @@ import {
   requireCluster,
   run,
   signalDaemons,
+  slurm,
   slurmDaemons,
   until,
 } from './cluster.ts';
@@ -37,14 +38,17 @@ describe('a node that dies', () => {
     const key = await startOn(site, 'c4', [{ name: 'long', command: 'test -e again || sleep 600' }]);
     await running(site, key, 'long');
     power('c4', 'off');
-    // Slurm has not noticed yet, which takes it 14 s or more, and torc concludes nothing from silence
     const [first, refused] = await Promise.all([
       site.json<{ jobs: DiagnosedJob[] }>(['jobs', 'diagnose', '-k', key]),
       site.torc(['workflows', 'restart', key, '--dry-run']),
     ]);
-    expect(first.jobs[0]?.diagnosis.process).not.toBe('gone');
-    expect(refused.exitCode).toBe(4);
-    expect(refused.stderr).toContain('long');
+    // Slurm takes 14 s or more to notice it, which a busy machine may need to say this; until then silence proves nothing
+    const hasNoticed = (await slurm(['sinfo', '-h', '-p', 'main', '-n', 'c4', '-o', '%t'])).startsWith('down');
+    expect([first.jobs[0]?.diagnosis.process, hasNoticed]).not.toEqual(['gone', false]);
+    if (!hasNoticed || refused.exitCode !== 0) {
+      expect(refused.exitCode).toBe(4);
+      expect(refused.stderr).toContain('long');
+    }
     await comesBack(site, key, 'long');
     expect((await site.shown(key)).status).toBe('waiting');
     expect(await lostCauses(site, 'long', key)).toEqual(['node_failure']);

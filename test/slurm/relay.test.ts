@@ -39,9 +39,10 @@ async function runStage(site: Site, stage: number): Promise<void> {
   await until(`stage ${stage} has run`, async () => (await numRan(site)) >= (stage + 1) * jobsOfStage);
 }
 
-/** Kills processes of a node by their command line. */
+/** Kills processes of a node by their command line, as soon as there is one. */
 async function kill(node: Node, pattern: string): Promise<void> {
-  await output(['pkill', '-KILL', '-u', 'hpc', '-f', pattern], { node });
+  const isKilled = async () => (await run(['pkill', '-KILL', '-u', 'hpc', '-f', pattern], { node })).exitCode === 0;
+  await until(`${pattern} on ${node} is killed`, isKilled);
 }
 
 /** The nodes on which a process with such a command line runs. */

@@ -13,6 +13,9 @@ const scheduler = (name: string, mem: string, walltime = '00:10:00'): object => 
   extra: `--cpus-per-task=2 ${elsewhere}`,
 });
 
+/** So that a worker sees what is over its limit before the node's memory is used up. */
+const slowly = 200;
+
 const rule = (scale: object): object => ({ max_retries: 9, scale });
 
 /** Stores the workflow, lets it have nodes by itself, and starts it. */
@@ -65,10 +68,15 @@ describe.concurrent('a request', () => {
       failure_handlers: [{ name: 'grow', rules: [rule({ memory: 2, runtime: 2 })] }],
       slurm_schedulers: [scheduler('node', '600M')],
       jobs: [
-        { name: 'big', command: ramp(260), resource_requirements: 'small', failure_handler: 'grow' },
+        { name: 'big', command: ramp(260, slowly), resource_requirements: 'small', failure_handler: 'grow' },
         { name: 'sibling', command: hold(20, 1), resource_requirements: 'small', failure_handler: 'grow' },
-        { name: 'beyond', command: ramp(1000), resource_requirements: 'small', failure_handler: 'grow' },
-        { name: 'late', command: 'sleep 5', resource_requirements: 'brief', failure_handler: 'grow' },
+        { name: 'beyond', command: ramp(1000, slowly), resource_requirements: 'small', failure_handler: 'grow' },
+        {
+          name: 'late',
+          command: 'test "$TORC_ATTEMPT_ID" = 3 || sleep 600',
+          resource_requirements: 'brief',
+          failure_handler: 'grow',
+        },
       ],
     });
     expect(...(await endOf(site, key))).toMatchObject({ status: 'failed', num_done: 4, num_failed: 1, run_id: 1 });
@@ -117,15 +125,15 @@ describe.concurrent('a request', () => {
       fallback_schedulers: ['large'],
       jobs: [
         {
-          ...{ name: 'heavy', command: ramp(260), resource_requirements: 'heavy' },
+          ...{ name: 'heavy', command: ramp(260, slowly), resource_requirements: 'heavy' },
           ...{ scheduler: 'small', failure_handler: 'twice' },
         },
         {
-          ...{ name: 'slow', command: 'sleep 6', resource_requirements: 'slow' },
+          ...{ name: 'slow', command: 'sleep 15', resource_requirements: 'slow' },
           ...{ scheduler: 'small', failure_handler: 'more' },
         },
         {
-          ...{ name: 'capped', command: 'sleep 6', resource_requirements: 'slow' },
+          ...{ name: 'capped', command: 'sleep 15', resource_requirements: 'slow' },
           ...{ scheduler: 'large', failure_handler: 'much' },
         },
       ],
@@ -143,7 +151,7 @@ describe.concurrent('a request', () => {
       [...[60, 4, 'job_timeout'], 'runtime 4.0 s -> 10m 00s, not 1h 07m: 10m 00s is the most that its workers have'],
       [60, 600, 'success', null],
     ]);
-    await site.queueEmpty(60);
+    await site.queueEmpty();
   });
 });
 

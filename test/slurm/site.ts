@@ -7,7 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { WorkflowShown } from '../../src/api/contract.ts';
-import { allNodes, type Node, output, type Ran, type RunOptions, run, until, workNodes } from './cluster.ts';
+import { allNodes, type Node, output, type Ran, type RunOptions, run, slurm, until, workNodes } from './cluster.ts';
 import type { AllocationRow, ComputeNodeRow, JobRow, ResultRow, Scheduled } from './rows.ts';
 
 /** Slurm's own record of an allocation; instants in milliseconds. */
@@ -113,15 +113,11 @@ export class Site {
   }
 
   /** Waits until nothing of the workflow is ready, blocked or running. */
-  async ended(key: string, seconds = 240): Promise<WorkflowShown> {
-    return until(
-      `workflow ${key} has ended`,
-      async () => {
-        const shown = await this.shown(key);
-        return ['done', 'failed', 'canceled'].includes(shown.status) && shown;
-      },
-      seconds,
-    );
+  async ended(key: string): Promise<WorkflowShown> {
+    return until(`workflow ${key} has ended`, async () => {
+      const shown = await this.shown(key);
+      return ['done', 'failed', 'canceled'].includes(shown.status) && shown;
+    });
   }
 
   async jobs(key: string): Promise<JobRow[]> {
@@ -153,19 +149,19 @@ export class Site {
 
   /** Slurm jobs submitted from this directory that wait, run or are ending. */
   async queue(): Promise<string[]> {
-    const lines = (await output(['squeue', '-h', '--me', '-o', '%i|%Z'])).split('\n').filter((line) => line !== '');
+    const lines = (await slurm(['squeue', '-h', '--me', '-o', '%i|%Z'])).split('\n').filter((line) => line !== '');
     return lines.flatMap((line) => (line.slice(line.indexOf('|') + 1) === this.path ? [line.split('|')[0] ?? ''] : []));
   }
 
-  async queueEmpty(seconds = 120): Promise<void> {
-    await until('no Slurm job is left', async () => (await this.queue()).length === 0, seconds);
+  async queueEmpty(): Promise<void> {
+    await until('no Slurm job is left', async () => (await this.queue()).length === 0);
   }
 
   /** How Slurm's accounting says that an allocation ended; it lags a little. */
   slurmEnd(slurmJobId: string): Promise<SlurmEnd> {
     return until(`accounting knows how Slurm job ${slurmJobId} ended`, async () => {
       const words = ['env', 'SLURM_TIME_FORMAT=%s', 'sacct', '-n', '-P', '-X', '-j', slurmJobId];
-      const line = (await output([...words, '-o', 'State,Start,End'])).trim();
+      const line = (await slurm([...words, '-o', 'State,Start,End'])).trim();
       const [state = '', start = '', end = ''] = line.split('|');
       if (!/^\d+$/.test(end) || /^(PENDING|RUNNING)/.test(state)) return null;
       return { state, startMs: Number(start) * 1000, endMs: Number(end) * 1000 };
@@ -179,23 +175,25 @@ export class Site {
     return found.split('\n').filter((line) => line !== '');
   }
 
-  async processesGone(nodes: readonly Node[] = workNodes, seconds = 30): Promise<void> {
-    for (const node of nodes) {
-      await until(`nothing runs on ${node}`, async () => (await this.processes(node)).length === 0, seconds);
+  async processesGone(): Promise<void> {
+    for (const node of workNodes) {
+      await until(`nothing runs on ${node}`, async () => (await this.processes(node)).length === 0);
     }
   }
 
   /** Stops and removes everything; tells what the programs had to say when the test has failed. */
   async remove(hasFailed: boolean): Promise<void> {
     if (hasFailed) console.error(await this.#lastWords());
-    const ids = await this.queue();
-    if (ids.length > 0) await run(['scancel', ...ids]);
-    await this.queueEmpty();
+    await until('every Slurm job is taken back', async () => {
+      const ids = await this.queue();
+      if (ids.length > 0) await run(['scancel', ...ids]);
+      return ids.length === 0;
+    });
     await this.torc(['server', 'stop']);
     const kill = 'grep -lzsFx -- "$1" /proc/[0-9]*/environ | cut -d/ -f3 | xargs -r kill -9';
     for (const node of allNodes) await run(['bash', '-c', kill, 'bash', `TORC_DIR=${this.directory}`], { node });
     // what was killed may have written a file meanwhile
-    await until('it is removed', async () => (await run(['rm', '-rf', '--', this.#root])).exitCode === 0, 30);
+    await until('it is removed', async () => (await run(['rm', '-rf', '--', this.#root])).exitCode === 0);
   }
 
   /** What all workers have logged so far. */

@@ -1,6 +1,6 @@
 /** Jobs that srun runs, each as a step of the allocation: Slurm sees them, and torc sees what it sees of others. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { output, requireCluster, until } from './cluster.ts';
+import { output, requireCluster, slurm, until } from './cluster.ts';
 import { siteFor } from './site.ts';
 
 beforeAll(requireCluster);
@@ -10,7 +10,7 @@ const mebibyte = 1024 ** 2;
 /** Steps of an allocation as Slurm's accounting has them: state and exit code by name. */
 async function stepsOf(slurmJobId: string): Promise<Record<string, string>> {
   const words = ['sacct', '-n', '-P', '-j', slurmJobId, '-o', 'JobID,JobName,State,ExitCode'];
-  const rows = (await output(words)).trim().split('\n');
+  const rows = (await slurm(words)).trim().split('\n');
   const steps = rows.map((row) => row.split('|')).filter(([id = '']) => /\.\d+$/.test(id));
   return Object.fromEntries(steps.map(([, name = '', state = '', code = '']) => [name, `${state} ${code}`]));
 }
@@ -62,7 +62,7 @@ describe.concurrent('jobs as steps of Slurm', () => {
       const waiting = (await site.jobs(key)).filter(({ status }) => !['done', 'canceled'].includes(status));
       return waiting.length === 1;
     };
-    await until('all but the last have ended', areEnded, 240);
+    await until('all but the last have ended', areEnded);
     await site.write('look', '');
     await site.ended(key);
     expect(await site.read('left')).not.toMatch(/sleep 977[56]/);
