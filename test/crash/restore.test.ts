@@ -13,18 +13,22 @@ it('a worker continues with a restored database', { timeout: 240_000 }, async ()
     writeFileSync(log, '');
     const numJobs = 30;
     await place.json(['server', 'start', '--daemon']);
-    const key = await place.create(...Array.from({ length: numJobs }, () => `sleep 0.4; echo x >> ended`));
+    // a third before the backup, a third after it and before the end of the server, a third after that
+    const waits = ['', 'until [ -e saved ]; do sleep 0.1; done; ', 'until [ -e restored ]; do sleep 0.1; done; '];
+    const jobs = Array.from({ length: numJobs }, (_, at) => `${waits[Math.floor(at / 10)]}sleep 0.2; echo x >> ended`);
+    const key = await place.create(...jobs);
     await place.json(['workflows', 'start', key]);
     // only a worker, as in an allocation: `jobs run` would replace the stopped server
     const worker = place.start('-F', 'json', 'jobs', 'run', key, '--worker', '-m', '3', '--cpus', '3', '-o', 'out');
     const numEnded = () => readFileSync(log, 'utf8').split('\n').length - 1;
     await expect.poll(numEnded).toBeGreaterThan(2);
     await place.json(['server', 'backup', 'b.db']);
-    const numThen = numEnded();
-    await expect.poll(numEnded).toBeGreaterThan(numThen + 3);
+    place.file('saved', '');
+    await expect.poll(numEnded).toBeGreaterThan(13);
     await place.json(['server', 'stop']);
     await place.json(['server', 'restore', 'b.db']);
     await place.json(['server', 'start', '--daemon']);
+    place.file('restored', '');
 
     const client = openClient(place.dir);
     const names = async (list: 'jobs' | 'results', filters: Record<string, string>) =>

@@ -1,5 +1,6 @@
 /** Another user of the same host, who tries to get in: a process with the ids of `nobody`. Only root can start one. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import { request } from 'node:https';
@@ -32,14 +33,19 @@ export function asOtherUser(command: string, args: string[], input = ''): Promis
   });
 }
 
-/** Starts JavaScript as the other user, who gets `args` as `process.argv.slice(1)`; the caller ends it. */
-export function startAsOtherUser(script: string, args: string[]): ChildProcess {
-  return spawn(process.execPath, ['-e', script, ...args], {
+/**
+ * Starts JavaScript as the other user, who gets `args` as `process.argv.slice(1)`, and waits until it is at work; the
+ * caller ends it.
+ */
+export async function startAsOtherUser(script: string, args: string[]): Promise<ChildProcess> {
+  const child = spawn(process.execPath, ['-e', `require('fs').writeSync(1, 'at work');${script}`, ...args], {
     uid: otherUserId,
     gid: otherUserId,
     cwd: '/',
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
+  await Promise.race([once(child.stdout, 'data'), once(child, 'close')]);
+  return child;
 }
 
 /** Every path below the given ones that the other user can read, write or list, by kind of access. */

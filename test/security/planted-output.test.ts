@@ -151,7 +151,7 @@ describe.skipIf(!canBeOtherUser)('links and pipes in the place of output', () =>
   });
 
   it.each(['files', 'combined'])('lead nowhere while they are planted again and again: stdio %s', async (stdio) => {
-    const attacker = startAsOtherUser(plantForever, [out, bait]);
+    const attacker = await startAsOtherUser(plantForever, [out, bait]);
     try {
       place.file('w.json', spec(stdio));
       const ended = await place.torc('run', 'w.json', '-o', 'out');

@@ -42,7 +42,7 @@ describe.skipIf(!canBeOtherUser)('another user', () => {
     const scripts = join(output, 'slurm_scripts');
     const prepared = await asOtherUser('sh', ['-c', `umask 0; mkdir -p '${scripts.replaceAll("'", `'\\''`)}'`]);
     expect(prepared).toMatchObject({ code: 0, stderr: '' });
-    const attacker = startAsOtherUser(exchangeScripts, [scripts]);
+    const attacker = await startAsOtherUser(exchangeScripts, [scripts]);
     try {
       const key = await place.create('true');
       await place.torc('hpc', 'slurm', 'add-config', '-N', 'c', '-a', 'acc', '-k', key);
