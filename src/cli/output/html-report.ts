@@ -16,7 +16,7 @@ import type { FailureRow } from './failures-svg.ts';
 import { graphSvg } from './graph-svg.ts';
 import { type Cell, facts, page, type Section, table } from './html.ts';
 import { resourcesPicture, type ShownMeasure } from './resources-svg.ts';
-import { escaped, inlineSvg } from './svg.ts';
+import { escaped, inlineSvg, type Picture } from './svg.ts';
 import { timelinePicture } from './timeline-svg.ts';
 import { utilizationPicture } from './utilization-svg.ts';
 
@@ -52,7 +52,7 @@ export function htmlReport(data: ReportData, measures: readonly ShownMeasure[]):
   const sections: Section[] = [
     { id: 'summary', title: 'Summary', content: summary(data) },
     { id: 'timeline', title: 'Timeline', content: timelineSection(data) },
-    { id: 'utilization', title: 'Utilization', content: inlineSvg(utilizationPicture(named(data), data.utilization)) },
+    { id: 'utilization', title: 'Utilization', content: chart(utilizationPicture(named(data), data.utilization)) },
     { id: 'failures', title: 'Failures', content: failures(data) },
     { id: 'resources', title: 'Requests and use', content: resources(data, measures) },
     { id: 'usage', title: 'Node-hours', content: nodeHours(data) },
@@ -60,6 +60,11 @@ export function htmlReport(data: ReportData, measures: readonly ShownMeasure[]):
     { id: 'provenance', title: 'Provenance', content: provenance(data) },
   ];
   return page(`${name}: report`, head, sections, `Made by ${user} with torc ${version} at ${shownInstant(madeAt)}.`);
+}
+
+/** On a narrow screen it scrolls: its words would be too small to read. */
+function chart(picture: Picture): string {
+  return `<div class="chart">${inlineSvg(picture)}</div>`;
 }
 
 function named({ workflow }: ReportData): string {
@@ -124,7 +129,7 @@ function timelineSection(data: ReportData): string {
     timeline.bins === null
       ? ''
       : `<p class="note">${counted(timeline.num_spans, 'attempt')}, shown as how many ran at once on each worker.</p>`;
-  return note + inlineSvg(timelinePicture(named(data), timeline));
+  return note + chart(timelinePicture(named(data), timeline));
 }
 
 function failures({ failures: groups, numFailures }: ReportData): string {
@@ -177,7 +182,7 @@ function resources(data: ReportData, measures: readonly ShownMeasure[]): string 
     rows,
     300,
   );
-  const picture = inlineSvg(resourcesPicture(named(data), usage, measures));
+  const picture = chart(resourcesPicture(named(data), usage, measures));
   return `${picture}<details><summary>as a table</summary>${all}</details>`;
 }
 

@@ -69,7 +69,7 @@ const dark = '--ground:#16191d;--text:#dce3e8;--faint:#93a5af;--line:#2f383f;--c
 const pageStyle = `
 :root{${light}}
 @media (prefers-color-scheme:dark){:root{${dark}}}
-@media print{:root{${light}}nav{display:none!important}section{break-inside:auto}h2{break-after:avoid}tr,svg,.card{break-inside:avoid}}
+@media print{:root{${light}}nav{display:none!important}section{break-inside:auto}h2{break-after:avoid}tr,svg,.card{break-inside:avoid}.chart svg{min-width:0!important}}
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:1180px;padding:24px 20px;background:var(--ground);color:var(--text);
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
@@ -84,7 +84,7 @@ nav{display:flex;flex-wrap:wrap;gap:4px 16px;margin-top:12px}footer{margin-top:4
 th,td{text-align:left;padding:4px 10px 4px 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:break-word}
 th{color:var(--faint);font-weight:600;white-space:nowrap}.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 td{min-width:50px}td code,td .name{display:inline-block;min-width:16ch;overflow-wrap:anywhere}dl{display:grid;grid-template-columns:max-content 1fr;gap:3px 18px;margin:8px 0}dt{color:var(--faint)}dd{margin:0;overflow-wrap:anywhere}
-svg{max-width:100%;height:auto}.paper{overflow-x:auto}.paper svg{max-width:none}
+svg{max-width:100%;height:auto}.paper,.chart{overflow-x:auto}.paper svg{max-width:none}.chart svg{display:block;min-width:960px}
 pre{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:10px;overflow:auto;font-size:12.5px;max-height:480px;white-space:pre-wrap;overflow-wrap:anywhere}
 summary{cursor:pointer;color:var(--link)}code{font-size:13px;overflow-wrap:anywhere}
 `;
