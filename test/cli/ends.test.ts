@@ -157,6 +157,8 @@ describe('runs that end early', () => {
     expect(JSON.parse(ended.stdout)).toMatchObject({ status: 'timeout', num_done: 1, num_unfinished: 1 });
     expect(await statusesOf()).toEqual(['done', 'ready']);
     expect((await place.torc('workflows', 'modify', '1', '--timeout', '0')).code).toBe(0);
+    // no job changes: there is nothing above the words
+    expect((await place.torc('workflows', 'restart', '1', '--dry-run')).stdout).toMatch(/^dry run: run 2 would start/);
     expect((await place.torc('workflows', 'restart', '1')).code).toBe(0);
     expect((await place.torc('jobs', 'run', '1')).code).toBe(0);
     expect(readFileSync(join(place.path, 'ran'), 'utf8')).toBe('x\n');

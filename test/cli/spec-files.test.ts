@@ -221,6 +221,10 @@ it('that is something else is rejected with the command that reads it', async ()
       /^hint: .*torc workflows create-from-commands-file FILE or torc run FILE --commands/m,
     ),
   });
+  // a specification under such a name is none of commands
+  const specification = place.file('plain', 'name: w\njobs:\n  - {name: a, command: x, depends_on: [b]}\n');
+  const { stderr } = await place.torc('workflows', 'create', specification);
+  expect(stderr).toMatch(/there is no job "b".*\nhint: Correct these places and run the command again\.\n$/);
   // the key of a stored workflow, as torc 0.12 takes it, unless there is such a file
   expect(await place.torc('run', '1')).toMatchObject({
     code: 3,

@@ -89,10 +89,9 @@ describe('without space', () => {
     worker.seq += 1;
     expect((await worker.finish(attempt)).reports).toMatchObject([{ answer: 'accepted' }]);
     await client.call('workflow_modify', large(key));
-    expect(told).toEqual([
-      expect.stringMatching(/^the database cannot be written: .*; running jobs go on, and results wait/),
-      'the database can be written again',
-    ]);
+    // a small write in between may still find room
+    expect(told[0]).toMatch(/^the database cannot be written: .*; running jobs go on, and results wait/);
+    expect(told.at(-1)).toBe('the database can be written again');
     expect(await rows(client, 'results', key)).toHaveLength(1);
   });
 

@@ -9,6 +9,7 @@ import type { Connection } from '../connection/connection.ts';
 import { withConnection } from '../connection/session.ts';
 import { type Context, note } from '../context/context.ts';
 import { type Comparison, compareWorkflow } from '../documents/compare-workflow.ts';
+import { shownName } from '../documents/given-file.ts';
 import type { ResumeOptions } from '../input/options.ts';
 import { shown } from '../plans/apply.ts';
 import { differencesText, takenOverLines } from '../plans/resume-output.ts';
@@ -115,7 +116,7 @@ function refuseDifferences({ torc }: Context, spec: string, key: string, { diffe
   if (numAdded + numRemoved + numChanged === 0) return;
   throw new TorcError(
     'conflict',
-    `the jobs of ${spec} differ from those of workflow ${key}: ${differencesText(differences)}`,
+    `the jobs of ${shownName(spec)} differ from those of workflow ${key}: ${differencesText(differences)}`,
     `Other --args make a new workflow; ${torc} workflows export ${key} shows the stored one.`,
   );
 }

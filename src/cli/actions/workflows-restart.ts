@@ -201,7 +201,9 @@ export function restartText(context: Context, plan: RestartPlan, next: NextStep)
     ? `workflow ${key} is paused: no job starts before  ${context.torc} workflows resume ${key}\n`
     : '';
   if (!plan.begins_run) return `${also}${unchangedText(context, plan, next)}${paused}${kept}`;
-  const changes = `${also}${changesText(context, plan)}${lostJobsText(context, plan.changes)}${cleared}${kept}\n`;
+  const told = `${also}${changesText(context, plan)}${lostJobsText(context, plan.changes)}${cleared}${kept}`;
+  // after a timeout jobs are ready as they were
+  const changes = told === '' ? '' : `${told}\n`;
   if (dry_run) return `${changes}${paused}dry run: run ${run_id} would start with ${jobs}; nothing was changed\n`;
   return `${changes}started run ${run_id} of workflow ${key}: ${jobs}\n${nextCommands(context, key, next)}${paused}`;
 }

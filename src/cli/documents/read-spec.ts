@@ -127,6 +127,8 @@ const fewProblems = 3;
 /** A file whose name does not say that it is a specification may be a commands file. */
 function explainCommands(error: unknown, path: string): unknown {
   if (!(error instanceof SpecError) || specExtensions.includes(extname(path))) return error;
+  // only a specification has places inside of its jobs
+  if (error.problems.some((problem) => problem.path.startsWith('jobs['))) return error;
   const how = path === standardInput ? '' : ' give it a name that ends in .txt, or';
   const hint = `To read a file with one command on each line,${how} use torc workflows create-from-commands-file FILE or torc run FILE --commands.`;
   return new SpecError(error.problems.slice(0, fewProblems), error.count, hint);
