@@ -26,15 +26,21 @@ function run(
   lastPid: () => number | null,
   clock: Clock,
   proc = '/proc',
+  isQueued = false,
 ): Promise<FinishedAttempt> {
   const directory = folder();
   const table = new ProcessTable({ workerId: 'w', slurmJobId: null }, proc, lastPid);
   table.scan(clock.monotonic());
-  return new Promise((ended) => {
+  return new Promise((ended, reject) => {
     const nothing = () => {};
-    const events = { started: nothing, placed: nothing, freed: nothing, unstarted: nothing, grown: nothing, ended };
+    const unstarted = () => reject(new Error('unstarted'));
+    const events = { started: nothing, placed: nothing, freed: nothing, unstarted, grown: nothing, ended };
+    const queue: Spawner['queue'] = (request, listener) => {
+      spawn(request, listener);
+      return { start() {}, withdraw() {} };
+    };
     const runner = new ProcessRunner(events, {
-      ...{ clock, log: silentLog, spawner: { queue: null, spawn, close() {} }, table, capacityBytes: 2 ** 30 },
+      ...{ clock, log: silentLog, spawner: { queue, spawn, close() {} }, table, capacityBytes: 2 ** 30 },
       units: { pageBytes: 4096, ticksPerSecond: 100 },
       oomWatch: new OomWatch(clock, () => null),
       launch: {
@@ -44,7 +50,9 @@ function run(
       },
     });
     onTestFinished(() => runner.close());
-    runner.start(assignment({ attempt: 1, job_key: '1', command: 'sleep 300' }));
+    const job = assignment({ attempt: 1, job_key: '1', command: 'sleep 300' });
+    if (isQueued) runner.queue(job);
+    else runner.start(job);
   });
 }
 
@@ -63,16 +71,42 @@ it('kills a process whose starter has ended, although nothing else has been star
   expect(await exited).toEqual([null, 'SIGKILL']);
 });
 
-it('waits for the end of a job until it knows of a process that runs another program just then whose it is', async () => {
+/** A process, foreign at first, and where the test writes what /proc says of it. */
+function foreignProcess(): { proc: string; pid: number; exited: Promise<unknown[]>; show(environ: string): void } {
   const proc = folder();
   const child = spawn('sleep', ['300'], { detached: true, stdio: 'ignore' });
   onTestFinished(() => void child.kill('SIGKILL'));
   const exited = once(child, 'exit');
   const pid = child.pid ?? 0;
+  const show = (environ: string) => writeFileSync(join(proc, `${pid}/environ`), environ);
   mkdirSync(join(proc, String(pid)));
   const zeros = (count: number) => '0 '.repeat(count);
   writeFileSync(join(proc, `${pid}/stat`), `${pid} (sleep) S 1 ${pid} ${pid} ${zeros(15)}1000 0 50\n`);
-  writeFileSync(join(proc, `${pid}/environ`), '');
+  show('A=b\0');
+  void exited.then(() => rmSync(join(proc, String(pid)), { recursive: true, force: true }));
+  return { proc, pid, exited, show };
+}
+
+it('kills a job that waited and began without a word, before what started it was killed', async () => {
+  const { proc, pid, exited, show } = foreignProcess();
+  const lost: Spawner['spawn'] = (_, listener) => {
+    show('TORC_WORKER_ID=w\0TORC_ATTEMPT_KEY=1\0');
+    queueMicrotask(() => listener.exited(unknownEnd));
+  };
+  const { end } = await run(lost, () => pid, systemClock, proc, true);
+  expect(end).toMatchObject({ status: 'terminated', cause: 'worker_lost' });
+  expect(await exited).toEqual([null, 'SIGKILL']);
+});
+
+it('gives back a job that waited and has not begun when what would have started it was killed', async () => {
+  const { proc, pid } = foreignProcess();
+  const lost: Spawner['spawn'] = (_, listener) => queueMicrotask(() => listener.exited(unknownEnd));
+  await expect(run(lost, () => pid, systemClock, proc, true)).rejects.toThrow('unstarted');
+});
+
+it('waits for the end of a job until it knows of a process that runs another program just then whose it is', async () => {
+  const { proc, pid, exited, show } = foreignProcess();
+  show('');
   let numLooks = 0;
   const lastPid = (): number => {
     numLooks += 1;
@@ -91,10 +125,8 @@ it('waits for the end of a job until it knows of a process that runs another pro
   });
   await expect.poll(() => numLooks, { timeout: 30_000 }).toBeGreaterThan(4);
   expect(hasEnded).toBe(false);
-  writeFileSync(join(proc, `${pid}/environ`), 'TORC_WORKER_ID=w\0TORC_ATTEMPT_KEY=1\0');
+  show('TORC_WORKER_ID=w\0TORC_ATTEMPT_KEY=1\0');
   expect(await exited).toEqual([null, 'SIGKILL']);
-  expect(hasEnded).toBe(false);
-  rmSync(join(proc, String(pid)), { recursive: true });
   expect((await ended).end).toMatchObject({ status: 'done', returnCode: 0 });
 });
 

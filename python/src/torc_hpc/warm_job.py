@@ -81,6 +81,8 @@ def become(job: Job, settings: JobSettings, gate: int, failures: int, others: Se
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
         cpus = os.read(gate, 4096)
         if cpus and _open_outputs(job.outputs, failures):
+            # before it leaves the group of the server: what is left when the server is killed has its mark
+            write_place(settings.place, job.mark)
             # by its session the server sees that it has begun
             os.setsid()
             _signal.pthread_sigmask(_signal.SIG_UNBLOCK, SIGNALS)
@@ -100,6 +102,7 @@ def rehearse(call: ReadCall, place: tuple[int, int] | None, variables: Mapping[b
     streams, words = (os.dup(1), os.dup(2)), sys.argv
     try:
         _open_outputs(job.outputs, -1)
+        write_place(place, job.mark)
         _enter(job, JobSettings(place, None), b"")
         call.run()
         # what the imported modules have left to do belongs to the jobs
@@ -144,7 +147,6 @@ def _enter(job: Job, settings: JobSettings, cpus: bytes) -> None:
     for name, value in variables.items():
         os.putenv(name, value)
     _environment.update(variables)
-    write_place(settings.place, job.mark)
     _limit(settings, cpus if job.is_bound else b"")
     _draw_anew()
 

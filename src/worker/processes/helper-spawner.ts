@@ -245,8 +245,9 @@ class HelperSpawner implements ServedSpawner {
     const entries = [...this.#entries.values()];
     this.#entries.clear();
     for (const { request, listener, isQueued } of entries) {
-      if (isQueued) listener.withdrawn();
-      else if (wasReady) listener.exited(unknownEnd);
+      // one that waits may have been started without a word
+      if (wasReady) listener.exited(unknownEnd);
+      else if (isQueued) listener.withdrawn();
       else this.#options.fallback.spawn(request, listener);
     }
   }

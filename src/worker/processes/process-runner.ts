@@ -30,7 +30,6 @@ import { isGrowthNews } from './usage.ts';
 
 /** Processes that survive SIGKILL for this long hang in the kernel; the job's end is reported without them. */
 const unkillableMs = 30_000;
-const longestTimerMs = 2 ** 31 - 1;
 
 export interface RunnerDependencies {
   clock: Clock;
@@ -113,10 +112,7 @@ export class ProcessRunner implements JobRunner {
     const { attempt } = job;
     return {
       placed: (before) => this.#events.placed(attempt, before),
-      withdrawn: () => {
-        this.#forget(job);
-        this.#events.unstarted(attempt, null);
-      },
+      withdrawn: () => this.#giveBack(job),
       started: (pid, atMs) => this.#onStarted(job, pid, atMs ?? this.#nowMs()),
       failed: (code, message) => this.#onFailed(job, code, failedLaunch(request, code, message)),
       exited: (end) => this.#onExit(job, end),
@@ -143,13 +139,15 @@ export class ProcessRunner implements JobRunner {
     this.#forget(job);
     // as the node lacks something and the job lacks nothing, it can start later or elsewhere
     const shortage = shortageOf(code, end.detail ?? '');
-    if (shortage !== null) {
-      this.#events.unstarted(attempt, shortage);
-      return;
-    }
+    if (shortage !== null) return void this.#events.unstarted(attempt, shortage);
     this.#deps.log.warn({ attempt, job: assignment.job_name, detail: end.detail }, 'a job could not be started');
     const nothing = { peakMemoryBytes: null, averageMemoryBytes: null, cpuMs: null };
     this.#events.ended({ attempt, startedAtMs: null, endedAtMs: this.#nowMs(), end, ...nothing });
+  }
+
+  #giveBack(job: RunningJob): void {
+    this.#forget(job);
+    this.#events.unstarted(job.attempt, null);
   }
 
   #forget(job: RunningJob): void {
@@ -162,10 +160,9 @@ export class ProcessRunner implements JobRunner {
   #armRuntimeLimit(job: RunningJob): void {
     const limitMs = job.assignment.runtime_limit_ms;
     if (limitMs === null) return;
-    const leftMs = job.startedAtMs + limitMs - this.#nowMs();
-    job.cancelRuntimeLimit = this.#deps.clock.after(Math.min(longestTimerMs, Math.max(0, leftMs)), () => {
-      if (leftMs > longestTimerMs) this.#armRuntimeLimit(job);
-      else this.stop([{ attempt: job.attempt, graceMs: normalGraceMs }], 'runtime_limit');
+    const leftMs = Math.max(0, job.startedAtMs + limitMs - this.#nowMs());
+    job.cancelRuntimeLimit = this.#deps.clock.after(leftMs, () => {
+      this.stop([{ attempt: job.attempt, graceMs: normalGraceMs }], 'runtime_limit');
     });
   }
 
@@ -198,6 +195,7 @@ export class ProcessRunner implements JobRunner {
     job.cancelRuntimeLimit();
     this.#sampler.remove(job.attempt);
     if (end.exitCode !== null || end.signal !== null) this.#deps.table.leaderReaped(job.attempt);
+    else this.#deps.table.lookAgain();
     const numJobs = this.#jobs.size;
     if (end.isGroupGone) this.#events.freed(job.attempt);
     this.#sweeps.reset();
@@ -235,6 +233,8 @@ export class ProcessRunner implements JobRunner {
   }
 
   #conclude(job: RunningJob): void {
+    // it waited, and nothing is found that has started
+    if (job.queued !== null && job.firstKillMs === null) return void this.#giveBack(job);
     const departedMs = job.isStep ? 0 : this.#sampler.cpuMs(this.#deps.table.departedTicks(job.attempt));
     this.#forget(job);
     const exit = job.exit ?? { exitCode: null, signal: null, cpuMs: null, largestBytes: null, atMs: this.#nowMs() };

@@ -3,8 +3,8 @@
  * belongs to the job, or when its environment has the job's variables. The last finds processes that have made their
  * own session and whose parent has ended.
  *
- * A scan looks only at processes that it has not seen before. A foreign process stays foreign, because a process of a
- * job has the job's environment from the start.
+ * A scan looks only at processes that it has not seen before: one of a job has the job's environment from the start, or
+ * before its fork server says that it has begun.
  */
 import { lastPidReader, listPids, type ProcessStat, readEnviron, readStat } from '../../base/proc.ts';
 import { sendSignal } from './send-signal.ts';
@@ -253,6 +253,11 @@ export class ProcessTable {
     this.#known.delete(job.leader);
   }
 
+  /** What starts jobs has ended, perhaps without a word on one that had looked foreign before it began. */
+  lookAgain(): void {
+    for (const [pid, { attempt }] of this.#known) if (attempt === null) this.#known.delete(pid);
+  }
+
   #depart(attempt: number, pid: number): void {
     const job = this.#jobs.get(attempt);
     const last = job?.members.get(pid);
@@ -272,9 +277,8 @@ export class ProcessTable {
     let isGroupThere = !isLeaderReaped && job.leader !== 0;
     let hasOthers = false;
     for (const [pid, member] of job.members) {
-      if (!member.isAlive) continue;
       // the number may belong to another process now
-      if (readStat(this.#root, pid)?.startTime !== member.startTime) continue;
+      if (!member.isAlive || readStat(this.#root, pid)?.startTime !== member.startTime) continue;
       if (member.group === job.leader) {
         isGroupThere = true;
       } else {

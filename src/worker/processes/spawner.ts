@@ -58,7 +58,7 @@ export const unknownEnd: ProcessEnd = {
 
 /**
  * Either only `failed` (perhaps after `started`), or `started` and later `exited`. Before that, for a queued process,
- * `placed`; or only `withdrawn`.
+ * `placed`; or only `withdrawn`. When the program that starts processes is lost, only `exited` with an unknown end.
  */
 export interface SpawnListener {
   /** It starts in the place of this attempt, whose `exited` follows. */
