@@ -86,6 +86,20 @@ def test_a_result_for_which_there_is_no_space_or_no_segment_gets_a_file(tmp_path
     assert (tmp_path / "other").read_bytes() == b""
 
 
+@pytest.mark.parametrize("size", [0, 1, LARGEST - 20, LARGEST, LARGEST + 1, 3_000_000])
+def test_bytes_of_any_size_come_back_as_they_were(tmp_path: Path, size: int) -> None:
+    calls = Calls(str(tmp_path))
+    value = os.urandom(size)
+    calls.write([(bytes, (value,), {})])
+    call = Folder(calls.folder).call(0)
+    call.segment = open_segment(calls.folder)
+    assert run_call(calls.folder, 0, "1.1", call)
+    assert Results(calls.folder).take(0, "1.1") == (True, value)
+    # as a job that no fork server has started
+    assert run_call(calls.folder, 0, "1.2")
+    assert Results(calls.folder).take(0, "1.2") == (True, value)
+
+
 @pytest.mark.parametrize("ahead", [0, 100, 1 << 20])
 def test_calls_are_the_same_however_much_is_read_at_once(tmp_path: Path, ahead: int) -> None:
     calls = Calls(str(tmp_path))

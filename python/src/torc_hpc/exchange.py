@@ -174,13 +174,14 @@ def run_call(folder: str, number: int, attempt: str, call: Call | None = None) -
         import traceback  # noqa: PLC0415
 
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        outcome = _raised(error, text)
+        outcome = [_raised(error, text)]
         has_returned = False
         traceback.print_exc()
-    segment = None if call is None or len(outcome) > LARGEST else call.segment
-    if segment is None or not segment.append(number, attempt, outcome):
+    is_small = len(outcome) == 1 and len(outcome[0]) <= LARGEST
+    segment = call.segment if call is not None and is_small else None
+    if segment is None or not segment.append(number, attempt, outcome[0]):
         path = _result_path(folder, number, attempt)
-        _write(f"{path}.new", outcome)
+        _write(f"{path}.new", *outcome)
         os.rename(f"{path}.new", path)
     return has_returned
 
@@ -257,14 +258,29 @@ def _raised(error: BaseException, text: str) -> bytes:
         return bytes(cloudpickle.dumps((False, (RuntimeError(f"{type(error).__name__}: {error}"), text))))
 
 
-def _returned(function: Callable[..., Any], value: object) -> bytes:
+def _returned(function: Callable[..., Any], value: object) -> list[bytes]:
+    """In pieces, so that large bytes are not copied."""
+    if type(value) is bytes and len(value) > LARGEST:
+        pieces = _Pieces()
+        pickle.Pickler(pieces, -1).dump((True, value))
+        return pieces.all
     if type(value) in _SIMPLE:
-        return pickle.dumps((True, value), -1)
+        return [pickle.dumps((True, value), -1)]
     try:
-        return plain.dumps((True, value))
+        return [plain.dumps((True, value))]
     except Exception:  # also one of a type that fails: it is said below
         pass
-    return _pickled((True, value), f"what {_name(function)} returned, a {type(value).__name__},")
+    return [_pickled((True, value), f"what {_name(function)} returned, a {type(value).__name__},")]
+
+
+class _Pieces:
+    """A file for pickles that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.all: list[bytes] = []
+
+    def write(self, piece: bytes) -> None:
+        self.all.append(piece)
 
 
 def _read(path: str, offset: int = 0, size: int | None = None) -> bytes:
@@ -285,6 +301,6 @@ def _read(path: str, offset: int = 0, size: int | None = None) -> bytes:
         os.close(file)
 
 
-def _write(path: str, content: bytes) -> None:
+def _write(path: str, *pieces: bytes) -> None:
     with open(path, "wb") as file:
-        file.write(content)
+        file.writelines(pieces)
