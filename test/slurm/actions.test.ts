@@ -208,7 +208,7 @@ hold() { echo "$$ $PPID" > ${bin}/held; until [ -e ${bin}/go ]; do sleep 0.1; do
 mode=$(cat ${bin}/next 2> /dev/null)
 rm -f ${bin}/next
 if [ "$mode" = before ]; then hold; fi
-if [ "$mode" = after ]; then kill -STOP $PPID; fi
+if [ "$mode" = after ]; then until [ -e ${bin}/started ]; do sleep 0.1; done; kill -STOP $PPID; fi
 reply=$(/usr/bin/sbatch "$@")
 code=$?
 if [ "$mode" = after ]; then hold; fi
@@ -221,13 +221,18 @@ exit $code
   return {
     async startServer(): Promise<{ pid: number }> {
       const start = 'PATH="$PWD/bin:$PATH" exec torc -F json server start --daemon';
-      return JSON.parse((await site.command(['bash', '-c', start])).stdout) as { pid: number };
+      const started = JSON.parse((await site.command(['bash', '-c', start])).stdout) as { pid: number };
+      await site.write('bin/started', '');
+      return started;
     },
     /**
      * The next call waits for the file `go`, before it asks Slurm for anything or before it tells what Slurm replied. In that
-     * case its server stands still: else it would find the allocation in the queue a few seconds later.
+     * case its server stands still as soon as it has started: else it would find the allocation in the queue a few seconds later.
      */
-    holdNext: (when: 'before' | 'after') => site.write('bin/next', when),
+    async holdNext(when: 'before' | 'after'): Promise<void> {
+      await output(['rm', '-f', `${bin}/started`]);
+      await site.write('bin/next', when);
+    },
     /** Waits until it is held by this server, and returns its process id. */
     async held(server: { pid: number }): Promise<string> {
       const look = async () => (await run(['cat', `${bin}/held`])).stdout.trim() || null;
