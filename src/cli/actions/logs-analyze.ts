@@ -5,7 +5,6 @@ import { type Failure, type FailureGroup, FailureGroups } from '../../model/deci
 import { saysEnough } from '../../model/decide/failure-signature.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
-import { optimizeLate } from '../context/late-optimization.ts';
 import { chooseWorkflow } from '../input/workflow-key.ts';
 import { type Advice, adviceFor } from '../output/failure-advice.ts';
 import { failedOutputs, type LogEnds, readEnds } from '../output/log-ends.ts';
@@ -25,7 +24,6 @@ export interface Analysis {
 }
 
 export async function analyzeLogs(context: Context, key: string | null, options: { limit?: number }): Promise<void> {
-  optimizeLate();
   const analysis = await withConnection(context, async ({ api }) => {
     const workflowKey = await chooseWorkflow(context, api, key, 'reads');
     return await analyze(context, api, workflowKey, options.limit ?? mostJobs);

@@ -8,7 +8,6 @@ import type { PlanOptions } from '../../model/plan/plan.ts';
 import { didYouMean, quoted } from '../../model/spec/names.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
-import { optimizeLate } from '../context/late-optimization.ts';
 import { readWorkflow } from '../documents/read-spec.ts';
 import { jobsOfSpec, jobsOfWorkflow, type PlannedJobs } from '../input/planned-jobs.ts';
 import { currentSite } from '../input/site.ts';
@@ -42,7 +41,6 @@ export function planOptions(options: NodePlanOptions): PlanOptions {
 
 /** `what`: a file or a workflow; null for that of -k. */
 export async function planNodes(context: Context, what: string | null, options: NodePlanOptions): Promise<void> {
-  optimizeLate();
   const planned = await plannedNodes(context, what, options);
   const plan = options.testOnly === true ? await withEstimates(context, planned) : planned;
   await printResult(context, plan, () => nodePlanText(context, plan));

@@ -5,7 +5,6 @@ import type { SiteProfile } from '../../model/plan/site.ts';
 import { formatWalltime } from '../../slurm/script.ts';
 import { withConnection } from '../connection/session.ts';
 import type { Context } from '../context/context.ts';
-import { optimizeLate } from '../context/late-optimization.ts';
 import { jobsOfWorkflow } from '../input/planned-jobs.ts';
 import { currentSite } from '../input/site.ts';
 import { chooseConfig } from '../input/slurm-config.ts';
@@ -25,7 +24,6 @@ export interface RecommendOptions {
 }
 
 export async function recommendNodes(context: Context, options: RecommendOptions): Promise<void> {
-  optimizeLate();
   const plan = await withConnection(context, async ({ api }) => {
     const key = await chooseWorkflow(context, api, null, 'reads');
     const config =
