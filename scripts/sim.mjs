@@ -1,6 +1,6 @@
 // Runs many seeds of the simulator: `npm run sim -- --seeds 1000 --first 0`, on all cores or on `--jobs`. To replay a failed
-// seed: `npm run sim -- --seeds 1 --first SEED`. Progress and failures go to stderr, one JSON line to stdout; the exit code
-// is 1 if a seed failed.
+// seed: `npm run sim -- --seeds 1 --first SEED`. With `--twice` each seed runs again, slowly, and its history must be the same.
+// Progress and failures go to stderr, one JSON line to stdout; the exit code is 1 if a seed failed.
 import { fork } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     first: { type: 'string', default: '0' },
     failures: { type: 'string', default: '5' },
     jobs: { type: 'string', default: String(availableParallelism()) },
+    twice: { type: 'boolean', default: false },
   },
 });
 const [numSeeds, first, mostFailures, numJobs] = [values.seeds, values.first, values.failures, values.jobs].map(Number);
@@ -57,7 +58,7 @@ function runSome() {
     const handOut = () => {
       if (next >= first + numSeeds || failed.length >= mostFailures) return child.disconnect();
       seed = next++;
-      child.send(seed);
+      child.send({ seed, twice: values.twice });
     };
     child.on('message', (told) => {
       note(told);

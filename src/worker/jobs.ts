@@ -17,7 +17,7 @@ import { Shortage } from './shortage.ts';
 const longestWaitMs = 1000;
 
 export interface WorkerJobsEvents {
-  /** Jobs may start now. */
+  /** Jobs may start now; if not, `startWaiting` follows once they may. */
   isReady(): boolean;
   /** The longest runtime that a job may state to be started now; null for no limit. */
   longestRuntimeMs(): number | null;
@@ -123,7 +123,11 @@ export class WorkerJobs {
 
   /** Starts the jobs that have room, and queues the next ones. */
   startWaiting(): void {
-    if (!this.#events.isReady()) return;
+    if (this.numWaiting > 0 && this.#events.isReady()) this.#startAndQueue();
+    this.#events.news();
+  }
+
+  #startAndQueue(): void {
     for (let job = this.#admission.nextQueued(); job !== null; job = this.#admission.nextQueued()) {
       this.#onPlaced(job);
       this.#runner.startQueued(job);
@@ -133,7 +137,6 @@ export class WorkerJobs {
     for (let job = this.#admission.nextToQueue(mayQueue); job !== null; job = this.#admission.nextToQueue(mayQueue)) {
       this.#runner.queue(job, this.#sampleEveryMs);
     }
-    this.#events.news();
   }
 
   /** However late it starts before it is taken back, it must end in time. */

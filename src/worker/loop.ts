@@ -63,9 +63,8 @@ export class WorkerLoop {
       ...deps,
       session: this.#session,
       exchanger: this.#exchanger,
-      spool: effects.spool,
-      isFenced: () => effects.isFenced(),
       fenced: () => this.#onFenced(),
+      cleared: () => this.#jobs.startWaiting(),
       wrote: () => this.#look(),
     });
     this.#ending = new Ending({
@@ -84,7 +83,7 @@ export class WorkerLoop {
     const { capacity, maxParallelJobs, outputDirectory } = this.#options;
     const events: WorkerJobsEvents = {
       // while the commands of its start run, the node is not ready
-      isReady: () => !this.#commands.isRunning,
+      isReady: () => !this.#commands.isRunning && this.#withoutServer.mayStart(),
       longestRuntimeMs: () => this.#deadline.longestRuntimeMs(),
       isWarned: () => this.#ending.hasWarned,
       late: () => this.#ending.takeNoMore(),
@@ -94,12 +93,13 @@ export class WorkerLoop {
       short: (text) => this.#deps.warn(text),
     };
     const isEndOpen = (attempt: number): boolean => this.#session.isEndOpen(attempt);
+    const beforeStart = (): Promise<unknown> | null => this.#withoutServer.beforeStart();
     return new WorkerJobs(events, {
       clock,
       session: this.#session,
       capacity: { ...capacity, maxParallelJobs },
       openRunner: (runnerEvents) =>
-        openRunnerChain(runnerEvents, { ...this.#deps, effects, outputDirectory, isEndOpen }),
+        openRunnerChain(runnerEvents, { ...this.#deps, effects, outputDirectory, isEndOpen, beforeStart }),
     });
   }
 

@@ -20,11 +20,13 @@ export interface RunnerChainDependencies {
   outputDirectory: string;
   /** Whether the server has not stored the attempt's end, or not yet. */
   isEndOpen(attempt: number): boolean;
+  /** What a start must wait for now, after which this is asked again; null for nothing. */
+  beforeStart(): Promise<unknown> | null;
 }
 
 /** Opens the whole chain; the caller talks to its outermost runner. */
 export function openRunnerChain(events: RunnerEvents, dependencies: RunnerChainDependencies): LoggedRunner {
-  const { clock, log, effects, outputDirectory, isEndOpen } = dependencies;
+  const { clock, log, effects, outputDirectory, isEndOpen, beforeStart } = dependencies;
   const { files, values, dataDirectory, logs: store, workerId, workingDirectory } = effects;
   const logged = new LoggedRunner(events, {
     clock,
@@ -40,6 +42,7 @@ export function openRunnerChain(events: RunnerEvents, dependencies: RunnerChainD
         values,
         workingDirectory,
         dataDirectory,
+        beforeStart,
         createsFolders: () => logged.createsFolders,
         openRunner: (innermostEvents) => effects.openRunner(innermostEvents),
       }),

@@ -194,6 +194,7 @@ export class Faults {
     const world = this.#world;
     machine.isFrozen = false;
     machine.lastUnreadableMs = world.timeline.nowMs;
+    machine.lastThawedMs = world.timeline.nowMs;
     for (const worker of world.workers) if (worker.machine === machine) worker.process.thaw();
     world.note(`${machine.host.name} continues`);
     world.slurm.noticeReturn(machine);
@@ -239,7 +240,10 @@ export class Faults {
     world.note(`${machine.host.name} is connected again`);
     world.network.deafHosts.delete(machine.host.name);
     world.network.muteHosts.delete(machine.host.name);
-    if (!machine.hasFiles) machine.lastUnreadableMs = world.timeline.nowMs;
+    if (!machine.hasFiles) {
+      machine.lastUnreadableMs = world.timeline.nowMs;
+      machine.lastWithoutFilesMs = world.timeline.nowMs;
+    }
     machine.hasFiles = true;
     machine.isOnline = true;
     if (wasOffline) world.slurm.noticeReturn(machine);

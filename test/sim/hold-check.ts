@@ -55,7 +55,7 @@ export class HoldCheck {
       watched.isClockSet ||= isClockSet;
       watched.isServerChanged ||= isServerChanged;
     }
-    const isServing = server?.process.isAlive === true && !server.process.isFrozen;
+    const isServing = server?.process.isAlive === true && !server.process.isFrozen && !server.isStopping;
     if (!isServing || isServerChanged) this.#servedSinceMs = nowMs;
     if (!isServing) return;
     this.#compare(server);

@@ -42,6 +42,10 @@ export class Machine {
   isFrozen = false;
   /** When a process on it last could not read the shared file system. */
   lastUnreadableMs = Number.NEGATIVE_INFINITY;
+  /** When it last lacked the shared file system. */
+  lastWithoutFilesMs = Number.NEGATIVE_INFINITY;
+  /** When it last continued after it had stood still. */
+  lastThawedMs = Number.NEGATIVE_INFINITY;
 
   constructor(name: string, bootId: string, size = usualSize) {
     this.host = new Host(name, bootId);
@@ -55,6 +59,8 @@ export interface Launch {
   workerId: string;
   machine: Machine;
   numCpus: number;
+  /** When its worker looked for the last time whether it may start. */
+  begunMs: number;
   /** How and when it ends by itself. */
   runMs: number;
   code: number;
@@ -63,6 +69,8 @@ export interface Launch {
 
 /** Two processes of a job may overlap if a machine could not read the stop file at most this long before. */
 const gapMs = 90_000;
+/** A look for the stop file that could not read it counts for this long. */
+const blindMs = 20_000;
 
 export class Machines {
   readonly #timeline: Timeline;
@@ -86,8 +94,8 @@ export class Machines {
     return this.#pid;
   }
 
-  launch({ runMs, code, ...given }: Launch): JobProcess {
-    this.#checkLaunch(given.attempt, given.jobKey);
+  launch({ runMs, code, begunMs, ...given }: Launch): JobProcess {
+    this.#checkLaunch(given, begunMs);
     const process: JobProcess = { ...given, pid: this.nextPid(), isAlive: true, exit: null, cancelEnd: () => {} };
     this.launched.set(given.attempt, process);
     this.#living.add(process);
@@ -104,11 +112,11 @@ export class Machines {
     });
   }
 
-  #checkLaunch(attempt: number, jobKey: string): void {
+  #checkLaunch({ attempt, jobKey, machine }: Pick<Launch, 'attempt' | 'jobKey' | 'machine'>, begunMs: number): void {
     if (this.launched.has(attempt)) this.onBroken(`attempt ${attempt} was started twice`);
     for (const other of this.living) {
       if (other.jobKey !== jobKey || other.attempt === attempt) continue;
-      if (this.#isInGap(other.machine)) this.numGaps += 1;
+      if (this.#isInGap(other.machine) || this.#isLate(machine, begunMs)) this.numGaps += 1;
       else {
         const where = `on ${other.machine.host.name}`;
         this.onBroken(`job ${jobKey}: attempt ${attempt} starts while attempt ${other.attempt} runs ${where}`);
@@ -126,6 +134,15 @@ export class Machines {
   #isInGap(machine: Machine): boolean {
     const isUnreadable = machine.isFrozen || !machine.hasFiles;
     return isUnreadable || this.#timeline.nowMs - machine.lastUnreadableMs < gapMs;
+  }
+
+  /**
+   * The new process may be the old attempt. Its worker looks for its stop file before it starts what it was given long
+   * ago, but it cannot see one without the files, and its machine can stand still between the look and the start.
+   */
+  #isLate(machine: Machine, begunMs: number): boolean {
+    const isBlind = !machine.hasFiles || this.#timeline.nowMs - machine.lastWithoutFilesMs < blindMs;
+    return isBlind || machine.lastThawedMs > begunMs;
   }
 
   get living(): ReadonlySet<JobProcess> {

@@ -1,5 +1,5 @@
 /** One of several processes that run seeds: it receives numbers of seeds and answers each with the outcome. */
-import { runSeed, type SeedResult } from './seed.ts';
+import { findDifference, runSeed, type SeedResult } from './seed.ts';
 
 /** The outcome of a seed, for the process that handed it out. */
 export interface Told extends Pick<SeedResult, 'seed' | 'numSteps' | 'numChecks' | 'hash'> {
@@ -8,9 +8,11 @@ export interface Told extends Pick<SeedResult, 'seed' | 'numSteps' | 'numChecks'
   failure: string | null;
 }
 
-process.on('message', (seed: number) => {
-  void runSeed(seed).then((result) => {
+process.on('message', ({ seed, twice }: { seed: number; twice: boolean }) => {
+  void runSeed(seed).then(async (result) => {
     const { numSteps, numChecks, hash, broken } = result;
+    const difference = twice ? await findDifference(result) : null;
+    if (difference !== null) broken.push(difference);
     const failure = broken.length > 0 ? explain(result) : null;
     const told: Told = { seed, numSteps, numChecks, hash, seen: [...result.seen], failure };
     process.send?.(told);

@@ -157,7 +157,8 @@ export class ScalingCheck {
     const firstAt = Math.min(...before.map(({ submitted_at }) => submitted_at ?? 0));
     // one that works meanwhile ends the row of failures
     if (db.get(`SELECT 1 FROM allocations WHERE outcome = 'worked' AND judged_at >= ?`, firstAt) !== undefined) return;
-    const waitedMs = newest.created_at - Math.max(...before.map(({ submitted_at }) => submitted_at ?? 0));
+    // by the last one: those before it may have been refused by a clock that was set back since
+    const waitedMs = newest.created_at - (before[0]?.submitted_at ?? 0);
     this.#check.note('tries after a back-off');
     // the clock of the host may have been set meanwhile
     if (waitedMs >= 0 && waitedMs < shortestBackOffMs)

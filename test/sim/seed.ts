@@ -11,7 +11,6 @@ export interface SeedResult {
   seed: number;
   /** Broken rules as sentences; empty when all held. */
   broken: string[];
-  /** The last events. */
   trace: string[];
   numSteps: number;
   numChecks: number;
@@ -30,9 +29,11 @@ const mostRounds = 40;
 /** A message that could not be sent is tried again at last after an hour. */
 const longestPostponedMs = 4_000_000;
 
-export async function runSeed(seed: number): Promise<SeedResult> {
+/** `isSlow`: real time passes after each step, which changes nothing. */
+export async function runSeed(seed: number, isSlow = false): Promise<SeedResult> {
   const directory = mkdtempSync(join(existsSync(memory) ? memory : tmpdir(), 'torc-sim-'));
   const world = new World(seed, directory);
+  world.isSlow = isSlow;
   try {
     await live(world);
   } catch (error) {
@@ -49,6 +50,15 @@ export async function runSeed(seed: number): Promise<SeedResult> {
   // the next random number also depends on what was not noted
   world.note(`ends after ${numSteps} steps with ${world.random.next()}`);
   return { seed, broken, trace, numSteps, numChecks, seen, hash: world.hash };
+}
+
+/** Runs a seed again, slowly; its history is to be the same. Returns where it differs as text, or null. */
+export async function findDifference(one: SeedResult): Promise<string | null> {
+  const other = await runSeed(one.seed, true);
+  if (other.hash === one.hash) return null;
+  const at = one.trace.findIndex((line, index) => line !== other.trace[index]);
+  const shown = ({ trace }: SeedResult) => [trace.length, ...trace.slice(Math.max(0, at - 2), at + 1)].join('\n  ');
+  return `seed ${one.seed} ran another way when it ran again, from event ${at} of ${shown(one)}\nand of ${shown(other)}`;
 }
 
 async function live(world: World): Promise<void> {

@@ -43,6 +43,8 @@ export class SimServer {
   #close: () => void = () => {};
   /** Another server has taken over the directory: this one must no longer answer or touch any file. */
   isSuperseded = false;
+  /** Its timekeeper has ended; what falls due is the next server's. */
+  isStopping = false;
 
   private constructor(world: World) {
     this.#world = world;
@@ -213,8 +215,9 @@ export class SimServer {
     });
   }
 
-  /** An orderly end. */
+  /** An orderly end, which waits for what is under way, such as an answer of Slurm. */
   async stop(): Promise<void> {
+    this.isStopping = true;
     this.#reconciler?.close();
     this.#timekeeper?.close();
     await this.#schedules?.close();

@@ -140,7 +140,9 @@ export class SimWorker {
       runCommands: async ({ firing }) => ({ firing, return_codes: [0], output_path: '/nowhere', error: null }),
       isFenced: () =>
         new Promise((resolve) => {
-          process.clock.after(random.spread(1, 500), () => resolve(machine.hasFiles && existsSync(stopPath)));
+          // the answer is older than its arrival
+          const isThere = machine.hasFiles && existsSync(stopPath);
+          process.clock.after(random.spread(1, 500), () => resolve(isThere));
         }),
       openRunner: (events) => new SimRunner(events, this.#world, this),
       close: async () => {},
@@ -197,10 +199,11 @@ class SimRunner implements JobRunner {
       shortage: null,
     };
     this.#runs.set(job.attempt, run);
-    this.#worker.process.clock.after(this.#world.random.spread(1, 40), () => this.#spawn(run));
+    const begunMs = this.#world.timeline.nowMs;
+    this.#worker.process.clock.after(this.#world.random.spread(1, 40), () => this.#spawn(run, begunMs));
   }
 
-  #spawn(run: Run): void {
+  #spawn(run: Run, begunMs: number): void {
     const { attempt, job_key: jobKey, job_name: name, num_cpus: numCpus } = run.job;
     const world = this.#world;
     const { process, machine, id } = this.#worker;
@@ -209,7 +212,8 @@ class SimRunner implements JobRunner {
     const { runMs } = behaviour;
     const code = run.shortage?.code ?? behaviour.code;
     const exited = (exit: JobExit) => process.deliver(() => this.#onExit(run, exit));
-    run.process = world.machines.launch({ attempt, jobKey, workerId: id, machine, numCpus, runMs, code, exited });
+    const what = { attempt, jobKey, workerId: id, machine, numCpus, runMs, code, begunMs };
+    run.process = world.machines.launch({ ...what, exited });
     run.startedAtMs = process.clock.monotonic();
     world.note(`job ${name} attempt ${attempt} starts on ${this.#worker.name}`);
     world.dataUses.started(run.job);

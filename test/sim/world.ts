@@ -24,7 +24,6 @@ import { labelSets, SimWorkflow } from './workflow.ts';
 
 /** Events that happen within this time may be met by the server together. */
 const togetherMs = 3;
-const longestTrace = 400;
 /** Time in which what schedules have left to do is done. */
 const settledMs = 110_000;
 /** How long a server may continue after another one has replaced it. */
@@ -74,7 +73,9 @@ export class World {
   /** When a server that died is started again; null when it is not. */
   serverReturnsMs: (() => number) | null = null;
   numSteps = 0;
-  /** FNV-1a hash of all notes. */
+  /** Real time passes after each step, so that what takes some comes earlier: a history may not depend on it. */
+  isSlow = false;
+  /** FNV-1a hash of all notes and of when steps happened. */
   hash = 0x811c9dc5;
   readonly #togetherness: number;
   readonly #schedules: ReturnType<typeof schedulesOf>;
@@ -120,8 +121,11 @@ export class World {
   note(words: string): void {
     const line = `${(this.timeline.nowMs / 1000).toFixed(3).padStart(9)} s  ${words}`;
     this.trace.push(line);
-    if (this.trace.length > longestTrace) this.trace.shift();
-    for (let at = 0; at < line.length; at++) this.hash = Math.imul(this.hash ^ line.charCodeAt(at), 0x01000193) >>> 0;
+    for (let at = 0; at < line.length; at++) this.#mix(line.charCodeAt(at));
+  }
+
+  #mix(value: number): void {
+    this.hash = Math.imul(this.hash ^ value, 0x01000193) >>> 0;
   }
 
   get service(): Service | null {
@@ -191,7 +195,9 @@ export class World {
   async endSchedules(): Promise<void> {
     this.scheduleCheck.isDangerous = false;
     if (this.#schedules.length === 0) return;
-    await this.run(settledMs, () => this.service === null);
+    await this.run(settledMs);
+    // what was to strike before has just struck
+    await this.run(settledMs, () => this.service !== null);
     const { service } = this;
     if (service === null || this.check.broken.length > 0) return;
     this.scheduleCheck.count(service.db);
@@ -268,6 +274,7 @@ export class World {
     while (this.timeline.nextMs <= untilMs) {
       this.timeline.step();
       this.numSteps += 1;
+      this.#mix(this.timeline.nowMs);
       const isCrowded = this.timeline.nextMs - this.timeline.nowMs <= togetherMs;
       if (isCrowded && this.random.chance(this.#togetherness)) continue;
       await this.#settle();
@@ -283,12 +290,19 @@ export class World {
 
   /** Waits until everything that was started has gone as far as it can without time passing. */
   async #settle(): Promise<void> {
+    if (this.isSlow) await new Promise((resolve) => setTimeout(resolve, 1));
     // what this turn starts is served in the next one
     for (let quietTurns = 0; quietTurns < 2; ) {
       const { numCommits } = this.check;
       await new Promise((resolve) => setImmediate(resolve));
       if (this.#starting !== null) await this.#starting;
-      quietTurns = numCommits === this.check.numCommits ? quietTurns + 1 : 0;
+      const isQuiet = numCommits === this.check.numCommits && !isReadingOrWriting();
+      quietTurns = isQuiet ? quietTurns + 1 : 0;
     }
   }
+}
+
+/** Whether this process waits for a file: the file system is real, and how long it takes may not decide what happens next. */
+function isReadingOrWriting(): boolean {
+  return process.getActiveResourcesInfo().some((what) => what.startsWith('FSReq') || what === 'CloseReq');
 }

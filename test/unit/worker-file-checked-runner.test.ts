@@ -47,6 +47,8 @@ function world(reader: Partial<FileReader>) {
     },
   };
   const happened: string[] = [];
+  /** What a start waits for, one after the other. */
+  const waits: Promise<unknown>[] = [];
   const ends: FinishedAttempt[] = [];
   let inner: RunnerEvents | null = null;
   const inside: JobRunner = {
@@ -84,10 +86,12 @@ function world(reader: Partial<FileReader>) {
     openRunner,
     ...places,
     createsFolders: () => true,
+    beforeStart: () => waits.shift() ?? null,
   });
   return {
     runner,
     happened,
+    waits,
     ends,
     nowMs: () => nowMs,
     start: async (...paths: { path: string; is_output: boolean }[]) => {
@@ -157,6 +161,23 @@ describe('the start of a job', () => {
     await settled();
     expect(happened).toEqual(['unstarted 1']);
   });
+
+  it.each(['goes on', 'is stopped'])(
+    'waits until its worker knows that it may, after its files were looked at (%s)',
+    async (how) => {
+      const { start, happened, runner, waits } = world({ look: async () => there(5) });
+      const ready: (() => void)[] = [];
+      for (let n = 0; n < 2; n += 1) waits.push(new Promise<void>((resolve) => ready.push(resolve)));
+      await start(input);
+      ready[0]?.();
+      await settled();
+      expect(happened).toEqual([]);
+      if (how === 'is stopped') runner.stop([{ attempt: 1, graceMs: 0 }], 'fenced');
+      ready[1]?.();
+      await settled();
+      expect(happened).toEqual([how === 'goes on' ? 'start 1' : 'unstarted 1']);
+    },
+  );
 
   it('does not happen after the worker’s end', async () => {
     const looks: ((seen: SeenFile) => void)[] = [];

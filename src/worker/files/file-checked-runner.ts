@@ -55,6 +55,8 @@ export interface FileCheckedRunnerDependencies {
   dataDirectory: string;
   /** Whether the folders of declared outputs are made before a job starts. */
   createsFolders(): boolean;
+  /** What a start must wait for now, after which this is asked again; null for nothing. */
+  beforeStart(): Promise<unknown> | null;
   /** Opens the runner that this one wraps. */
   openRunner(events: RunnerEvents): JobRunner;
 }
@@ -142,8 +144,11 @@ export class FileCheckedRunner implements JobRunner {
       return this.#fail(job, error);
     }
     await job.files.lookBefore(this.#deps.createsFolders());
-    // the job may have been stopped meanwhile
-    if (this.#isClosed || !this.#jobs.has(attempt)) return;
+    // the job may have been stopped meanwhile, and the file system may have stood still for long
+    const isWanted = (): boolean => !this.#isClosed && this.#jobs.has(attempt);
+    const obstacle = (): Promise<unknown> | null => (isWanted() ? this.#deps.beforeStart() : null);
+    for (let wait = obstacle(); wait !== null; wait = obstacle()) await wait;
+    if (!isWanted()) return;
     job.isStarted = true;
     this.#runner.start(job.assignment, job.sampleEveryMs, job.output);
     job.files.hashInputs();
