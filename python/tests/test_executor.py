@@ -3,6 +3,7 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import os
+import pickle
 import shlex
 import signal
 import subprocess
@@ -192,6 +193,16 @@ def test_a_job_that_is_killed_has_no_result_and_says_why() -> None:
     assert failed.value.return_code == 137
 
 
+def test_a_call_whose_process_ends_in_its_middle_has_no_result() -> None:
+    with Executor() as pool, pytest.raises(JobFailed, match="ended without a result"):
+        pool.submit(os._exit, 0).result()
+
+
+def test_failures_of_jobs_pass_between_programs() -> None:
+    failed = pickle.loads(pickle.dumps(JobFailed("7", "oom", 137)))
+    assert (failed.job_key, failed.cause, failed.return_code) == ("7", "oom", 137)
+
+
 def test_large_and_odd_values_arrive_whole() -> None:
     class Odd:
         def __init__(self, value: int) -> None:
@@ -208,6 +219,19 @@ def test_large_and_odd_values_arrive_whole() -> None:
 def test_a_specification_that_is_refused_is_an_error_of_each_call() -> None:
     with Executor(labels=[""]) as pool, pytest.raises(torc_hpc.TorcError):
         pool.submit(pow, 2, 3).result()
+
+
+def test_jobs_are_named_after_functions_and_braces_in_their_commands_mean_nothing(tmp_path: Path) -> None:
+    with Executor(torc=Torc(str(tmp_path / "{call}"))) as pool:
+        futures = [pool.submit(*words) for words in ((abs, -1), (abs, -2), (str, 3), (abs, -4))]
+        assert [future.result() for future in futures] == [1, 2, "3", 4]
+    with Executor() as other:
+        assert list(other.map(abs, [-1, -2, -3])) == [1, 2, 3]
+    names = [
+        [job["name"] for job in each.torc.records("jobs", "list", "-k", each.workflow_keys[0])]
+        for each in (pool, other)
+    ]
+    assert names == [["abs_0", "abs_1", "str_2", "abs_3"], ["abs_0", "abs_1", "abs_2"]]
 
 
 def test_jobs_that_a_call_adds_are_not_of_the_executor() -> None:
@@ -331,6 +355,26 @@ if [[ " $* " == *' create '* ]]; then
   exec <<<"$spec"
 fi"""
     assert torc_hpc.map(abs, [-1, -2], torc=torc_after(refuse, tmp_path)) == [1, 2]
+
+
+def test_an_older_torc_that_creates_and_starts_by_two_commands_runs_calls(tmp_path: Path) -> None:
+    error = shlex.quote(json.dumps({"error": {"code": "usage", "message": "unknown option '--start'", "hint": None}}))
+    refuse = f"""
+if [[ " $* " == *' --start '* ]]; then cat >/dev/null; echo {error} >&2; exit 2; fi
+if [[ " $* " == *' start '* ]]; then touch {shlex.quote(str(tmp_path / "started"))}; fi"""
+    assert torc_hpc.map(abs, [-1, -2], torc=torc_after(refuse, tmp_path)) == [1, 2]
+    assert (tmp_path / "started").exists()
+
+
+def test_calls_among_whose_jobs_are_those_of_others_get_their_own_results(tmp_path: Path) -> None:
+    # as if another program had made jobs at the same time
+    between = """
+if [[ " $* " == *' create '* ]]; then
+  "${here[@]}" "$@" | sed 's/"last_job_key":"2"/"last_job_key":"3"/'
+  exit
+fi"""
+    program = " ".join(shlex.quote(word) for word in Torc().program)
+    assert torc_hpc.map(abs, [-1, -2], torc=torc_after(f"here=({program}){between}", tmp_path)) == [1, 2]
 
 
 def test_calls_whose_allocations_have_all_ended_end_with_the_reason(

@@ -32,6 +32,13 @@ def test_is_built_run_and_looked_at() -> None:
     with pytest.raises(KeyError):
         workflow.result("nope")
 
+    with pytest.raises(TorcError, match=r"has ended \(failed\)") as refused:
+        workflow.run()
+    assert (refused.value.code, refused.value.hint) == (
+        "conflict",
+        "run(resume=True) runs again what has not succeeded.",
+    )
+
     plan = workflow.rerun_failed(dry_run=True)
     assert plan["dry_run"] is True
     assert workflow.status()["run_id"] == 1
@@ -88,21 +95,24 @@ def test_a_program_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -
         Torc()
 
 
-def test_waits_for_workers_elsewhere(torc: Torc, capsys: pytest.CaptureFixture[str]) -> None:
+def test_waits_for_workers_elsewhere(torc: Torc, capfd: pytest.CaptureFixture[str]) -> None:
     workflow = Workflow("w")
     workflow.add_job("a", "while [ ! -e go ]; do sleep 0.05; done")
     workflow.create()
+    with pytest.raises(TorcError, match="torc workflows start"):
+        workflow.wait()
     workflow.start()
     worker = torc.start("jobs", "run", str(workflow.key))
     with pytest.raises(TimeoutError):
         workflow.wait(timeout=1)
+    assert '"error"' not in capfd.readouterr().err
     waiting = threading.Thread(target=lambda: ended.append(workflow.wait(progress=True)))
     ended: list[str] = []
     waiting.start()
     shown = ""
     while "running" not in shown:
         time.sleep(0.1)
-        shown += capsys.readouterr().err
+        shown += capfd.readouterr().err
     Path("go").touch()
     waiting.join()
     worker.communicate()

@@ -31,6 +31,29 @@ describe('create', () => {
     expect(await statuses()).toEqual(Array(4).fill('uninitialized'));
   });
 
+  it('with --start starts it, and says which jobs it has', async () => {
+    const spec = place.file('diamond.json', diamond());
+    await place.json(['workflows', 'create', spec]);
+    const started = await place.json(['workflows', 'create', spec, '--start']);
+    expect(started).toMatchObject({ workflow_key: '2', num_jobs: 4, run_id: 1, num_ready: 1, num_blocked: 3 });
+    // in the order of the specification
+    expect(started).toMatchObject({ first_job_key: '5', last_job_key: '8', starts_server: false });
+    const { jobs } = await place.json<{ jobs: object[] }>(['jobs', 'list', '-k', '2']);
+    expect(jobs).toMatchObject([
+      { job_key: '5', name: 'a', status: 'ready' },
+      ...['b', 'c', 'd'].map((name, at) => ({ job_key: String(6 + at), name, status: 'blocked' })),
+    ]);
+    const text = await place.torc('workflows', 'create', spec, '--start');
+    expect(text.stdout).toMatch(/^created workflow 3 .*\nstarted run 1 of workflow 3: 1 job ready, 3 blocked\n/);
+    expect(await place.torc('workflows', 'create', spec, '--start', '--dry-run')).toMatchObject({
+      code: 2,
+      stdout: '',
+    });
+    const empty = place.file('empty.json', '{"name":"empty","jobs":[]}');
+    expect(await place.torc('workflows', 'create', empty, '--start')).toMatchObject({ code: 4 });
+    expect(await place.json(['workflows', 'show', '4'])).toMatchObject({ status: 'uninitialized' });
+  });
+
   it('with --dry-run counts and stores nothing, not even a database', async () => {
     const spec = place.file('diamond.json', diamond({ d: 'echo "$HOME"' }));
     const plan = await place.json(['workflows', 'create', spec, '--dry-run', '--show-jobs']);

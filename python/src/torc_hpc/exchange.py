@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import _pickle as pickle  # the module pickle loads a lot
 import os
-import struct
 import sys
 
 from torc_hpc import plain
-from torc_hpc.segments import LARGEST, Segment, Segments
+from torc_hpc.segments import LARGEST, NUMBER_SIZE, Segment, Segments, packed, unpacked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +23,8 @@ __all__ = ["Call", "Calls", "Folder", "RemoteTraceback", "Results", "open_segmen
 
 _CALLS, _PLACES, _FUNCTIONS, _RESULTS, _PATH = "calls.pkl", "places", "functions", "results", "path.pkl"
 _SEGMENTS = "segments"
-_PLACE = struct.Struct("<QQI")
+#: Where a call is, its length, and the number of its function.
+_PLACE_SIZE = 3 * NUMBER_SIZE
 _IN_ONE_FOLDER = 1000
 #: Values of these types are plain, without a look into them.
 _SIMPLE = frozenset((type(None), bool, int, float, str, bytes))
@@ -69,7 +69,7 @@ class Calls:
                     _write(os.path.join(self.folder, _FUNCTIONS, str(at)), _pickled(function, _name(function)))
                 call = _pickled((words, named), f"an argument of {_name(function)}")
                 file.write(call)
-                places.write(_PLACE.pack(offset, len(call), at))
+                places.write(packed(offset, len(call), at))
                 offset += len(call)
                 if number % _IN_ONE_FOLDER == 0:
                     os.mkdir(os.path.join(self.folder, _RESULTS, str(number // _IN_ONE_FOLDER)))
@@ -108,7 +108,7 @@ class Folder:
         if self._path is None:
             path = pickle.loads(_read(os.path.join(self._folder, _PATH)))
             self._path = [each for each in path if each not in sys.path]
-        offset, length, at = _PLACE.unpack(self._places.read(number * _PLACE.size, _PLACE.size))
+        offset, length, at = unpacked(self._places.read(number * _PLACE_SIZE, _PLACE_SIZE))
         return Call(self._path, self._plain(self._arguments.read(offset, length)), self._function(at))
 
     def _function(self, at: int) -> bytes | Callable[..., Any]:
@@ -123,7 +123,7 @@ class Folder:
 
     def _plain(self, text: bytes) -> Any:
         """What is pickled; still pickled if reading it could do more than make values and functions, or takes long."""
-        if len(text) > self._most_bytes // 16:
+        if len(text) > self._most_bytes:
             return text
         try:
             return plain.loads(text)

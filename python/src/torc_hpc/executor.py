@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import functools
+import itertools
 import json
 import os
 import shlex
@@ -45,12 +46,16 @@ class JobFailed(Exception):
         return_code: that of the job; 137 after it was killed.
     """
 
-    def __init__(self, job_key: str, cause: str, return_code: int | None, detail: str = "") -> None:
-        said = f"job {job_key} failed ({cause}, return code {return_code})"
-        super().__init__(f"{said}\n{detail}" if detail else said)
+    def __init__(self, job_key: str, cause: str, return_code: int | None) -> None:
+        # a process may end with 0 in the middle of a call, as by os._exit(0)
+        said = "ended without a result" if cause == "success" else f"failed ({cause}, return code {return_code})"
+        super().__init__(f"job {job_key} {said}")
         self.job_key = job_key
         self.cause = cause
         self.return_code = return_code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (JobFailed, (self.job_key, self.cause, self.return_code))
 
 
 class Task(Generic[T]):
@@ -311,20 +316,18 @@ class Executor(concurrent.futures.Executor):
     def _specification(self, calls: Sequence[_Call], folder: str) -> dict[str, Any]:
         """The workflow of these calls, whose functions and arguments are in ``folder``."""
         names: dict[str, str] = {}
-        jobs = []
-        for number, call in enumerate(calls):
-            own = call.function if isinstance(call.function, Task) else None
-            requirements = json.dumps({**self._requirements, **(own.requirements if own is not None else {})})
-            words = [self._python, "-m", "torc_hpc.call", folder, str(number)]
-            job = {"name": f"{_name_of(call.function)}_{number}", "command": shlex.join(words), **self._keys}
-            job.update(own.keys if own is not None else {})
-            if requirements != "{}":
-                job["resource_requirements"] = names.setdefault(requirements, f"calls_{len(names) + 1}")
-            if self._warm is not None:
-                job.setdefault("warm", self._warm)
-            if self._slurm is not None:
-                job["scheduler"] = "calls"
-            jobs.append(job)
+        jobs: list[dict[str, Any]] = []
+        first = 0
+        for _, group in itertools.groupby(calls, lambda call: id(call.function)):
+            alike = list(group)
+            last = first + len(alike) - 1
+            job = self._job(alike[0].function, folder, names)
+            # one job for all of them is read much faster; braces of its own would count as parameters
+            if last > first and not any(each in json.dumps(value) for value in job.values() for each in "{}"):
+                jobs.append({**_numbered(job, "{call}"), "parameters": {"call": f"{first}:{last}"}})
+            else:
+                jobs.extend(_numbered(job, str(number)) for number in range(first, last + 1))
+            first = last + 1
         stated = [{"name": name, "num_cpus": 1, **json.loads(text)} for text, name in names.items()]
         # one file for each worker: to make some for each call takes longer than short calls do
         spec: dict[str, Any] = {"name": self.name or _name_of(calls[0].function), "stdio": "combined", "jobs": jobs}
@@ -334,27 +337,50 @@ class Executor(concurrent.futures.Executor):
             spec["slurm_schedulers"] = [{"name": "calls", **self._slurm}]
         return spec
 
-    def _launch(self, spec: Mapping[str, Any]) -> tuple[str, subprocess.Popen[str] | None]:
-        """Stores and starts a workflow. Returns its key and the worker on this machine, if it runs here."""
+    def _job(self, function: Callable[..., Any] | Task[Any], folder: str, names: dict[str, str]) -> dict[str, Any]:
+        """That of each call of a function, without its number. ``names``: of all requirements."""
+        own = function if isinstance(function, Task) else None
+        requirements = json.dumps({**self._requirements, **(own.requirements if own is not None else {})})
+        words = [self._python, "-m", "torc_hpc.call", folder]
+        job = {"name": _name_of(function), "command": shlex.join(words), **self._keys}
+        job.update(own.keys if own is not None else {})
+        if requirements != "{}":
+            job["resource_requirements"] = names.setdefault(requirements, f"calls_{len(names) + 1}")
+        if self._warm is not None:
+            job.setdefault("warm", self._warm)
+        if self._slurm is not None:
+            job["scheduler"] = "calls"
+        return job
+
+    def _launch(self, spec: Mapping[str, Any]) -> tuple[dict[str, Any], subprocess.Popen[str] | None]:
+        """Stores and starts a workflow. Returns what torc said, and the worker on this machine, if it runs here."""
         try:
-            key = self._make(spec)
+            made = self._make(spec)
         except TorcError as error:
             if 'unknown key "warm"' not in error.message:
                 raise
             # an older torc starts a Python for each call
             self._warm = None
             jobs = [{name: value for name, value in job.items() if name != "warm"} for job in spec["jobs"]]
-            key = self._make({**spec, "jobs": jobs})
-        if self._slurm is not None:
-            return key, None
-        self.torc.call("start", key)
-        return key, self._work(key)
+            made = self._make({**spec, "jobs": jobs})
+        return made, None if self._slurm is not None else self._work(str(made["workflow_key"]))
 
-    def _make(self, spec: Mapping[str, Any]) -> str:
-        words = ["create", "-"]
+    def _make(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        given = json.dumps(spec)
+        made: dict[str, Any]
         if self._slurm is not None:
             words = ["submit", "-", "--allocations", str(self._allocations), "--output", self._output, "--yes"]
-        return str(self.torc.call(*words, given=json.dumps(spec))["workflow_key"])
+            made = self.torc.call(*words, given=given)
+            return made
+        try:
+            made = self.torc.call("create", "-", "--start", given=given)
+        except TorcError as error:
+            if error.code != "usage" or "--start" not in error.message:
+                raise
+            # an older torc takes two commands
+            made = self.torc.call("create", "-", given=given)
+            self.torc.call("start", str(made["workflow_key"]))
+        return made
 
     def _work(self, key: str) -> subprocess.Popen[str]:
         """Starts a worker on this machine."""
@@ -447,15 +473,23 @@ class _Batch:
 
     def _start(self, files: Calls) -> subprocess.Popen[str] | None:
         files.write([(_plain(call.function), call.args, call.kwargs) for call in self.calls])
-        self.key, worker = self._pool._launch(self._pool._specification(self.calls, files.folder))
-        numbers = {job["name"]: job["job_key"] for job in self._pool.torc.records("jobs", "list", "-k", self.key)}
-        for number, call in enumerate(self.calls):
-            job_key = str(numbers[f"{_name_of(call.function)}_{number}"])
+        made, worker = self._pool._launch(self._pool._specification(self.calls, files.folder))
+        self.key = str(made["workflow_key"])
+        for number, (call, job_key) in enumerate(zip(self.calls, self._job_keys(made))):
             self._by_key[job_key] = (number, call)
             call.future.add_done_callback(functools.partial(self._dropped, job_key, call))
         if self._is_canceled.is_set():
             self.cancel()
         return worker
+
+    def _job_keys(self, made: Mapping[str, Any]) -> Sequence[str]:
+        """Those of the calls, in their order."""
+        first, last = int(made.get("first_job_key") or 0), int(made.get("last_job_key") or -1)
+        if last - first + 1 == len(self.calls):
+            return [str(key) for key in range(first, last + 1)]
+        # others have made jobs between them, or torc has not said it
+        numbers = {job["name"]: job["job_key"] for job in self._pool.torc.records("jobs", "list", "-k", str(self.key))}
+        return [str(numbers[f"{_name_of(call.function)}_{number}"]) for number, call in enumerate(self.calls)]
 
     def _dropped(self, job_key: str, call: _Call, future: concurrent.futures.Future[Any]) -> None:
         """A future that is canceled by its owner takes its job with it."""
@@ -673,6 +707,10 @@ def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
 def _name_of(function: Callable[..., Any] | Task[Any]) -> str:
     name = getattr(function, "__name__", type(function).__name__)
     return "call" if name == "<lambda>" else str(name)
+
+
+def _numbered(job: Mapping[str, Any], number: str) -> dict[str, Any]:
+    return {**job, "name": f"{job['name']}_{number}", "command": f"{job['command']} {number}"}
 
 
 def _fork_server(python: str, modules: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ import selectors
 import shlex
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import IO, Any
@@ -136,6 +137,29 @@ def error_of(stderr: str, exit_code: int) -> TorcError:
     # every torc that knows the options of this package says what is wrong as JSON
     hint = "This is no error that torc states. See whether torc --version is that of the package torc-hpc."
     return TorcError("failed", said, hint if exit_code > 0 else None, exit_code)
+
+
+class Said:
+    """What a command says on its standard error: notes go on to that of this program, its error is kept."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self._error = ""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with self._file:
+            for line in self._file:
+                if line.startswith('{"error":'):
+                    self._error = line
+                else:
+                    sys.stderr.write(line)
+
+    def error(self) -> str:
+        """Waits until it has said all."""
+        self._reader.join()
+        return self._error
 
 
 def pieces_until(

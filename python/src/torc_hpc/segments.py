@@ -7,15 +7,17 @@ writes, or finds no space, is no record: its length or checksum is wrong, and th
 from __future__ import annotations
 
 import os
-import struct
-import zlib
 
-__all__ = ["LARGEST", "Segment", "Segments"]
+__all__ = ["LARGEST", "NUMBER_SIZE", "Segment", "Segments", "packed", "unpacked"]
 
+#: Of each number in a file. No module of C is loaded for these and for checksums: its pages are mapped in each fork.
+NUMBER_SIZE = 8
 #: A result that is larger gets a file of its own.
 LARGEST = 1 << 16
 #: Number of the call, length of the name of the attempt, length of the result, checksum.
-_HEAD = struct.Struct(">QHII")
+_HEAD_SIZE = 4 * NUMBER_SIZE
+#: The largest one that makes a checksum a single digit of an integer.
+_PRIME = 1073741789
 _DIGITS = frozenset("0123456789abcdef")
 _NAME_SIZE = 32
 
@@ -39,8 +41,11 @@ class Segment:
     def append(self, number: int, attempt: str, result: bytes) -> bool:
         """Whether all of it was written; otherwise it does not count."""
         name = attempt.encode()
-        head = _HEAD.pack(number, len(name), len(result), zlib.crc32(b"%d %s %s" % (number, name, result)))
-        record = b"".join((self._mark, head, name, result))
+        # written out: each function that is called here is some more pages in each fork
+        checksum = int.from_bytes(b"%d %s %s" % (number, name, result), "big") % _PRIME
+        first, second = number.to_bytes(8, "big"), len(name).to_bytes(8, "big")
+        third, fourth = len(result).to_bytes(8, "big"), checksum.to_bytes(8, "big")
+        record = b"".join((self._mark, first, second, third, fourth, name, result))
         try:
             # a program may have closed what it did not open, and opened something else
             return _identity(self._file) == self._identity and os.write(self._file, record) == len(record)
@@ -54,6 +59,18 @@ class Segment:
 def _identity(file: int) -> tuple[int, int]:
     stat = os.fstat(file)
     return stat.st_dev, stat.st_ino
+
+
+def packed(*numbers: int) -> bytes:
+    return b"".join([each.to_bytes(NUMBER_SIZE, "big") for each in numbers])
+
+
+def unpacked(text: bytes) -> list[int]:
+    return [int.from_bytes(text[at : at + NUMBER_SIZE], "big") for at in range(0, len(text), NUMBER_SIZE)]
+
+
+def _checksum(number: int, name: bytes, result: bytes) -> int:
+    return int.from_bytes(b"%d %s %s" % (number, name, result), "big") % _PRIME
 
 
 class Segments:
@@ -100,14 +117,14 @@ class Segments:
 
     def _take_record(self, text: bytes, at: int) -> int | None:
         """Returns its end; None if it is not whole."""
-        first = at + _HEAD.size
+        first = at + _HEAD_SIZE
         if len(text) < first:
             return None
-        number, name_size, size, checksum = _HEAD.unpack_from(text, at)
+        number, name_size, size, checksum = unpacked(text[at:first])
         middle = first + name_size
-        end: int = middle + size
+        end = middle + size
         name, result = text[first:middle], text[middle:end]
-        if len(text) < end or zlib.crc32(b"%d %s %s" % (number, name, result)) != checksum:
+        if len(text) < end or _checksum(number, name, result) != checksum:
             return None
         self._results[number, name.decode()] = result
         return end

@@ -17,7 +17,6 @@ import importlib
 import os
 import resource
 import select
-import struct
 import sys
 import time
 
@@ -35,7 +34,8 @@ __all__ = ["main"]
 
 #: Lines that nobody needs at once wait so long for others.
 _DELAY_MS = 2
-_LENGTH = struct.Struct(">I")
+#: Of the number before each request.
+_LENGTH_SIZE = 4
 #: The variables of a job stay together.
 _MOST_SPLITS = 8
 #: So many processes are forked together: what the server then changes in memory is copied once for all of them.
@@ -141,11 +141,11 @@ class _Server:
     def _read(self, piece: bytes) -> None:
         text = self._text + piece
         at = 0
-        while len(text) - at >= _LENGTH.size:
-            end = at + _LENGTH.size + _LENGTH.unpack_from(text, at)[0]
+        while len(text) - at >= _LENGTH_SIZE:
+            end = at + _LENGTH_SIZE + int.from_bytes(text[at : at + _LENGTH_SIZE], "big")
             if len(text) < end:
                 break
-            self._take(text[at + _LENGTH.size : end - 1].split(b"\0", _MOST_SPLITS))
+            self._take(text[at + _LENGTH_SIZE : end - 1].split(b"\0", _MOST_SPLITS))
             at = end
         self._text = text[at:]
         self._start_due()

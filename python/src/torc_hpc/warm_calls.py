@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ReadCall", "WarmCalls"]
 
-#: So much of the calls of a folder is read at once.
-_READ_AHEAD = 1 << 20
+#: So much of the calls of a folder is read at once: more is more pages in each fork.
+_READ_AHEAD = 1 << 16
 
 
 class ReadCall:

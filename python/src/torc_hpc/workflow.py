@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Union
 
-from torc_hpc.program import Torc, TorcError, error_of
+from torc_hpc.program import Said, Torc, TorcError, error_of
 from torc_hpc.progress import Progress, jobs_text, status_html, status_text, visible
 from torc_hpc.records import Records
 
@@ -180,7 +180,8 @@ class Workflow:
 
         Raises:
             TorcError: the specification is wrong (``usage``), or a workflow with these ``args`` exists
-                (``conflict``, ``already_complete``).
+                (``conflict``, ``already_complete``), or its run has ended and not all of it has succeeded
+                (``conflict``).
         """
         words = [*_option("--max-parallel-jobs", max_parallel_jobs), *_option("--output", output), *options]
         if self.key is None:
@@ -192,8 +193,8 @@ class Workflow:
                 raise TorcError("usage", message, "State them as keys: Workflow(.., fail_fast=True, timeout='PT2H')", 2)
             if resume:
                 self.torc.call("workflows", "resume", self.key)
-            elif self.status()["status"] == WorkflowStatus.UNINITIALIZED:
-                self.start()
+            else:
+                self._begin(self.status())
             reply = self._to_the_end("jobs", "run", self.key, *words)
         self._stored(reply)
         return str(reply["status"])
@@ -234,15 +235,20 @@ class Workflow:
 
         Raises:
             TimeoutError: the time was over; the workflow goes on.
+            TorcError: nothing runs in it (``conflict``).
         """
         shown = Progress(progress)
-        # waits for changes without asking again and again; says on standard error what the workflow lacks
+        # waits for changes without asking again and again; notes what the workflow lacks
         child = subprocess.Popen(
             self.torc.words("wait", self._known(), *_seconds("--timeout", timeout)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
             start_new_session=True,
         )
+        assert child.stderr is not None
+        said = Said(child.stderr)
         try:
             while True:
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -256,11 +262,12 @@ class Workflow:
                     return str(line["status"])
                 if child.returncode == _TIMEOUT:
                     raise TimeoutError(f"workflow {self.key} has not ended after {timeout} s")
-                raise TorcError("conflict", f"workflow {self.key} does not run", f"torc status {self.key}", _CONFLICT)
+                raise error_of(said.error(), child.returncode)
         finally:
             shown.close()
             child.terminate()
             child.wait()
+            said.error()
 
     # looking
 
@@ -355,6 +362,14 @@ class Workflow:
         if self.key is None:
             raise TorcError("usage", "this workflow is not stored yet", "Call create, run or submit first.", 2)
         return self.key
+
+    def _begin(self, page: Mapping[str, Any]) -> None:
+        status = page["status"]
+        if status == WorkflowStatus.UNINITIALIZED:
+            self.start()
+        elif page["has_ended"] and status != WorkflowStatus.DONE:
+            message = f"the run of workflow {self.key} has ended ({status}), so there is nothing to run"
+            raise TorcError("conflict", message, "run(resume=True) runs again what has not succeeded.", _CONFLICT)
 
     def _must_be_new(self) -> None:
         if self.key is not None:

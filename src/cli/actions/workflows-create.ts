@@ -20,6 +20,7 @@ import { type ReadWorkflow, readWorkflow } from '../documents/read-spec.ts';
 import { checkStorable, createWorkflow, noteWithoutEffect } from '../documents/send-workflow.ts';
 import { upstreamNames } from '../documents/upstream-names.ts';
 import type { AutoSizeOptions } from '../input/auto-size-options.ts';
+import { listPages } from '../input/list.ts';
 import type { IdentityOptions, ResumeOptions, StdioOption } from '../input/options.ts';
 import { storedSite } from '../input/site.ts';
 import { cutTable, printResult } from '../output/output.ts';
@@ -30,9 +31,11 @@ import { noteUnfitJobs } from '../output/unfit.ts';
 import { sizeValue, withAutoSize } from '../plans/auto-size.ts';
 import { checkResume, planRecreated, resumeRecreated } from './resume.ts';
 import { exitCodeOf, printRestart } from './workflows-restart.ts';
+import { startStored, startText } from './workflows-start-cancel-delete.ts';
 
 export interface CreateOptions extends StatedOptions, ResumeOptions, AutoSizeOptions {
   showJobs?: boolean;
+  start?: boolean;
 }
 
 export interface CommandsFileOptions extends CreateOptions {
@@ -89,6 +92,10 @@ async function createOrCount(
   options: CreateOptions,
 ): Promise<number> {
   checkResume(options, read.workflow);
+  if (options.start === true && options.dryRun === true) {
+    const hint = 'Give only one of them. torc run --dry-run shows what would run.';
+    throw new TorcError('usage', '--start and --dry-run exclude each other', hint);
+  }
   const { placeOf } = read;
   const workflow = await withAutoSize(context, read.workflow, options);
   noteWithoutEffect(context, workflow);
@@ -116,9 +123,11 @@ async function createOrCount(
         const made = await storeWorkflow(context, connection, workflow);
         const site = await storedSite(connection.api);
         const workflowKey = made.workflow_key;
-        noteUnfitJobs(context, unfitJobs(workflow, site, true), site, { placeOf, workflowKey });
+        // a start says it as well
+        if (options.start !== true)
+          noteUnfitJobs(context, unfitJobs(workflow, site, true), site, { placeOf, workflowKey });
         if (workflow.schedulers.length > 0) await notePools(context, connection.api, workflowKey, null);
-        return { made };
+        return { made, started: options.start === true ? await startMade(context, connection, workflowKey) : null };
       }
       const needs = await needsServer(connection, resumed.plan.workflow_key, false);
       return { resumed, needs };
@@ -130,12 +139,31 @@ async function createOrCount(
     if (done.needs) await startOwnServer(context);
     return exitCodeOf(done.resumed.plan);
   }
-  const { made } = done;
-  await printResult(context, { name: workflow.name, ...made, ...sizeValue(workflow) }, () => {
+  const { made, started } = done;
+  const value = { name: workflow.name, ...made, ...sizeValue(workflow), ...started?.value };
+  await printResult(context, value, () => {
     const what = `created workflow ${made.workflow_key} (${cellText(workflow.name)}) with ${counted(made.num_jobs, 'job')}`;
-    return `${what}${schedulersText(workflow)}\n  start it:  ${context.torc} workflows start ${made.workflow_key}\n`;
+    const next = started?.text ?? `  start it:  ${context.torc} workflows start ${made.workflow_key}\n`;
+    return `${what}${schedulersText(workflow)}\n${next}`;
   });
+  if (started?.value.starts_server === true) await startOwnServer(context);
   return 0;
+}
+
+/** What `--start` adds to what is printed. A program that follows the jobs needs no list of them: mostly their keys follow each other. */
+async function startMade(context: Context, connection: Connection, workflowKey: string) {
+  const { plan, startsServer, isAutoscaled } = await startStored(context, connection, workflowKey, {});
+  const keyOf = async (reverseSort: boolean): Promise<unknown> => {
+    const asked = { filter: [], excludeColumn: [], sortBy: 'job_key', reverseSort, limit: 1 };
+    for await (const [job] of listPages(connection.api, 'jobs', workflowKey, asked)) return job?.job_key ?? null;
+    return null;
+  };
+  const keys = { first_job_key: await keyOf(false), last_job_key: await keyOf(true) };
+  const { run_id, num_ready, num_blocked } = plan;
+  return {
+    value: { run_id, num_ready, num_blocked, ...keys, starts_server: startsServer },
+    text: startText(context, { plan, startsServer, isAutoscaled }),
+  };
 }
 
 /** Stores a workflow and shows the progress. */

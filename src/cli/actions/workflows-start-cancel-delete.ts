@@ -92,8 +92,28 @@ export async function cancelWorkflows(context: Context, words: readonly string[]
       const reasons = kept.map(({ reason }) => reason).join('; ');
       throw new TorcError('conflict', reasons, `${context.torc} workflows list`);
     }
-    await printEach(context, canceled, kept);
+    const failures = canceled.flatMap(({ failure }) => failure ?? []);
+    // an error is all that one workflow prints
+    if (failures.length === 0 || chosen.keys.length > 1) await printEach(context, canceled, kept);
+    if (failures.length > 0) throw scancelError(failures);
   });
+}
+
+/** Allocations that Slurm did not cancel, and what it said. */
+interface ScancelFailure {
+  workflowKey: string;
+  slurmJobIds: readonly string[];
+  reason: string;
+  hint: string | null;
+}
+
+function scancelError(failures: readonly ScancelFailure[]): TorcError {
+  const texts = failures.map(
+    ({ workflowKey, reason }) => `workflow ${workflowKey} is canceled, but its allocations are not: ${reason}`,
+  );
+  const ids = failures.flatMap(({ slurmJobIds }) => slurmJobIds);
+  const hint = failures.length === 1 ? (failures[0]?.hint ?? null) : null;
+  return new TorcError('slurm', texts.join('; '), hint ?? `scancel ${ids.join(' ')}`);
 }
 
 /** One of several workflows that stays as it is, and why. */
@@ -105,6 +125,7 @@ interface KeptWorkflow {
 interface Canceled {
   value: object;
   text: string;
+  failure?: ScancelFailure | null;
 }
 
 /** What was done to one workflow is a value of its own; what was done to several is a list. */
@@ -126,11 +147,12 @@ async function cancelWorkflow(
   const request = { workflow_key: workflowKey, dry_run: options.dryRun ?? false };
   const plan = await shown(context, `canceling workflow ${workflowKey}`, api.call('workflow_cancel', request));
   const allocations = await plannedCancels(api, workflowKey, plan.slurm_job_ids);
-  if (!plan.dry_run) await cancelAllocations(workflowKey, plan.slurm_job_ids);
+  const failure = plan.dry_run ? null : await cancelAllocations(workflowKey, plan.slurm_job_ids);
   const isServed = connection.kind === 'remote';
   const jobsLeft = async () => (await api.call('workflow_show', { workflow_key: workflowKey })).num_running;
   const numLeft = plan.dry_run || plan.num_stopping === 0 ? 0 : await deliverStops(context, connection, jobsLeft);
-  return { value: { ...plan, allocations }, text: cancelText(context, plan, isServed ? null : numLeft) };
+  const text = cancelText(context, plan, isServed ? null : numLeft, failure !== null);
+  return { value: { ...plan, allocations }, text, failure };
 }
 
 async function plannedCancels(api: Api, workflowKey: string, ids: readonly string[]): Promise<PlannedAllocation[]> {
@@ -142,22 +164,26 @@ async function plannedCancels(api: Api, workflowKey: string, ids: readonly strin
   return ids.map((id) => ({ action: 'cancel', name: names.get(id) ?? null, script: null, slurm_job_id: id }));
 }
 
-async function cancelAllocations(workflowKey: string, ids: readonly string[]): Promise<void> {
-  if (ids.length === 0) return;
+/** Null when Slurm has canceled them: its failure keeps no job from being stopped, and no other workflow. */
+async function cancelAllocations(workflowKey: string, ids: readonly string[]): Promise<ScancelFailure | null> {
+  if (ids.length === 0) return null;
   const { systemSlurm } = await import('../../slurm/commands.ts');
   const answer = await systemSlurm().scancel(ids);
-  if (answer.kind === 'ok') return;
-  throw new TorcError(
-    'slurm',
-    `workflow ${workflowKey} is canceled, but its allocations are not: ${answer.reason}`,
-    answer.hint ?? `scancel ${ids.join(' ')}`,
-  );
+  return answer.kind === 'ok' ? null : { workflowKey, slurmJobIds: ids, reason: answer.reason, hint: answer.hint };
 }
 
 /** `numLeft`: how many jobs still run after this process has served; null where another one serves. */
-function cancelText(context: Context, plan: Reply<'workflow_cancel'>, numLeft: number | null): string {
+function cancelText(
+  context: Context,
+  plan: Reply<'workflow_cancel'>,
+  numLeft: number | null,
+  hasFailed: boolean,
+): string {
   const ids = plan.slurm_job_ids;
-  const slurm = ids.length === 0 ? '' : `, Slurm jobs ${plan.dry_run ? 'to cancel' : 'canceled'}: ${ids.join(' ')}`;
+  const slurm =
+    ids.length === 0
+      ? ''
+      : `, Slurm jobs ${plan.dry_run ? 'to cancel' : hasFailed ? 'not canceled' : 'canceled'}: ${ids.join(' ')}`;
   const { num_stopping: numStopping, workflow_key: key } = plan;
   const stopped = numStopping === 0 ? '' : ` (${counted(numStopping, 'running job')} ${stopWords(plan, numLeft)})`;
   const what = `${counted(plan.num_changes, 'job')} canceled${stopped}${slurm}`;

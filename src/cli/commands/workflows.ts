@@ -84,6 +84,7 @@ export function declareCreate(group: Command, act: Act): void {
     .command('create')
     .description('store a workflow without starting it')
     .argument('<spec>', 'specification in YAML, JSON, JSON5 or KDL, or - for standard input')
+    .option('--start', 'start it as well')
     .option('--dry-run', 'check and count only; store nothing')
     .option('--show-jobs', 'with --dry-run: list every job with its command and dependencies')
     .addOption(stdioOption());
@@ -91,6 +92,7 @@ export function declareCreate(group: Command, act: Act): void {
     'after',
     examples(
       `${path} workflow.yaml`,
+      `${path} workflow.yaml --start`,
       `${path} sweep.yaml --dry-run --show-jobs`,
       `KEY=$(${path} workflow.yaml -F json | jq -r .workflow_key)`,
     ),
