@@ -75,7 +75,7 @@ export async function lostCauses(site: Site, name: string, key: string): Promise
 export async function expectOutOfMemoryStory(
   site: Site,
   { hog, slurmState, memoryMb }: { hog: string; slurmState: string; memoryMb: number },
-): Promise<DiagnosedJob> {
+): Promise<void> {
   await site.startServer('ctl', 10);
   const key = await site.start({
     name: 'memory runs out',
@@ -111,7 +111,8 @@ export async function expectOutOfMemoryStory(
   expect(planned.changes.map((change) => [change.job_name, change.old_status, change.new_status])).toEqual([
     ['hog', 'submitted', 'ready'],
   ]);
-  expect(planned.changes[0]?.diagnosis).toEqual(found.diagnosis);
+  // accounting may have answered later than the queue, and added to what was found first
+  expect(planned.changes[0]?.diagnosis).toEqual((await diagnosed(site, key, 'hog')).diagnosis);
   const text = await site.say(['workflows', 'restart', key, '--dry-run']);
   expect(text).toMatch(/out of memory/i);
   expect(text).toContain(`${slurmJobId}`);
@@ -119,5 +120,4 @@ export async function expectOutOfMemoryStory(
   expect({ ...applied, dry_run: true }).toEqual(planned);
   await site.schedule(key, '-n', '1');
   expect(await site.ended(key)).toMatchObject({ status: 'done', run_id: 2, num_done: 3, num_failed: 0 });
-  return found;
 }
