@@ -139,10 +139,18 @@ links "$tree" | while read -r folder up file; do
 done
 
 echo "torc $version is installed: $prefix/bin/torc"
+# each command on a line of its own, however long the prefix is
 case :$PATH: in
-  *:"$prefix/bin":*) echo "Try it: torc --version" ;;
-  *) echo "Put it on your PATH, in ~/.bashrc or ~/.zshrc: export PATH=$(word "$prefix/bin"):\$PATH" ;;
+  *:"$prefix/bin":*) ;;
+  *)
+    echo "To find it on your PATH, in ~/.bashrc or ~/.zshrc:"
+    echo "  export PATH=$(word "$prefix/bin"):\$PATH"
+    ;;
 esac
-echo "Documentation: torc docs says where its pages are; a first workflow: torc example hello"
-echo "Completion: source <(torc completion bash), or zsh, in the same file; torc completion --help has fish too."
-echo "To remove it: sh $(word "$tree/install.sh") --uninstall"
+echo "Completion, in ~/.bashrc (in ~/.zshrc with zsh; fish: torc completion --help):"
+echo "  source <(torc completion bash)"
+echo "A first workflow, and where the documentation is:"
+echo "  torc example hello"
+echo "  torc docs"
+echo "To remove it:"
+echo "  sh $(word "$tree/install.sh") --uninstall"

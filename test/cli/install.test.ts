@@ -109,7 +109,7 @@ describe('install.sh', () => {
 
     const kept = join(home, '.local', 'share', 'man', 'man1', 'other.1');
     writeFileSync(kept, '');
-    const again = sh('-c', typed(/^To remove it: (.*)$/m));
+    const again = sh('-c', typed(/^To remove it:\n {2}(.*)$/m));
     expect(again).toEqual({ status: 0, stdout: `removed torc 1.0.0 from ${home}/.local\n`, stderr: '' });
     const left = readdirSync(home, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isDirectory());
     expect(left.map((entry) => join(entry.parentPath, entry.name))).toEqual([kept]);
