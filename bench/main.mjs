@@ -22,6 +22,7 @@ import { planning } from './cases/planning.mjs';
 import { python } from './cases/python.mjs';
 import { restart } from './cases/restart.mjs';
 import { server } from './cases/server.mjs';
+import { slots } from './cases/slots.mjs';
 import { slurmCalls } from './cases/slurm-calls.mjs';
 import { startup } from './cases/startup.mjs';
 import { terminalView } from './cases/terminal-view.mjs';
@@ -30,6 +31,7 @@ import { comparison, header, lastSaved, save, table } from './report.mjs';
 
 const cases = {
   noop,
+  slots,
   exec,
   python,
   graphs,

@@ -71,6 +71,7 @@ async function measure(way, numJobs, runs, budget) {
         '.. memory of the process',
         all.map(({ peakMb }) => peakMb),
         'MB',
+        { budget: { atMost: 300 } },
       ),
     ];
   });

@@ -40,6 +40,6 @@ export async function memory({ isFull }) {
   return [
     row(`memory of the server, ${numSimulated} jobs created through it`, [server.created], 'MB', { budget }),
     row('.. and completed by simulated workers', [server.done], 'MB', { budget }),
-    row(`memory of a worker, ${numReal} real no-op jobs`, [await ofWorker(numReal)], 'MB', { budget: { atMost: 80 } }),
+    row(`memory of a worker, ${numReal} real no-op jobs`, [await ofWorker(numReal)], 'MB', { budget: { atMost: 60 } }),
   ];
 }

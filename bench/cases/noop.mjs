@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { row, skipped } from '../report.mjs';
+import { installRivals, timeHyperQueue } from '../rivals.mjs';
 import { inDirectory, progress, repeat, time, timeTorc } from '../support.mjs';
 
 /** Whole `torc run`s: each with its seconds, the memory of the server (that process) and of the worker (its child). */
@@ -49,6 +50,14 @@ export async function noop({ isFull, runs }) {
     const samples = await repeat(Math.min(runs, 2), async () => (await time('parallel', ['-j2'], options)).seconds);
     rows.push(row(what, samples, 's', { baseline }));
   }
+  const reason = installRivals();
+  for (const [shape, title, against] of [
+    ['none', '.. by HyperQueue, in memory', baseline],
+    ['files', '.. by HyperQueue, in memory, each with two files', withFiles],
+  ]) {
+    if (reason !== null) rows.push(skipped(title, reason));
+    else rows.push(row(title, await timeHyperQueue(shape, numJobs, Math.min(runs, 2)), 's', { baseline: against }));
+  }
   for (const [stdio, title] of [
     ['files', 'two files each (`--stdio files`)'],
     ['none', 'no output kept (`--stdio none`)'],
@@ -56,11 +65,11 @@ export async function noop({ isFull, runs }) {
     progress(title);
     const all = await runNoops(numJobs, stdio, runs);
     const of = (name) => all.map((run) => run[name]);
-    const budget = { ratio: 1.4 };
+    const against = stdio === 'files' ? withFiles : baseline;
+    const options = { baseline: against, budget: { ratio: 1 } };
     rows.push(
-      row(`${numJobs} no-op jobs, 2 slots, whole \`torc run\`, ${title}`, of('seconds'), 's', { baseline, budget }),
-      ...(stdio === 'files' ? [row('.. beside as many files', of('seconds'), 's', { baseline: withFiles })] : []),
-      row('.. memory of the worker', of('childPeakMb'), 'MB', { budget: { atMost: 80 } }),
+      row(`${numJobs} no-op jobs, 2 slots, whole \`torc run\`, ${title}`, of('seconds'), 's', options),
+      row('.. memory of the worker', of('childPeakMb'), 'MB', { budget: { atMost: 60 } }),
       row('.. memory of the server', of('peakMb'), 'MB'),
     );
   }
