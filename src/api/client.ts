@@ -4,7 +4,8 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { Agent, request as httpsRequest } from 'node:https';
+import type { ClientRequest } from 'node:http';
+import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
 import { delay, systemClock } from '../base/clock.ts';
 import { type ErrorCode, exitCodes, systemCode, TorcError } from '../base/errors.ts';
 import { jsonText, parseMessage } from '../base/exact-json.ts';
@@ -25,6 +26,13 @@ interface Target {
   agent: Agent;
   /** Index into the file's addresses of the one that answered last. */
   address: number;
+}
+
+/** Node names a connection after all of its options, the certificate too, several times a request; here they are the same. */
+class OneServerAgent extends Agent {
+  override getName({ host = '', port = '' }: RequestOptions = {}): string {
+    return `${host}:${port}`;
+  }
 }
 
 /** Nothing was sent, or it was refused before anything was done: safe to try elsewhere. */
@@ -70,11 +78,7 @@ export function openClient(
       return target;
     }
     target?.agent.destroy();
-    const agent = new Agent({
-      keepAlive: true,
-      maxSockets: 4,
-      ...pinnedTls(file),
-    });
+    const agent = new OneServerAgent({ keepAlive: true, maxSockets: 4, ...pinnedTls(file) });
     target = { file, agent, address: 0 };
     return target;
   }
@@ -202,7 +206,6 @@ function post(target: Target, address: string, endpoint: string, body: string, o
           ...(options.idempotencyKey === undefined ? {} : { [idempotencyHeader]: options.idempotencyKey }),
         },
         timeout: timeoutMs,
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
       },
       (incoming) => {
         wasSent = true;
@@ -228,12 +231,22 @@ function post(target: Target, address: string, endpoint: string, body: string, o
       giveUpConnecting(socket, host, timeoutMs);
     });
     outgoing.on('timeout', () => outgoing.destroy(new Error('it did not answer in time')));
+    endWith(outgoing, options.signal);
     outgoing.on('error', (error) => {
       if (options.signal?.aborted) return reject(new TorcError('interrupted', 'the request was canceled'));
       reject(wasSent && !outgoing.reusedSocket ? lost(error) : notDelivered(error, outgoing.reusedSocket));
     });
     outgoing.end(body);
   });
+}
+
+/** As the option `signal` of a request would, which also follows the request as a stream. */
+function endWith(outgoing: ClientRequest, signal: AbortSignal | undefined): void {
+  if (signal === undefined) return;
+  const end = (): void => void outgoing.destroy(new Error('it was canceled'));
+  if (signal.aborted) end();
+  signal.addEventListener('abort', end, { once: true });
+  outgoing.once('close', () => signal.removeEventListener('abort', end));
 }
 
 /** A reused connection that the server closed meanwhile never carried the request if it was reset at once. */

@@ -47,7 +47,7 @@ export type { Recovered, RecoveryShown } from './recovery.ts';
 export type { TakenOver } from './resume.ts';
 export type { ScheduleRecord, TickRecord } from './schedules.ts';
 export type { Selectable, Selection } from './selection.ts';
-export type { FailureGroup, StatusLine, StatusReply, WorkflowStatusReply } from './status.ts';
+export type { FailureGroup, ServerLack, StatusLine, StatusReply, WorkflowStatusReply } from './status.ts';
 export type { Timeline, Utilization } from './timeline.ts';
 export type { AllocationUsage, UsageRow, UsageTotal } from './usage.ts';
 export type {

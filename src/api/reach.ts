@@ -7,6 +7,7 @@ import type { ServerFile } from './server-file.ts';
 /** A network that drops packets never says that an address leads nowhere, and a name may resolve slowly. */
 const connectWithinMs = 2_000;
 const resolveWithinMs = 4_000;
+const ownHostname = hostname();
 
 /** The pinned certificate is the identity; the name by which the host is reached does not matter. */
 export function pinnedTls({ certificate }: ServerFile) {
@@ -24,7 +25,7 @@ export function pinnedTls({ certificate }: ServerFile) {
 export function addressesOf({ addresses, hostname: serverHost }: ServerFile, first = 0): [number, string][] {
   const entries = [...addresses.entries()];
   const ordered = [...entries.slice(first), ...entries.slice(0, first)];
-  if (serverHost !== hostname()) return ordered;
+  if (serverHost !== ownHostname) return ordered;
   // the first ones may be those of a gateway; the last one has the server's own port
   const { port } = splitAddress(addresses.at(-1) ?? '');
   return [[first, addressText('127.0.0.1', port)], ...ordered];

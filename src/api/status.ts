@@ -17,6 +17,10 @@ export const askStatus = z.strictObject({
   wait_seconds: z.number().min(0).max(limits.longPollSeconds),
 });
 
+/** Since when the server can store nothing, and why; null while it can. */
+const lack = () => z.strictObject({ since: instant, message: z.string() });
+export type ServerLack = z.infer<ReturnType<typeof lack>>;
+
 /** Jobs are counted by how they ended; `num_done` includes `num_failed`. */
 const statusLine = () =>
   z.strictObject({
@@ -66,6 +70,7 @@ export const statusReply = () =>
     state: z.string(),
     /** Whether a server answers the workers of these workflows. */
     is_served: z.boolean(),
+    cannot_write: lack().nullable(),
     workflows: z.array(statusLine()),
     /** There are more than `limit`. */
     more: z.boolean(),
@@ -85,6 +90,7 @@ export type FailureGroup = z.infer<ReturnType<typeof failureGroup>>;
 export const workflowStatusReply = () =>
   z.strictObject({
     is_served: z.boolean(),
+    cannot_write: lack().nullable(),
     workflow: statusLine(),
     /** The most jobs first; jobs that were lost have the cause null. */
     failures: z.array(failureGroup()),

@@ -1,7 +1,8 @@
 /** Reads processes from /proc. What has vanished or may not be read is null. */
-import { readdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readSync, statfsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openKernelFile } from './trusted/named.ts';
 
 export interface ProcessStat {
   pid: number;
@@ -34,20 +35,23 @@ const procType = 0x9fa0;
 
 /**
  * Tells which number the kernel gave to a process or thread last; null where that is not known: in some containers another
- * program writes this file, now and then.
+ * program writes this file, now and then. The file stays open, because a worker reads it after each end of a job.
  */
 export function lastPidReader(root: string): () => number | null {
   const path = join(root, 'loadavg');
-  const read = (): number | null => {
-    try {
-      const last = /(\d+)\n$/.exec(readFileSync(path, 'latin1'));
-      return last === null ? null : Number(last[1]);
-    } catch {
-      return null;
-    }
-  };
+  const text = Buffer.alloc(128);
   try {
-    return statfsSync(path).type === procType ? read : () => null;
+    if (statfsSync(path).type !== procType) return () => null;
+    const file = openKernelFile(path);
+    return () => {
+      try {
+        // from its start it is written anew
+        const last = /(\d+)\n$/.exec(text.toString('latin1', 0, readSync(file, text, 0, text.length, 0)));
+        return last === null ? null : Number(last[1]);
+      } catch {
+        return null;
+      }
+    };
   } catch {
     return () => null;
   }

@@ -33,8 +33,8 @@ export interface BatchesDependencies {
   /** Commits again in a while, be it nothing: facts wait for a transaction that is confirmed. */
   commitLater: () => void;
   failed: (error: unknown) => void;
-  /** Tells a person that nothing can be stored, and when it can again. */
-  tellPerson: (text: string) => void;
+  /** Called with why a transaction failed, and with null after one that was stored. */
+  noteSpace: (error: unknown) => void;
   publish: (facts: readonly Fact[]) => void;
 }
 
@@ -43,8 +43,6 @@ export class Batches {
   #writes: WriteMember[] = [];
   #exchanges: ExchangeMember[] = [];
   #isScheduled = false;
-  /** Whether the last transaction found no space. */
-  #lacksSpace = false;
   /** Facts of transactions that may be stored and were not confirmed. */
   #untold: Fact[] = [];
 
@@ -96,14 +94,17 @@ export class Batches {
     const exchanges = this.#takeExchanges();
     let parked: { workerId: string; reply: ExchangeReply }[] = [];
     let facts: readonly Fact[] = [];
+    let numWritten = (): number => 0;
     try {
       this.#deps.begin((tx) => {
+        const before = tx.db.numChanges;
+        numWritten = () => tx.db.numChanges - before;
         parked = apply(tx, exchange, exchanges, writes);
         facts = tx.facts;
       });
     } catch (error) {
       this.#deps.failed(error);
-      this.#noteSpace(error);
+      this.#deps.noteSpace(error);
       // an I/O error may come after the transaction was stored; these facts only trigger a check
       this.#untold.push(...factsOf(facts, 'due_set'), ...factsOf(facts, 'action_fired'));
       if (this.#untold.length > 0) this.#deps.commitLater();
@@ -119,7 +120,8 @@ export class Batches {
       for (const member of [...writes, ...exchanges]) member.reject(problem);
       return;
     }
-    this.#noteSpace(null);
+    // what changed nothing needed no space
+    if (numWritten() > 0) this.#deps.noteSpace(null);
     this.#deps.publish([...this.#untold.splice(0), ...facts]);
     exchange.answerAll(exchanges, parked);
     for (const { outcome, resolve, reject } of writes) {
@@ -127,18 +129,6 @@ export class Batches {
       else if ('error' in outcome) reject(outcome.error);
       else resolve(outcome.value);
     }
-  }
-
-  /** Says once that there is no space: whoever looks at a run sees nothing else than that nothing moves. */
-  #noteSpace(error: unknown): void {
-    const lacksSpace = error instanceof TorcError && error.code === 'no_space';
-    if (lacksSpace === this.#lacksSpace || (error !== null && !lacksSpace)) return;
-    this.#lacksSpace = lacksSpace;
-    this.#deps.tellPerson(
-      lacksSpace
-        ? `${error.message}; running jobs go on, and results wait until it can be written: torc doctor`
-        : 'the database can be written again',
-    );
   }
 
   #takeExchanges(): ExchangeMember[] {

@@ -1,5 +1,5 @@
 /** What the rooms of the server work with: the database, the clock, this machine, and the service's own calls. */
-import type { Api } from '../api/contract.ts';
+import type { Api, ServerLack } from '../api/contract.ts';
 import type { Spool } from '../api/spool.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Histogram } from '../base/histogram.ts';
@@ -30,6 +30,8 @@ export interface ServerContext extends Api {
   readonly claimSeconds: Histogram;
   /** Requests that wait for the next transactions. */
   readonly numQueued: number;
+  /** Whether the database can be written. */
+  readonly space: { readonly lack: ServerLack | null };
   /** Whether another process has taken over the database. */
   readonly isLost: boolean;
   /** Runs `work` as a member of the next transaction; resolves after it is durable. */

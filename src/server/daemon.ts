@@ -11,7 +11,7 @@ import { countOpenAllocations } from '../storage/authoring/allocations.ts';
 import { forgetLastingServer, noteLastingServer } from '../storage/database/lasting-server.ts';
 import { requireSqlite } from '../storage/database/sqlite.ts';
 import { countOpenFirings } from '../storage/running/actions.ts';
-import { countActiveComputeNodes } from '../storage/running/compute-nodes.ts';
+import { countActiveComputeNodes } from '../storage/running/active-compute-nodes.ts';
 import { nextDueAt } from '../storage/running/due.ts';
 import { countOpenMessages } from '../storage/running/outbox.ts';
 import { hasOpenTicks } from '../storage/running/ticks.ts';
@@ -46,7 +46,8 @@ export async function runServer(options: DaemonOptions): Promise<void> {
   requireSqlite();
   const log = openServerLog(options.directory);
   const service = await openWhenFree(options.directory, log);
-  service.onTrouble = (text) => options.warn?.(text);
+  service.onAway = (text) => options.warn?.(text);
+  service.space.tell = service.onAway;
   const serving = await serve(service, { ...options, runsActions: true, startsWorkers: true, runsSchedules: true });
   // without the note a person starts it again
   await noteServer(service, options).catch((error) => log.warn({ err: error }, 'the server could not be noted'));

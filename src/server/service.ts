@@ -23,6 +23,7 @@ import { type Ownership, takenBy } from './owner/ownership.ts';
 import { beingReopened, Reopening } from './owner/reopening.ts';
 import type { checkedRequest } from './request-check.ts';
 import { isRead, Requests } from './requests.ts';
+import { Space } from './space.ts';
 
 /** Every reply, for tests that compare replies with the contract. */
 const replies = channel('torc:reply');
@@ -34,6 +35,7 @@ export class Service implements ServerContext {
   readonly startedAt: number;
   readonly lastHeard: LastHeard;
   readonly claimSeconds: ServerContext['claimSeconds'];
+  readonly space: Space;
   /** Slurm, processes and files: the sources of evidence. */
   machine: Machine;
   /** After this long without a request, contact with a worker counts as lost. */
@@ -58,8 +60,8 @@ export class Service implements ServerContext {
   #lastContact: number;
   /** Called by `server_stop`. */
   onStop: (() => void) | null = null;
-  /** Tells a person that the server directory is gone or the database cannot be written, and the end of it. */
-  onTrouble: (text: string) => void = () => {};
+  /** Tells a person that the server directory is gone, or is back. */
+  onAway: (text: string) => void = () => {};
   /** Publishes a new token and refuses the previous one after the grace time; set while this process serves. */
   onRotateToken: ((graceSeconds: number) => void) | null = null;
 
@@ -75,6 +77,7 @@ export class Service implements ServerContext {
     const random = (): number => this.random();
     this.#exchange = new Exchange(clock, epoch, this.lastHeard, random);
     this.claimSeconds = this.#exchange.claimSeconds;
+    this.space = new Space(this);
     this.#batches = new Batches({
       begin: (work) => this.#begin(work),
       exchange: this.#exchange,
@@ -84,7 +87,7 @@ export class Service implements ServerContext {
         info.log.error({ err: error }, 'a transaction failed');
         if (isIoError(error)) this.startAfresh();
       },
-      tellPerson: (text) => this.onTrouble(text),
+      noteSpace: (error) => this.space.note(error),
       publish: (facts) => this.#publish(facts),
     });
     this.subscribe((facts) => this.#exchange.learn(facts));
@@ -97,7 +100,7 @@ export class Service implements ServerContext {
     });
     this.#ownership = ownership;
     this.#reopening = new Reopening(db, clock, info.log);
-    ownership.watch({ lost: (why) => this.#lose(why), away: (text) => this.onTrouble(text) });
+    ownership.watch({ lost: (why) => this.#lose(why), away: (text) => this.onAway(text) });
   }
 
   readonly usualRuntimeMs = (shapeKey: number): number | null => this.#exchange.usualRuntimeMs(shapeKey);
@@ -270,10 +273,7 @@ export class Service implements ServerContext {
       try {
         if (!this.isLost && !this.#isClosed) await settleLeftoverProcesses(this, computeNodeKeys);
       } catch (error) {
-        this.info.log.warn(
-          { err: error },
-          'processes of workers that are gone could not be ended; a server will try again',
-        );
+        this.info.log.warn({ err: error }, 'processes of workers that are gone could not be ended yet');
       }
     };
     this.#leftoverProcessesSettled = this.#leftoverProcessesSettled.then(settle);

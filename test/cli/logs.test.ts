@@ -168,6 +168,17 @@ describe('several jobs', () => {
   });
 });
 
+describe('jobs that wrote nothing', () => {
+  it('are said to have written nothing', async () => {
+    await place.torc('run', place.file('c.txt', 'true\ntrue\necho out\n'), '-o', 'out');
+    const nothing = 'job_1: the job wrote nothing\njob_2: the job wrote nothing\n';
+    expect(await place.torc('logs', '1', '2')).toMatchObject({ code: 0, stdout: '', stderr: nothing });
+    const one = await place.torc('logs', '3', '1', '--tail', '5');
+    expect(one).toMatchObject({ code: 0, stdout: 'job_3 | out\n', stderr: 'job_1: the job wrote nothing\n' });
+    expect((await place.torc('logs', '3', '--stderr')).stderr).toMatch(/\nthe job wrote nothing to stderr\n$/);
+  });
+});
+
 describe('failures', () => {
   it('are grouped by cause and last lines, and put into a bundle without secrets', async () => {
     const failing = Array.from({ length: 10 }, (_, n) => ({
@@ -196,6 +207,11 @@ describe('failures', () => {
     expect(unpacked).toContain('API_TOKEN=***');
     expect(unpacked).toContain('Bearer ***');
     expect(unpacked).not.toMatch(/hush|abc\ddefghijkl/);
+    const nowhere = await place.torc('logs', 'bundle', '-o', 'none/bundle.tar.gz');
+    expect(nowhere).toMatchObject({ code: 2, stdout: '' });
+    expect(nowhere.stderr).toMatch(
+      /^error: cannot write .*none\/bundle\.tar\.gz: there is no directory .*\nhint: mkdir/,
+    );
     expect(await place.torc('logs', 'bundle')).toMatchObject({
       code: 4,
       stderr: expect.stringContaining('already exists'),

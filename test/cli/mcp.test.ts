@@ -189,7 +189,9 @@ it('has no token for a plan that is not possible', async () => {
     is_possible: false,
   });
   const wrong = { command: 'jobs-hold', target: 'fine' };
-  expect(await use('plan_change', wrong, true)).toMatchObject({ error: { code: 'usage' } });
+  expect(await use('plan_change', wrong, true)).toMatchObject({
+    error: { code: 'usage', message: "'fine' is not a key of a job" },
+  });
 });
 
 it('only reads with --read-only', async () => {

@@ -78,6 +78,15 @@ it('says what is full when standard output cannot be written', () => {
   );
 });
 
+it.each(['schedules run', 'schedules show', 'schedules delete', 'generators pause'])(
+  'says in a sentence that a name cannot be one: %s',
+  (command) => {
+    const refused = run(`torc --dir T ${command} 'x y'`);
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toMatch(/^error: "x y" cannot name a (schedule|generator): a name is a letter /);
+  },
+);
+
 it('tells what it cannot give: GPUs that were not found, more jobs at a time than CPUs', () => {
   const text = `echo 'test "$CUDA_VISIBLE_DEVICES" = ""; exit' > c.txt; CUDA_VISIBLE_DEVICES= torc --dir T run c.txt`;
   const gpus = run(`${text} --cpus 2 -m 4 --gpus 2`);

@@ -210,6 +210,29 @@ describe('schedule-nodes', () => {
     expect(slurm.calls('scancel')).toMatchObject([{ args: ids }]);
   });
 
+  it('cancels the other workflows too where scancel fails, and reports each failure', async () => {
+    const keys = [await place.create('true'), await place.create('true'), await place.create('true')];
+    for (const key of keys) {
+      await place.json(['-k', key, 'hpc', 'slurm', 'add-config', '-a', 'acc', '-w', '10']);
+      await place.json(['workflows', 'start', key]);
+      await place.json(['-k', key, ...schedule, '-n', '1']);
+    }
+    const [first, , third] = slurm.jobs().map((job) => job.id);
+    slurm.behave({ command: 'scancel', exitCode: 1, stderr: 'scancel: error: Access/permission denied' });
+    slurm.behave({ command: 'scancel', instead: false });
+    slurm.behave({ command: 'scancel', exitCode: 1, stderr: 'scancel: error: Zero Bytes were transmitted' });
+    const canceled = await place.torc('cancel', ...keys);
+    expect(canceled).toMatchObject({ code: 6 });
+    expect(canceled.stdout).toContain(
+      `canceled workflow ${keys[0]}: 1 job canceled, Slurm jobs not canceled: ${first}\n`,
+    );
+    expect(canceled.stdout).toContain(`canceled workflow ${keys[1]}: 1 job canceled, Slurm jobs canceled: `);
+    expect(canceled.stderr).toContain(`workflow ${keys[0]} is canceled, but its allocations are not: `);
+    expect(canceled.stderr).toContain(`workflow ${keys[2]} is canceled, but its allocations are not: `);
+    expect(canceled.stderr).toContain(`hint: scancel ${first} ${third}\n`);
+    expect(slurm.jobs().map(({ state }) => state.split(' ')[0])).toEqual(['PENDING', 'CANCELLED', 'PENDING']);
+  });
+
   it('S48: a cancel ends the processes in an allocation, and keeps what is done', async () => {
     slurm.configure({ run: true });
     const key = await startedWorkflow('true', 'echo $$ > pid.new; mv pid.new pid; exec sleep 600', 'true');

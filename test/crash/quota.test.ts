@@ -59,6 +59,12 @@ describe.skipIf(quota === null)('a quota that is used up', () => {
       hint: expect.stringContaining('larger quota'),
     });
     expect(await stored()).toEqual(expect.arrayContaining(confirmed));
+    const problem = `your quota on the file system of ${place.dir} is used up (EDQUOT)`;
+    const page = await place.torc('status', key);
+    expect(page.stdout).toMatch(/^the server has not been able to write since \d\d:\d\d:\d\d \(\d+[sm] ago\): /m);
+    expect(page.stdout).toContain(problem);
+    expect(page.stdout).toMatch(/^ {2}running jobs go on, and their results wait; what to do: torc .*doctor$/m);
+    expect((await place.torc('status')).stderr).toMatch(/^the server has not been able to write since .*doctor$/m);
     quota?.allow(null);
     await expect
       .poll(() =>
@@ -69,6 +75,7 @@ describe.skipIf(quota === null)('a quota that is used up', () => {
       )
       .toBe(true);
     expect(await stored()).toEqual(expect.arrayContaining(confirmed));
+    expect((await place.torc('status', key)).stdout).not.toContain('able to write');
     await client.close();
     expect(readServerFile(place.dir)?.pid).toBe(pid);
     expect(await place.json(['server', 'check'])).toMatchObject({ sound: true });

@@ -3,7 +3,7 @@
  * quota. What was confirmed stays, what cannot be written is refused, and everything continues by itself afterwards.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openClient } from '../../src/api/client.ts';
@@ -15,6 +15,8 @@ const cannotBeWritten = expect.objectContaining({
   code: 'no_space',
   message: expect.stringContaining('could not be written (disk I/O error)'),
 });
+
+const patience = { timeout: 60_000, interval: 50 };
 
 const hasPrlimit = spawnSync('prlimit', ['--version']).status === 0;
 if (!hasPrlimit) console.warn('\n!! No prlimit here: the test of files that cannot grow is SKIPPED.\n');
@@ -65,3 +67,28 @@ it.skipIf(!hasPrlimit)(
     }
   },
 );
+
+it.skipIf(!hasPrlimit)('a run on a server whose files cannot grow is told so, and told when they can', async () => {
+  const place = newPlace();
+  try {
+    await place.json(['server', 'start', '--daemon']);
+    const pid = readServerFile(place.dir)?.pid ?? 0;
+    const mayGrowTo = (bytes: number | 'unlimited') => execFileSync('prlimit', [`--pid=${pid}`, `--fsize=${bytes}:`]);
+    const key = await place.create('touch runs; while [ ! -e go ]; do sleep 0.05; done', 'true');
+    await place.torc('workflows', 'start', key);
+    const run = place.start('jobs', 'run', key, '-m', '1');
+    let told = '';
+    run.child.stderr?.on('data', (piece) => {
+      told += piece;
+    });
+    await expect.poll(() => existsSync(join(place.path, 'runs')), patience).toBe(true);
+    mayGrowTo(4096);
+    place.file('go', '');
+    await expect.poll(() => told, patience).toMatch(/^warning: .*could not be written .*; running jobs go on/m);
+    mayGrowTo('unlimited');
+    expect(await run.ended).toMatchObject({ code: 0, stderr: expect.stringContaining('can be written again') });
+    expect(told.match(/running jobs go on/g)).toHaveLength(1);
+  } finally {
+    await place.remove();
+  }
+});

@@ -1,4 +1,5 @@
 /** Somebody between client and server, or in the server's place. */
+import { X509Certificate } from 'node:crypto';
 import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, connect, createServer as createTcpServer, type Server } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
@@ -38,6 +39,14 @@ async function lured(server: Server) {
     server.close();
   }
 }
+
+it('a new certificate is valid for nodes whose clocks are some hours behind, and for years', async () => {
+  const { certificate } = await loadIdentity(place.dir);
+  const { validFrom, validTo } = new X509Certificate(certificate);
+  const hourMs = 3_600_000;
+  expect(Date.parse(validFrom)).toBeLessThan(Date.now() - 12 * hourMs);
+  expect(Date.parse(validTo)).toBeGreaterThan(Date.now() + 5 * 365 * 24 * hourMs);
+});
 
 describe('a client', () => {
   it('speaks to the real server', async () => {

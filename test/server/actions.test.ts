@@ -196,6 +196,17 @@ describe('an action', () => {
     expect(await runsOf(key)).toEqual([[], [1]]);
   });
 
+  it('about ready jobs fires when canceled ones become ready because a person marks what failed as done', async () => {
+    const key = await create([{ trigger: 'on_jobs_ready', jobs: [1, 2] }]);
+    await finishAll(key, [1]);
+    const a = String(service.db.get(`SELECT job_key AS k FROM jobs WHERE name = 'a'`)?.k);
+    const request = { workflow_key: key, dry_run: false, expected_state: null, skip: 0, job_keys: [a] };
+    await service.call('jobs_mark_done', request);
+    expect(await runsOf(key)).toEqual([[1]]);
+    await finishAll(key);
+    expect(await runsOf(key)).toEqual([[1]]);
+  });
+
   it('about jobs that are still ready when the next run begins fires for that run as well', async () => {
     const key = await create([
       { trigger: 'on_jobs_ready', jobs: [0] },

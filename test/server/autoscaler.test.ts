@@ -492,6 +492,39 @@ describe('whole nodes of several sizes', () => {
   });
 });
 
+describe('with no node and no job that may start, it looks again when', () => {
+  const setLicence = (maximum: number) => service.call('limit_set', { name: 'licence', workflow_key: null, maximum });
+
+  it('a shared limit is raised, which concerns only workflows with jobs under it', async () => {
+    await setLicence(0);
+    const key = await scaled(jobsOf(2, { limits: ['licence'] }));
+    // it waits for another limit
+    await service.call('limit_set', { name: 'other', workflow_key: null, maximum: 0 });
+    await scaled(jobsOf(2, { limits: ['other'] }));
+    const looks = () => service.db.all(`SELECT workflow_key FROM due WHERE kind = 'autoscale'`);
+    await until(() => looks().length === 0);
+    expect(await shown(key)).toMatchObject({ reason: { code: 'nothing_ready', num_blocked: 2 } });
+    expect(slurm.submitted).toHaveLength(0);
+    await setLicence(2);
+    await clock.advance(10);
+    expect(looks()).toEqual([{ workflow_key: Number(key) }]);
+    await until(() => slurm.submitted.length === 1);
+  });
+
+  it('a job of another workflow frees the slot of a shared limit', async () => {
+    await setLicence(1);
+    const licensed = { limits: ['licence'] };
+    const worker = await TestWorker.join(service, await createWorkflow(service, jobsOf(1, licensed)));
+    const { jobs } = await worker.exchange();
+    expect(jobs).toHaveLength(1);
+    await scaled(jobsOf(2, licensed));
+    await clock.advance(10_000);
+    expect(slurm.submitted).toHaveLength(0);
+    await worker.finish(jobs[0]?.attempt as number);
+    await until(() => slurm.submitted.length === 1);
+  });
+});
+
 it('a start that no job needed is no failure, whatever waits that no Slurm config takes', async () => {
   const jobs = [...jobsOf(1), { name: 'huge', cpus: 64, runtime: 600 }];
   const key = await createWorkflow(service, jobs, [], { slurmConfigs: [{ name: 'c', extra }] });

@@ -53,6 +53,8 @@ async function working(): Promise<{ key: string; worker: TestWorker; attempt: nu
 /** A write that needs more space than any page that happens to be free. */
 const large = (key: string) => ({ workflow_key: key, changes: { description: 'x'.repeat(3_000_000) } });
 
+const askAll = { workflow_keys: null, user: null, limit: 5, state: null, wait_seconds: 0 };
+
 function makeTmpfs(path: string): boolean {
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m,mode=0700', 'tmpfs', path], { stdio: 'ignore' });
@@ -67,7 +69,7 @@ describe('without space', () => {
     await start();
     const { key, worker, attempt } = await working();
     const told: string[] = [];
-    service.onTrouble = (text) => told.push(text);
+    service.space.tell = (text) => told.push(text);
     const numPages = service.db.get('PRAGMA page_count')?.page_count;
     service.db.run(`PRAGMA max_page_count = ${numPages}`);
     await expect(client.call('workflow_modify', large(key))).rejects.toMatchObject(full);
@@ -85,6 +87,13 @@ describe('without space', () => {
     ]);
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
     expect(await statuses(client, key)).toEqual({ a: 'submitted_pending', b: 'blocked' });
+    const cannot_write = { since: expect.any(String), message: told[0]?.split(';')[0] };
+    // the server tries by itself every few seconds, and finds room for little
+    await expect(client.call('workflow_modify', large(key))).rejects.toMatchObject(full);
+    expect(await client.call('workflow_status', { workflow_key: key })).toMatchObject({ cannot_write });
+    // what writes nothing says nothing about it
+    await service.write(() => {});
+    expect(await client.call('status', askAll)).toMatchObject({ cannot_write });
     service.db.run('PRAGMA max_page_count = 1000000000');
     worker.seq += 1;
     expect((await worker.finish(attempt)).reports).toMatchObject([{ answer: 'accepted' }]);
@@ -93,6 +102,18 @@ describe('without space', () => {
     expect(told[0]).toMatch(/^the database cannot be written: .*; running jobs go on, and results wait/);
     expect(told.at(-1)).toBe('the database can be written again');
     expect(await rows(client, 'results', key)).toHaveLength(1);
+    expect(await client.call('status', askAll)).toMatchObject({ cannot_write: null });
+  });
+
+  it('status says so until a write of the server itself succeeds', async () => {
+    await start();
+    const { key } = await working();
+    service.db.run(`PRAGMA max_page_count = ${service.db.get('PRAGMA page_count')?.page_count}`);
+    await expect(client.call('workflow_modify', large(key))).rejects.toMatchObject(full);
+    expect((await client.call('status', askAll)).cannot_write).not.toBeNull();
+    service.db.run('PRAGMA max_page_count = 1000000000');
+    const lack = async () => (await client.call('status', askAll)).cannot_write;
+    await expect.poll(lack, { timeout: 60_000, interval: 100 }).toBeNull();
   });
 
   it('on the file system: continues by itself once there is space', async (context) => {

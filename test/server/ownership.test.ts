@@ -45,7 +45,7 @@ describe('a directory that is moved away', () => {
   it('is waited for: nothing is written meanwhile, the person is told, and everything goes on when it is back', async () => {
     const service = await open();
     const told: string[] = [];
-    service.onTrouble = (text) => told.push(text);
+    service.onAway = (text) => told.push(text);
     const key = await createWorkflow(service, [{ name: 'a' }], [], { start: false });
     const start = () =>
       service.call('workflow_start', { workflow_key: key, dry_run: false, ignore_missing_data: true });

@@ -59,6 +59,23 @@ describe('short jobs', () => {
     );
   });
 
+  it('are given ahead in equal shares, which shrink as workers come and grow as they leave', async () => {
+    const key = await createWorkflow(fresh.service, many(700, alike));
+    const join = () => TestWorker.join(fresh.service, key);
+    const worker = await join();
+    await worker.exchange();
+    const show = () => fresh.service.call('workflow_show', { workflow_key: key });
+    expect(await show()).toMatchObject({ num_active_workers: 1 });
+    const others = await Promise.all(Array.from({ length: 1023 }, join));
+    expect(await show()).toMatchObject({ num_active_workers: 1024 });
+    for (let n = 0; n < 5; n++) await end(worker, 1);
+    // of 1,024 workers each has 128 behind the four that run
+    expect(worker.held).toHaveLength(4 + 128);
+    await Promise.all(others.slice(0, 512).map((other) => other.exchange({ leaving: true })));
+    await end(worker, 1);
+    expect(worker.held).toHaveLength(4 + 256);
+  });
+
   it('never overtake an earlier job in claim order that would fit this worker', async () => {
     const jobs = [...many(30, alike), { name: 'wide', cpus: 2, priority: 1 }];
     const key = await createWorkflow(

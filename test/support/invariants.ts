@@ -6,6 +6,7 @@ import { stemOf } from '../../src/model/usage.ts';
 import type { Database } from '../../src/storage/database/database.ts';
 import { summedAttempts } from '../../src/storage/database/worker-times.ts';
 import { definitions } from '../../src/storage/lists/list-definitions.ts';
+import { activeComputeNodes } from '../../src/storage/running/active-compute-nodes.ts';
 import { concurrency } from '../../src/storage/running/limits.ts';
 import { readyQueues } from '../../src/storage/running/ready-jobs.ts';
 
@@ -104,6 +105,7 @@ export function brokenInvariants(db: Database): string[] {
     ...brokenOrphans(db),
     ...brokenHistory(db),
     ...brokenQueues(db),
+    ...brokenWorkerCounts(db),
     ...brokenConcurrency(db),
     ...brokenStems(db),
     ...brokenTimes(db),
@@ -195,6 +197,14 @@ function brokenQueues(db: Database): string[] {
     const expected = stored.map((row) => row.job_key);
     if (known.join() === expected.join()) return [];
     return [`ready jobs of workflow ${workflowKey} in memory: ${known.join()}; stored: ${expected.join()}`];
+  });
+}
+
+/** The workers that are counted in memory are those of the database. */
+function brokenWorkerCounts(db: Database): string[] {
+  return [...db.mirrors.peek(activeComputeNodes)].flatMap(([workflowKey, known]) => {
+    const stored = activeComputeNodes.load(db, workflowKey);
+    return known === stored ? [] : [`workers of workflow ${workflowKey} in memory: ${known}; stored: ${stored}`];
   });
 }
 

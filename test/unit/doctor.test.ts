@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { lineOf } from '../../src/cli/actions/doctor.ts';
 import { findingOf } from '../../src/cli/actions/doctor-checks.ts';
 import { type CheckName, mountOf } from '../../src/cli/actions/doctor-findings.ts';
 import { localLocks, softOption } from '../../src/cli/actions/doctor-mounts.ts';
@@ -117,4 +118,18 @@ it('a quota is looked at with the command of the system, where there is one', as
   program('quota', 'echo "Disk quotas for user:"; echo "Over block limit on   /home"; exit 1');
   const found = 'Disk quotas for user: Over block limit on /home';
   expect(await find('quota')).toMatchObject({ status: 'warning', found, advice: expect.stringMatching(/^Remove/) });
+});
+
+it('what is wider than the terminal goes on below itself; a command stays whole, and so does what goes elsewhere', () => {
+  const command = `torc --dir ${'/long'.repeat(20)} server start --daemon`;
+  const line = Array(11).fill('word').join(' ');
+  const found = `${line} ${line}`;
+  const finding = { check: 'server', status: 'warning', found, advice: `Start one here: ${command}` } as const;
+  const indent = ' '.repeat(22);
+  expect(lineOf(finding, { terminal: fakeTerminal(true) })).toBe(
+    `warning  server       ${line}\n${indent}${line}\n${indent}Start one here:\n${indent}${command}\n`,
+  );
+  expect(lineOf(finding, { terminal: fakeTerminal(false) })).toBe(
+    `warning  server       ${found}\n${indent}Start one here: ${command}\n`,
+  );
 });

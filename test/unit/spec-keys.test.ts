@@ -13,7 +13,11 @@ const load = (spec: object) =>
 
 /** What is told of a specification in YAML without its name and jobs. */
 function notes(yaml: string): string[] {
-  const text = `name: w\njobs: [{ name: a, command: x }]\n${yaml}\n`;
+  return notesOfJobs(`jobs: [{ name: a, command: x }]\n${yaml}`);
+}
+
+function notesOfJobs(yaml: string): string[] {
+  const text = `name: w\n${yaml}\n`;
   const { spec, where } = readSpec(text, { file: 'w.yaml' });
   return notesOn(spec, 'w.yaml', where);
 }
@@ -294,6 +298,19 @@ describe('a key without an effect is told of with its place', () => {
     const [note, ...others] = notes(yaml);
     expect(note).toMatch(new RegExp(`^w\\.yaml:3:\\d+: ${message}`));
     expect(others).toEqual([]);
+  });
+
+  const swept = (job: string) => notesOfJobs(`jobs: [{ name: "a", parameters: { i: "1:3" }, ${job} }]`);
+
+  it('a parameter that its job names nowhere: what would be several jobs is one', () => {
+    expect(swept('command: "x ${i} {j}"')).toEqual([
+      'w.yaml:2:35: jobs[0].parameters.i has no effect: the job "a" names it nowhere, and equal jobs become one: write {i} in its name',
+    ]);
+    const shared = 'parameters: { k: "1:3" }\njobs: [{ name: a, command: x, use_parameters: [k] }]';
+    expect(notesOfJobs(shared)).toEqual([
+      expect.stringContaining('jobs[0].use_parameters[0] has no effect: the job "a"'),
+    ]);
+    for (const job of ['command: "x {i:02d}"', 'command: x, input_files: ["f_{i}"]']) expect(swept(job)).toEqual([]);
   });
 
   it('once for all elements that have it, and in the order of the file', () => {

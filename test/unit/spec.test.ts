@@ -239,7 +239,34 @@ describe('shape', () => {
     );
   });
 
+  it('names the docs where there are many keys', () => {
+    expect(problemsOf(lines('name: w', 'jobs: [{name: a, command: x, zzz: 1}]'))).toEqual([
+      'w.yaml:2:30: jobs[0].zzz: unknown key "zzz" in a job; all of its keys are in docs/specification.md',
+    ]);
+  });
+
   it.each([
+    ['num_cpus', 'num_cpus'],
+    ['num_cpu', 'num_cpus'],
+    ['mem', 'memory'],
+    ['walltime', 'runtime'],
+    ['time', 'runtime'],
+  ])('says that what other systems call %s of a job belongs to a resource requirement', (key, ours) => {
+    const where = `"${ours}" is a key of a resource requirement, which a job names in resource_requirements`;
+    expect(problemsOf(lines('name: w', `jobs: [{name: a, command: x, ${key}: 1}]`))[0]).toContain(where);
+  });
+
+  it('names the entry of a list of values that is none', () => {
+    expect(problemsOf(lines('name: w', 'parameters:', '  i: [1, null]', 'jobs: [{name: a, command: x}]'))).toEqual([
+      'w.yaml:3:10: parameters.i[1]: found nothing, expected a text, a number, true or false',
+    ]);
+  });
+
+  it.each([
+    ['jobs: [{name: a, command: x, workdir: d}]', 'did you mean "cwd"?'],
+    ['jobs: [{name: a, command: x, environment: {}}]', 'did you mean "env"?'],
+    ['jobs: [{name: a, command: x, needs: b}]', 'did you mean "depends_on"?'],
+    ['jobs: [{name: a, command: x, script: b}]', 'did you mean "command"?'],
     ['jobs: [{name: a, command: x, blocked_by: [b]}]', 'unknown key "blocked_by" in a job; did you mean "depends_on"?'],
     ['jobs: [{name: a, cmd: x}]', 'unknown key "cmd" in a job; did you mean "command"?'],
     ['tasks: []\njobs: []', 'unknown key "tasks" in a workflow; did you mean "jobs"?'],
@@ -255,7 +282,7 @@ describe('shape', () => {
     ],
     [
       'jobs: [{name: a, command: x, mem: 1g}]',
-      '"mem" in a job; "memory" is a key of a resource requirement; the allowed keys',
+      '"mem" in a job; "memory" is a key of a resource requirement, which a job names in resource_requirements',
     ],
     ['jobs: [{name: a, command: x, queue: q}]', '"queue" in a job; did you mean "scheduler"?'],
   ])('says which key the one of another system or version means: %s', (text, words) => {

@@ -174,6 +174,8 @@ describe('the size of a node for the autoscaler', () => {
     expect(memory({ ...whole, mem: '100g' }, alike)).toEqual([100]);
     expect(memory({ ...whole, mem: '0' }, alike)).toEqual([128]);
     expect(memory({ ...whole, extra: '--exclusive --mem-per-cpu=3G' }, alike)).toEqual([128]);
+    // binds, and asks for nothing
+    expect(memory({ ...whole, extra: '--exclusive --mem-bind=local' }, alike)).toEqual([64, 128]);
     for (const one of alike.partitions) one.default_memory = { per: 'node', bytes: 8 * gib };
     expect(memory(whole, alike)).toEqual([8, 128]);
     for (const one of alike.partitions) one.default_memory = { per: 'node', bytes: 999 * gib };
@@ -192,6 +194,9 @@ describe('the size of a node for the autoscaler', () => {
     expect(numNodes({}, null)).toEqual([]);
     for (const option of ['-C big', '--mem=4G', '--mincpus=4', '--gres=gpu:1', '-G1', '--mem-per-cpu=1G']) {
       expect(numNodes({ extra: `--exclusive ${option}` })).toEqual([]);
+    }
+    for (const option of ['--mem-bind=local', '--gres-flags=enforce-binding']) {
+      expect(numNodes({ extra: `--exclusive ${option}` })).toEqual([40, 2]);
     }
   });
 });

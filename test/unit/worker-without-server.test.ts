@@ -1,4 +1,4 @@
-/** What a worker keeps on disk while the server does not answer, and when it tries again. */
+/** What a worker keeps on disk while the server does not answer, and when it looks for the server's word to stop. */
 import { describe, expect, it } from 'vitest';
 import type { SpooledReport } from '../../src/api/spool.ts';
 import { silentLog } from '../../src/base/log.ts';
@@ -19,28 +19,104 @@ function worker(failures: number) {
     clock,
     log: silentLog,
     exchanger: { lostSinceMs: null, lastContactMs: 0, toServerTime: (atMs) => atMs },
-    spool: {
-      async append(reports: readonly SpooledReport[]) {
-        const attempts = reports.map(({ attempt }) => attempt);
-        tried.push(attempts);
-        await new Promise<void>((resolve) => clock.after(100, resolve));
-        left -= 1;
-        if (left >= 0) return false;
-        written.push(attempts);
-        return true;
-      },
-      remove: async () => {
-        isRemoved = true;
+    effects: {
+      isFenced: async () => false,
+      spool: {
+        async append(reports: readonly SpooledReport[]) {
+          const attempts = reports.map(({ attempt }) => attempt);
+          tried.push(attempts);
+          await new Promise<void>((resolve) => clock.after(100, resolve));
+          left -= 1;
+          if (left >= 0) return false;
+          written.push(attempts);
+          return true;
+        },
+        remove: async () => {
+          isRemoved = true;
+        },
       },
     },
-    isFenced: async () => false,
     fenced() {},
+    cleared() {},
     wrote: () => look(),
   });
   const look = (): number => withoutServer.lookAtSpool(false);
   const returned = (attempt: number): void => session.noteReturned(attempt, clock.monotonic());
   return { clock, session, withoutServer, look, returned, written, tried, isRemoved: () => isRemoved };
 }
+
+/** A worker that has asked the server now and was answered. */
+function answered() {
+  const clock = new FakeClock();
+  const session = new Session('w');
+  const happened: string[] = [];
+  const looks: ((isFenced: boolean) => void)[] = [];
+  const withoutServer = new WithoutServer({
+    session,
+    clock,
+    log: silentLog,
+    exchanger: { lostSinceMs: null, lastContactMs: 0, toServerTime: (atMs) => atMs },
+    effects: {
+      isFenced: () => new Promise((resolve) => looks.push(resolve)),
+      spool: { append: async () => true, remove: async () => {} },
+    },
+    fenced: () => happened.push('fenced'),
+    cleared: () => happened.push('cleared'),
+    wrote() {},
+  });
+  const ask = (): { answer(): void } => {
+    const facts = { timeLeftMs: null, draining: false, leaving: false, samples: [], mostJobs: null };
+    const { seq } = session.nextRequest({ nowMs: clock.monotonic(), ...facts });
+    const reply = { seq, epoch: 1, now: '', jobs: [], stop: [], reports: [], leave: false, unknown_worker: false };
+    return { answer: () => session.receive(seq, reply, clock.monotonic()) };
+  };
+  ask().answer();
+  /** Answers the look that was begun last. */
+  const find = async (isFenced: boolean): Promise<void> => {
+    looks.at(-1)?.(isFenced);
+    await clock.advance(0);
+  };
+  return { clock, withoutServer, happened, looks, ask, find };
+}
+
+describe('a worker that starts a job', () => {
+  it('looks for nothing while the server has just answered', async () => {
+    const { clock, withoutServer, looks } = answered();
+    clock.stall(14_000);
+    expect([withoutServer.mayStart(), looks.length]).toEqual([true, 0]);
+  });
+
+  it('looks first when it has stood still, once for all that ask, and counts that look from its beginning', async () => {
+    const { clock, withoutServer, happened, looks, find } = answered();
+    clock.stall(16_000);
+    expect([withoutServer.mayStart(), withoutServer.beforeStart() === null]).toEqual([false, false]);
+    clock.stall(10_000);
+    await find(false);
+    expect([looks.length, happened, withoutServer.mayStart()]).toEqual([1, ['cleared'], true]);
+    clock.stall(6_000);
+    expect(withoutServer.mayStart()).toBe(false);
+    await find(true);
+    expect([looks.length, happened]).toEqual([2, ['cleared', 'fenced']]);
+  });
+
+  it('takes an answer for as old as its request, which the server may have answered long ago', () => {
+    const { clock, withoutServer, ask } = answered();
+    const request = ask();
+    clock.stall(16_000);
+    request.answer();
+    expect(withoutServer.mayStart()).toBe(false);
+    ask().answer();
+    expect(withoutServer.mayStart()).toBe(true);
+  });
+
+  it.each([60_000, -60_000])('looks first when only the wall clock has moved (%i ms)', async (byMs) => {
+    const { clock, withoutServer, find } = answered();
+    clock.set(byMs);
+    expect(withoutServer.mayStart()).toBe(false);
+    await find(false);
+    expect(withoutServer.mayStart()).toBe(true);
+  });
+});
 
 describe('reports that the server does not answer', () => {
   it('are written again after a failure, until they are on disk', async () => {

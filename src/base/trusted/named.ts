@@ -2,7 +2,7 @@
  * Files that a workflow or a person names. They may be anybody's, and links on the way to them are meant; still, nothing
  * waits for the other end of a pipe.
  */
-import { constants, renameSync } from 'node:fs';
+import { constants, openSync, renameSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { syncFolder } from './folders.ts';
@@ -12,6 +12,11 @@ const reading = constants.O_RDONLY | constants.O_NONBLOCK;
 /** Opens a file that is to be read. */
 export function openNamedFile(path: string): Promise<FileHandle> {
   return open(path, reading);
+}
+
+/** Opens a file of the kernel's that is read again and again. */
+export function openKernelFile(path: string): number {
+  return openSync(path, reading);
 }
 
 /** The file of a descriptor once more, to be read without blocking this process. Both have to be closed. */

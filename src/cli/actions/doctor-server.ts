@@ -16,7 +16,7 @@ const probeTimeoutMs = 3_000;
 
 export async function checkServer({ directory, torc }: Context): Promise<Finding> {
   const file = readServerFile(directory);
-  if (file === null) return ok(`none is running; commands that need one start it (${torc} server start --daemon)`);
+  if (file === null) return ok('none is running; commands that need one start it');
   // loaded only where there is something to ask
   const { askServer } = await import('../connection/daemon.ts');
   const sentAt = Date.now();

@@ -7,6 +7,7 @@ import { programEnvironment, programPath } from '../../base/program.ts';
 import { counted } from '../../base/text.ts';
 import type { Context } from '../context/context.ts';
 import { printResult } from '../output/output.ts';
+import { wrapped } from '../output/width.ts';
 import { checkNames, type Finding, failed } from './doctor-findings.ts';
 
 export interface DoctorOptions {
@@ -34,7 +35,7 @@ export async function runDoctor(context: Context, options: DoctorOptions): Promi
   const findings: Named[] = [];
   for await (const finding of findingsOf(context)) {
     findings.push(finding);
-    if (context.format === 'text') await context.terminal.out(lineOf(finding));
+    if (context.format === 'text') await context.terminal.out(lineOf(finding, context));
   }
   const numFailed = findings.filter(({ status }) => status === 'failed').length;
   const numWarnings = findings.filter(({ status }) => status === 'warning').length;
@@ -65,10 +66,12 @@ async function carryOut(context: Context, names: readonly string[]): Promise<num
 
 const widest = Math.max(...checkNames.map((name) => name.length));
 
-function lineOf({ check, status, found, advice }: Named): string {
-  const indent = ' '.repeat(widest + 11);
-  const more = advice === null ? '' : `${indent}${advice}\n`;
-  return `${status.padEnd(9)}${check.padEnd(widest + 2)}${found}\n${more}`;
+/** On a terminal it goes on below what was found. */
+export function lineOf({ check, status, found, advice }: Named, { terminal }: Pick<Context, 'terminal'>): string {
+  const before = `${status.padEnd(9)}${check.padEnd(widest + 2)}`;
+  const width = terminal.isStdoutTerminal ? terminal.columns() - before.length : Number.POSITIVE_INFINITY;
+  const lines = [found, ...(advice === null ? [] : [advice])].flatMap((text) => wrapped(text, width));
+  return `${before}${lines.join(`\n${' '.repeat(before.length)}`)}\n`;
 }
 
 /** A process does them, because one that hangs in the file system cannot be interrupted; the next one does the others. */

@@ -1,5 +1,6 @@
 /** `torc limits set|list|delete`: shared limits, or with -k those of a workflow. */
 import type { Api, Reply } from '../../api/contract.ts';
+import { TorcError } from '../../base/errors.ts';
 import { counted } from '../../base/text.ts';
 import { typedLimits } from '../../model/labels.ts';
 import { withConnection } from '../connection/session.ts';
@@ -19,7 +20,11 @@ async function ofWorkflow(
   return (key ?? context.workflowKey) === null ? null : await chooseWorkflow(context, api, key, use);
 }
 
-const checkedName = (name: string): string => typedLimits(name)[0] ?? name;
+function checkedName(name: string): string {
+  const [typed] = typedLimits(name);
+  if (typed === undefined) throw new TorcError('usage', 'the name of the limit is empty', 'torc limits list');
+  return typed;
+}
 
 export async function setLimit(context: Context, name: string, maximum: number): Promise<void> {
   // a specification whose jobs name a shared limit is created after it

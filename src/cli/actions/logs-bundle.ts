@@ -1,10 +1,10 @@
 /** `torc logs bundle`: what a colleague needs to help, in one file, without secrets. */
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { hostname, release } from 'node:os';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import type { Api, ListName } from '../../api/contract.ts';
+import type { Api, ListName, WorkflowShown } from '../../api/contract.ts';
 import { TorcError } from '../../base/errors.ts';
 import { withoutSecrets } from '../../base/masking.ts';
 import { counted } from '../../base/text.ts';
@@ -42,15 +42,16 @@ interface Entry {
 
 export async function bundleLogs(context: Context, key: string | null, options: BundleOptions): Promise<void> {
   const findings = await doctorFindings(context);
-  const { workflow_key, name, entries } = await withConnection(context, async ({ api }) => {
+  const { path, folder, workflow_key, entries } = await withConnection(context, async ({ api }) => {
     const workflowKey = await chooseWorkflow(context, api, key, 'reads');
-    return await collect(context, api, workflowKey);
+    const workflow = await api.call('workflow_show', { workflow_key: workflowKey });
+    const folder = `torc-${workflowKey}-${workflow.name.replace(/[^\w.-]+/g, '_').slice(0, 40)}`;
+    const path = resolve(options.output ?? `${folder}.tar.gz`);
+    refuseUnwritable(path);
+    return { path, folder, workflow_key: workflowKey, entries: await collect(context, api, workflow) };
   });
   const facts = { torc: version(), node: process.version, system: release(), hostname: hostname(), checks: findings };
   entries.push({ name: 'doctor.json', text: `${JSON.stringify(facts, null, 2)}\n` });
-  const folder = `torc-${workflow_key}-${name.replace(/[^\w.-]+/g, '_').slice(0, 40)}`;
-  const path = resolve(options.output ?? `${folder}.tar.gz`);
-  refuseExisting(path);
   const known = knownSecrets(context);
   const clean = entries.map((entry) => ({ name: `${folder}/${entry.name}`, text: withoutSecrets(entry.text, known) }));
   const files = clean.map((entry) => ({ name: entry.name, bytes: Buffer.byteLength(entry.text) }));
@@ -74,17 +75,20 @@ function shortened(files: readonly { name: string; bytes: number }[]): { name: s
   return [...others, { name: `logs of ${counted(logs.length, 'failed job')}`, bytes }];
 }
 
-function refuseExisting(path: string): void {
-  if (!existsSync(path)) return;
-  throw new TorcError('conflict', `${path} already exists`, 'Choose another file with -o/--output.');
+/** Before anything is collected, which may take long. */
+function refuseUnwritable(path: string): void {
+  if (existsSync(path)) {
+    throw new TorcError('conflict', `${path} already exists`, 'Choose another file with -o/--output.');
+  }
+  try {
+    accessSync(`${dirname(path)}/.`, constants.W_OK);
+  } catch (error) {
+    throw cannotWrite(path, error);
+  }
 }
 
-async function collect(
-  context: Context,
-  api: Api,
-  workflow_key: string,
-): Promise<{ workflow_key: string; name: string; entries: Entry[] }> {
-  const workflow = await api.call('workflow_show', { workflow_key });
+async function collect(context: Context, api: Api, workflow: WorkflowShown): Promise<Entry[]> {
+  const { workflow_key } = workflow;
   const entries: Entry[] = [{ name: 'workflow.json', text: `${JSON.stringify(workflow, null, 2)}\n` }];
   entries.push({ name: 'specification.json', text: await specificationOf(api, workflow) });
   for (const list of ['runs', 'results', 'events', 'allocations', 'compute_nodes', 'actions'] as const) {
@@ -96,7 +100,7 @@ async function collect(
   });
   entries.push({ name: 'failures.txt', text: textOf(analysis) });
   entries.push({ name: 'failures.json', text: `${JSON.stringify(jsonOf(analysis), null, 2)}\n` });
-  return { workflow_key, name: workflow.name, entries: [...entries, ...(await logsOf(api, first))] };
+  return [...entries, ...(await logsOf(api, first))];
 }
 
 async function specificationOf(api: Api, workflow: Parameters<typeof exportLines>[1]): Promise<string> {

@@ -88,6 +88,7 @@ async function printOne(
   const log = logOf(context, shown, options);
   refuseNothing(log);
   const missing: string[] = [];
+  let hasWritten = false;
   for (const stream of streams) {
     let offset: number | null = options.tail === undefined ? 0 : await log.tailOffset(stream, options.tail);
     do {
@@ -95,13 +96,15 @@ async function printOne(
       if (offset === null) return false;
     } while (await log.hasMoved());
     await printer.end(stream);
-    if (log.readOnce(stream, 0, 1) === null) {
+    const first = log.readOnce(stream, 0, 1);
+    if (first === null) {
       missing.push(log.missing(stream));
       continue;
     }
+    hasWritten ||= first.length > 0;
     if (!log.isEmpty) printer.head(log, stream);
   }
-  if (log.isEmpty) printer.say('the job wrote nothing');
+  if (!hasWritten && missing.length === 0) printer.say(wroteNothing(log, streams));
   for (const text of missing) printer.say(text);
   if (missing.length < streams.length) return true;
   refuseNothing(log);
@@ -110,6 +113,11 @@ async function printOne(
     `the output of job ${log.attempt.job_key} is not on this host`,
     'Look on the host that wrote it.',
   );
+}
+
+function wroteNothing({ hasEnded }: AttemptLog, streams: readonly Stream[]): string {
+  const where = streams.length === 1 ? ` to ${streams[0]}` : '';
+  return hasEnded ? `the job wrote nothing${where}` : `the job has written nothing yet${where}`;
 }
 
 function refuseNothing({ whyNothing }: AttemptLog): void {

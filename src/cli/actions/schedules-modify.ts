@@ -8,7 +8,7 @@ import { changesTable } from '../input/changed-fields.ts';
 import { instantLines } from '../output/instant-lines.ts';
 import { printResult } from '../output/output.ts';
 import { readScheduled } from './scheduled-specification.ts';
-import { changed, refuseShortInterval } from './schedules.ts';
+import { changed, checkName, refuseShortInterval } from './schedules.ts';
 
 export interface ModifyScheduleOptions {
   cron?: string;
@@ -27,6 +27,7 @@ export async function modifySchedule(context: Context, name: string, options: Mo
   if (cron !== undefined && every !== undefined) {
     throw new TorcError('usage', 'a schedule has either --cron or --every', modifyHelp(context));
   }
+  checkName(name, 'schedule');
   refuseShortInterval(every);
   const changes: Request<'schedule_modify'>['changes'] = {
     ...(cron === undefined ? {} : { cron }),

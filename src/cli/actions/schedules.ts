@@ -11,6 +11,7 @@ import {
   scheduleName,
   scheduleNameRule,
 } from '../../model/decide/schedule.ts';
+import { quoted } from '../../model/spec/names.ts';
 import { startOwnServer } from '../connection/action-server.ts';
 import type { Connection } from '../connection/connection.ts';
 import { withConnection } from '../connection/session.ts';
@@ -102,7 +103,7 @@ export function refuseShortInterval(every: number | undefined): void {
 /** Throws TorcError 'usage'. */
 export function checkName(name: string, kind: Kind): void {
   if (scheduleName.test(name)) return;
-  throw new TorcError('usage', `'${name}' cannot name a ${kind}: ${scheduleNameRule}`);
+  throw new TorcError('usage', `${quoted(name)} cannot name a ${kind}: ${scheduleNameRule}`);
 }
 
 function addedText(context: Context, reply: Reply<'schedule_add'>, timeZone: string): string {
@@ -178,6 +179,7 @@ export async function showSchedule(
   numRuns: number,
   kind: Kind = 'schedule',
 ): Promise<void> {
+  checkName(name, kind);
   const reply = await withConnection(context, ({ api }) => api.call('schedule_show', { name, limit: numRuns }));
   await printResult(context, reply, () => {
     const { catch_up, max_catch_up } = reply;
@@ -213,6 +215,7 @@ export async function pauseSchedule(
   paused: boolean,
   kind: Kind = 'schedule',
 ): Promise<void> {
+  checkName(name, kind);
   const { reply, isRemote } = await changed(context, (api) => api.call('schedule_pause', { name, paused }), !paused);
   if (!paused && !isRemote) await startOwnServer(context);
   await printResult(context, reply, () => {
@@ -224,6 +227,7 @@ export async function pauseSchedule(
 }
 
 export async function runSchedule(context: Context, name: string, kind: Kind = 'schedule'): Promise<void> {
+  checkName(name, kind);
   const { reply, isRemote } = await changed(context, (api) => api.call('schedule_run', { name }), true);
   if (!isRemote) await startOwnServer(context);
   await printResult(context, reply, () => {
@@ -249,6 +253,7 @@ export async function changed<T>(
 }
 
 export async function deleteSchedule(context: Context, name: string, kind: Kind = 'schedule'): Promise<void> {
+  checkName(name, kind);
   const reply = await withConnection(context, ({ api }) => api.call('schedule_delete', { name }));
   await printResult(context, reply, () => {
     const { workflow_keys: keys } = reply;

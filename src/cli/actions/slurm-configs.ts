@@ -67,6 +67,7 @@ export async function addConfig(context: Context, given: ConfigOptions): Promise
       `${context.torc} hpc slurm add-config -a ACCOUNT, or for all of them: torc config init`,
     );
   }
+  if (name === '') throw new TorcError('usage', 'the name of the Slurm config is empty', 'Name it with -N/--name.');
   const typed = configChanges(options);
   const fields = {
     name,

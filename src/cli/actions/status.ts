@@ -7,7 +7,7 @@ import { type Context, note } from '../context/context.ts';
 import { chooseWorkflows, isWorkflowStated } from '../input/workflow-key.ts';
 import { failuresValue, readFailures } from '../output/failures.ts';
 import { printResult } from '../output/output.ts';
-import { statusPage } from '../output/status-page.ts';
+import { cannotWriteLines, statusPage } from '../output/status-page.ts';
 import { type Look, statusTable } from '../output/status-table.ts';
 import { unheardWorkers, unreachedOf, unreachedWorkers } from '../output/unreached.ts';
 
@@ -36,9 +36,11 @@ export function lookOf({ terminal, hasColor }: Context): Look {
 async function showTable(context: Context, api: Api, keys: string[] | null, limit: number): Promise<void> {
   const request = { workflow_keys: keys, user: context.userOption, state: null, wait_seconds: 0 };
   const asked = { ...request, limit: Math.min(limits.statusLines, keys === null ? limit : keys.length) };
-  const { workflows, more, is_served } = await api.call('status', asked);
-  const value = { is_served, workflows, more };
+  const { workflows, more, is_served, cannot_write } = await api.call('status', asked);
+  const value = { is_served, cannot_write, workflows, more };
   await printResult(context, value, () => (workflows.length === 0 ? '' : statusTable(workflows, lookOf(context))));
+  if (cannot_write !== null)
+    note(context, cannotWriteLines(context, cannot_write, context.clock.now()).join('; '), 'warning');
   const what = context.userOption === null ? 'workflow' : `workflow of ${context.userOption}`;
   if (workflows.length === 0) note(context, `no ${what} in ${context.directory}: ${context.torc} run SPEC`);
   const listed = new Set(workflows.map(({ workflow_key }) => workflow_key));
@@ -56,11 +58,11 @@ async function showTable(context: Context, api: Api, keys: string[] | null, limi
 async function showPage(context: Context, api: Api, workflow_key: string): Promise<void> {
   const page = await api.call('workflow_status', { workflow_key });
   const failures = await readFailures(context, api, page.failures);
-  const { workflow, is_served, workers, allocations, allocations_without_worker } = page;
+  const { workflow, is_served, cannot_write, workers, allocations, allocations_without_worker } = page;
   const now = context.clock.now();
   const unreached_workers = unreachedOf(context.directory, workflow_key, now);
   const network = { allocations_without_worker, unreached_workers };
-  const value = { ...workflow, is_served, workers, allocations, ...network, ...failuresValue(failures) };
+  const value = { ...workflow, is_served, cannot_write, workers, allocations, ...network, ...failuresValue(failures) };
   const parts = { page, failures, now, unheard: unheardWorkers(context, page, unreached_workers, now) };
   await printResult(context, value, () => statusPage(context, parts, lookOf(context)));
 }

@@ -10,7 +10,7 @@ import { type RecoveryOptions, recoverySettings, setRecoveries } from '../input/
 import { chooseWorkflows } from '../input/workflow-key.ts';
 import { FailedJobs, failureColumns, failuresText, readFailures } from '../output/failures.ts';
 import { LackNotes, standstill } from '../output/standstill.ts';
-import { nextCommands, type PageParts, statusPage } from '../output/status-page.ts';
+import { cannotWriteLines, nextCommands, type PageParts, statusPage } from '../output/status-page.ts';
 import { type Look, statusTable } from '../output/status-table.ts';
 import { unheardWorkers, unreachedOf } from '../output/unreached.ts';
 import { changeLine, changeText, exitCodeOfAll, recoveryWait, screenLines } from '../output/watch-lines.ts';
@@ -135,16 +135,20 @@ function goesOn(keys: readonly string[], reply: StatusReply | null): string {
 /** A line for each workflow that has changed, and how it failed at the end. */
 async function watchInPipe(context: Context, keys: readonly string[]): Promise<number> {
   const shown = new Map<string, { text: string; recoversAt: string | null }>();
-  let isAway = false;
+  let [isAway, isFull] = [false, false];
   const show = async (seen: Seen<null>): Promise<void> => {
     if (seen.kind === 'away') {
       if (!isAway) note(context, `${seen.message}; still watching`, 'warning');
       isAway = true;
       return;
     }
-    const { is_served, workflows } = seen.seen.reply;
+    const { is_served, cannot_write, workflows } = seen.seen.reply;
     if (isAway && is_served) note(context, 'the server answers again');
     isAway = false;
+    if (cannot_write !== null && !isFull) {
+      note(context, cannotWriteLines(context, cannot_write, context.clock.now()).join('; '), 'warning');
+    }
+    isFull = cannot_write !== null;
     for (const line of workflows) {
       const now = context.clock.now();
       const wait = recoveryWait(line, now);
@@ -229,7 +233,11 @@ async function watchOnScreen(context: Context, keys: readonly string[]): Promise
 }
 
 function textOf(context: Context, { reply, more }: Followed<Page>, look: Look): string {
-  if (more === null) return statusTable(reply.workflows, look);
+  if (more === null) {
+    const lack = reply.cannot_write;
+    const lines = lack === null ? [] : cannotWriteLines(context, lack, context.clock.now());
+    return [...lines.map((line) => `${line}\n`), statusTable(reply.workflows, look)].join('');
+  }
   return statusPage(context, { ...more, now: context.clock.now(), isWatched: true }, look);
 }
 

@@ -145,7 +145,8 @@ export async function connectRemote(
 async function connectInProcess(options: ConnectOptions): Promise<Connection> {
   const { openService } = await import('../../server/open.ts');
   const service = await openService(options.directory, systemClock, options.command);
-  service.onTrouble = (text) => options.warn?.(text);
+  // that the disk is full is told by the worker of a run, which sees it of every server
+  service.onAway = (text) => options.warn?.(text);
   const { upgrade } = service.db;
   if (upgrade !== null) options.warn?.(upgradeWords(upgrade.from, upgrade.copyPath));
   let serving: Promise<{ close: () => Promise<void> }> | null = null;

@@ -14,6 +14,7 @@ import { programEnvironment, programPath, serverNodeOptions } from '../../base/p
 import { explainDirectory, openForAppending, openPrivateFolder, readPrivateFile } from '../../base/trusted/private.ts';
 import type { Context } from '../context/context.ts';
 import { connectRemote } from './connection.ts';
+import { warnOfSessionEnd } from './session-end.ts';
 import { StartWait, startEvidence } from './start-wait.ts';
 
 const pollMs = 50;
@@ -62,15 +63,27 @@ export async function askServer(directory: string): Promise<Reply<'server_info'>
 
 /** Starts a server on this host that outlives this process, and waits until it answers. */
 export async function startDaemon(context: Context, options: DaemonOptions): Promise<ServerPlace> {
-  const logPath = join(context.directory, 'server.log');
-  const logFile = openLogFile(context.directory, logPath);
-  const words = ['--dir', context.directory, '--console-level', 'error', 'server', 'start', '--lasting'];
+  const words = optionWords(options);
+  const place = await startProcess(context, words);
+  await warnOfSessionEnd(context, words);
+  return place;
+}
+
+function optionWords(options: DaemonOptions): string[] {
+  const words: string[] = [];
   if (options.port !== undefined) words.push('--port', String(options.port));
   if (options.host !== undefined) words.push('--host', options.host);
   if (options.advertise !== undefined) words.push('--advertise', options.advertise);
   if (options.relay !== undefined) words.push('--relay', options.relay);
   if (options.idleMinutes !== undefined) words.push('--idle-minutes', String(options.idleMinutes));
   if (options.leaseSeconds !== undefined) words.push('--lease-seconds', String(options.leaseSeconds));
+  return words;
+}
+
+async function startProcess(context: Context, options: readonly string[]): Promise<ServerPlace> {
+  const logPath = join(context.directory, 'server.log');
+  const logFile = openLogFile(context.directory, logPath);
+  const words = ['--dir', context.directory, '--console-level', 'error', 'server', 'start', '--lasting', ...options];
   const child = spawn(process.execPath, [...serverNodeOptions, programPath(), ...words], {
     detached: true,
     stdio: ['ignore', logFile, logFile],

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { basename, dirname, extname } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { keepHeapSmall } from '../../base/heap.ts';
+import { growthOfCreation, keepHeapSmall } from '../../base/heap.ts';
 import { textsIn } from '../../base/text-files.ts';
 import type { PathPlace } from '../../model/expand/file-paths.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
@@ -75,7 +75,7 @@ async function readOne(context: Context, path: string, syntax: SpecSyntax | unde
   const { readSpec } = await import('../../model/expand/read.ts');
   const { expandSpec } = await import('../../model/expand/expand.ts');
   const { notesOn } = await import('../../model/spec/without-effect.ts');
-  keepHeapSmall(growthPercent);
+  keepHeapSmall(growthOfCreation);
   try {
     const place = pathPlace(context, path === standardInput ? '.' : dirname(path));
     const read = () => {
@@ -142,9 +142,6 @@ export function pathPlace({ env }: Context, folder = '.'): PathPlace {
   return { directory: process.cwd(), home: env.HOME ?? homedir(), variables: env, readText: textsIn(folder) };
 }
 
-/** Of the heap while the jobs of a specification are made, of which there may be a million. */
-const growthPercent = 20;
-
 /** Else the bytes of a large file would stay in memory beside its jobs. */
 function collectGarbage(): void {
   setFlagsFromString('--expose-gc');
@@ -154,7 +151,7 @@ function collectGarbage(): void {
 
 async function readCommands(path: string, needs: CommandsNeeds): Promise<ExpandedWorkflow> {
   const { expandCommandLines, expandCommands } = await import('../../model/expand/commands-file.ts');
-  keepHeapSmall(growthPercent);
+  keepHeapSmall(growthOfCreation);
   const stem = basename(path, extname(path));
   const options = { ...needs, file: shownName(path), name: needs.name ?? (path === standardInput ? 'commands' : stem) };
   if (path !== standardInput && fileBytes(path, commandsHint) > wholeTextBytes) {

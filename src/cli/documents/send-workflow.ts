@@ -3,6 +3,7 @@
 import type { Api, Reply } from '../../api/contract.ts';
 import { type ActionPlace, configOf, storeInChunks } from '../../api/creation.ts';
 import { outputDirectory } from '../../base/config.ts';
+import { growthOfCreation, withSmallHeap } from '../../base/heap.ts';
 import { counted } from '../../base/text.ts';
 import type { ExpandedWorkflow } from '../../model/expanded.ts';
 import { quoted } from '../../model/spec/names.ts';
@@ -53,7 +54,7 @@ export function createWorkflow(
   onProgress: (numJobs: number) => void = () => {},
   place: ActionPlace = actionPlace(),
 ): Promise<Reply<'workflow_create_finish'>> {
-  return storeInChunks(api, workflow, place, onProgress);
+  return withSmallHeap(growthOfCreation, () => storeInChunks(api, workflow, place, onProgress));
 }
 
 /** Here. */

@@ -32,7 +32,7 @@ export function namesAllocations(options: SubmissionOptions): boolean {
 /** Throws TorcError 'slurm' before anything is stored where nothing can be submitted. */
 export function requireSbatch({ env }: Context): void {
   if (isOnPath('sbatch', env.PATH ?? '')) return;
-  const hint = 'Type it on a login node. To run the jobs on this machine: torc run SPEC, torc exec --local.';
+  const hint = 'Type it on a login node, or run it here: torc run SPEC, torc exec --local.';
   throw new TorcError('slurm', 'there is no sbatch on this machine; nothing was stored or submitted', hint);
 }
 

@@ -50,7 +50,7 @@ export async function showPlan(
   signal: AbortSignal,
 ): Promise<PlanShown> {
   const isAboutJob = command.startsWith('jobs-');
-  const key = isAboutJob ? checkedKey(target, 'a job') : await chooseWorkflow(context, api, target, 'reads');
+  const key = isAboutJob ? checkedKey(target, 'key of a job') : await chooseWorkflow(context, api, target, 'reads');
   const request = { command, key, number: number ?? null };
   return shownPlan(plans, request, await planCommand(context, request, signal));
 }

@@ -33,7 +33,7 @@ function clockText(iso: string, now: number): string {
 /** A sentence with its instants as a person reads them: `at 12:04:31 (5m ago)`. */
 export function withLocalInstants(text: string, now: number): string {
   return text.replaceAll(
-    /(?<=\b(?:at|until) )\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g,
+    /(?<=\b(?:at|until|since) )\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g,
     (iso) => `${clockText(iso, now)} (${distance(now - Date.parse(iso))})`,
   );
 }

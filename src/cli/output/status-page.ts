@@ -1,5 +1,5 @@
 /** How one workflow stands: all that a person needs to know of it at a time, and what to type next. */
-import type { StatusLine, WorkflowStatusReply } from '../../api/contract.ts';
+import type { ServerLack, StatusLine, WorkflowStatusReply } from '../../api/contract.ts';
 import { visible } from '../../base/text.ts';
 import { formatDuration } from '../../base/units.ts';
 import type { Context } from '../context/context.ts';
@@ -33,6 +33,8 @@ export interface PageParts {
 /** The parts of a page, each of which ends its last line; empty where there is nothing to say. */
 export interface Sections {
   head: string;
+  /** That the server can store nothing. */
+  cannotWrite: string;
   facts: string;
   heldBack: string;
   /** Workers that the server has not heard of. */
@@ -51,7 +53,7 @@ export function statusSections(
   { page, failures, now, unheard, isWatched = false }: PageParts,
   look: Look,
 ): Sections {
-  const { workflow, is_served } = page;
+  const { workflow, is_served, cannot_write } = page;
   const facts: Fact[] = [
     ...countFacts(workflow),
     ...timeFacts(workflow, now),
@@ -61,12 +63,22 @@ export function statusSections(
   ];
   return {
     head: headLines(workflow, look),
+    cannotWrite: cannot_write === null ? '' : `${cannotWriteLines(context, cannot_write, now).join('\n  ')}\n`,
     facts: factLines(facts),
     heldBack: heldBackText(context, workflow, { ...look, now }),
     unheard: unheardText(unheard, look),
     failures: failuresText(context, workflow.workflow_key, failures, look.columns),
     next: isWatched && !workflow.has_ended ? '' : nextText(context, workflow, failures),
   };
+}
+
+/** That the server can store nothing: since when and why; what that means and what helps. */
+export function cannotWriteLines({ torc }: Pick<Context, 'torc'>, lack: ServerLack, now: number): [string, string] {
+  const what = withLocalInstants(`the server has not been able to write since ${lack.since}`, now);
+  return [
+    visible(`${what}: ${lack.message}`),
+    `running jobs go on, and their results wait; what to do: ${torc} doctor`,
+  ];
 }
 
 /** The name, the state, a bar. */

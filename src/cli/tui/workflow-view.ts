@@ -74,13 +74,13 @@ export class WorkflowView implements View {
     if (page === null) return ['reading ..'];
     const { context } = this.#session;
     const look = { columns, hasColor: context.hasColor };
-    const { head, facts, heldBack, unheard, failures, next } = statusSections(
+    const { head, cannotWrite, facts, heldBack, unheard, failures, next } = statusSections(
       context,
       { ...page, now: context.clock.now(), isWatched: true },
       look,
     );
     const text = [
-      `${head}${facts}`,
+      `${head}${cannotWrite}${facts}`,
       this.#stagesText(size),
       ...[
         heldBack,

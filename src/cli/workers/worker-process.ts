@@ -9,6 +9,7 @@ import { below, openOwnLog } from '../../base/trusted/shared.ts';
 import { parseDuration, parseMemory } from '../../base/units.ts';
 import { slurmEnvironment } from '../../slurm/environment.ts';
 import { stepPlace } from '../../slurm/step.ts';
+import { withSpaceNote } from '../../worker/exchange/space-note.ts';
 import { withUnreachedNote } from '../../worker/exchange/unreached-note.ts';
 import type { WorkerExit, WorkerOptions } from '../../worker/options.ts';
 import { believedCpus, chosenGpus, machineResources } from '../../worker/processes/resources.ts';
@@ -94,7 +95,7 @@ export async function runWorkerHere(
     num_nodes: slurm?.numNodes ?? 1,
   };
   const client = withUnreachedNote(openClient(context.directory), context.directory, subject, systemClock);
-  const api = withWaitMinutes(client, options.wait);
+  const api = withSpaceNote(withWaitMinutes(client, options.wait), warn);
   return runLogged(context, worker, api, workerLogName(process.pid), warn);
 }
 

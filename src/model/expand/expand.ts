@@ -199,7 +199,7 @@ function wire(jobs: JobExpansion): Wiring & { upstreamOrders: Map<number, [numbe
   const numJobs = jobs.jobs.length;
   const lastSeenBy = new Int32Array(numJobs).fill(-1);
   const sets = new SharedSets();
-  const upstreams: (readonly number[])[] = [];
+  const upstreams = new Array<readonly number[]>(numJobs).fill(nothing);
   const orders = new UpstreamOrders();
   for (let job = 0; job < numJobs; job++) {
     const waitsFor: number[] = [];
@@ -216,7 +216,7 @@ function wire(jobs: JobExpansion): Wiring & { upstreamOrders: Map<number, [numbe
       waitFor(upstream);
     });
     orders.note(job, declared);
-    upstreams.push(waitsFor.length === 0 ? nothing : waitsFor);
+    if (waitsFor.length > 0) upstreams[job] = waitsFor;
   }
   return { ...wireJobs(upstreams, sets.jobs), upstreamOrders: orders.runs };
 }
@@ -259,6 +259,7 @@ class SharedSets {
 const shownOfCycle = 10;
 
 function addCycles(jobs: JobExpansion, { numBarriers, edges }: Wiring, findings: Findings): void {
+  if (edges.length === 0) return;
   const numJobs = jobs.jobs.length;
   const graph = buildGraph(numJobs, numBarriers, edges);
   if (topologicalOrder(graph).length === graph.numNodes) return;

@@ -21,6 +21,7 @@ type JobSet = readonly number[];
  */
 export function wireJobs(upstreams: readonly JobSet[], shared: ReadonlyMap<JobSet, JobSet> = new Map()): Wiring {
   const wiring = new Barriers();
+  if (shared.size === 0 && upstreams.every((set) => set.length === 0)) return wiring;
   const direct = [...upstreams];
   for (const [set, jobs] of shared) {
     if (isWorthIt(set.length, jobs.length)) wiring.join(set, jobs);

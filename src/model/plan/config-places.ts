@@ -82,7 +82,7 @@ export function nodesOfConfig(config: AskedConfig, site: SiteProfile | null, sho
 function givenWithoutAsking({ mem, extra }: AskedConfig, place: Place): NodeSize {
   const { default_memory: byDefault } = place.partition;
   const whole = leastOf([place]);
-  if (byDefault === undefined || !isEmpty(mem) || /(^|\s)--mem/.test(extra ?? '')) return whole;
+  if (byDefault === undefined || !isEmpty(mem) || asksForMemory.test(extra ?? '')) return whole;
   const memoryBytes = byDefault.bytes * (byDefault.per === 'cpu' ? place.numCpus : 1);
   return { ...whole, memoryBytes: Math.min(whole.memoryBytes, memoryBytes) };
 }
@@ -120,9 +120,12 @@ function choosesNodes({ extra }: NodeTexts): boolean {
   return /(^|\s)(-[CwF]|--constraint|--nodelist|--nodefile)/.test(extra ?? '');
 }
 
+const asksForMemory = /(^|\s)--mem(-per-[cg]pu)?(=|\s|$)/;
+const limitOptions = /(^|\s)(-G|--(mincpus|gpus|gpus-per-(node|socket|task)|gres|tres-per-task)(=|\s|$))/;
+
 /** Options after those that torc adds, so that they win, and would undo or contradict a minimum. */
 function limitsNodes({ extra }: NodeTexts): boolean {
-  return /(^|\s)(-G|--mincpus|--mem|--gpus|--gres|--tres)/.test(extra ?? '');
+  return limitOptions.test(extra ?? '') || asksForMemory.test(extra ?? '');
 }
 
 /** Null for nodes that have less than the config asks for. */

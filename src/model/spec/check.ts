@@ -148,8 +148,10 @@ export function addIssue(issue: Issue, document: unknown, findings: Findings): v
     addIssue({ ...first, path: issue.path } as Issue, document, findings);
     return;
   }
-  // of a mapping, what is wrong with its keys
-  const inside = issue.code === 'invalid_union' && isMapping(valueAt(document, path)) ? issuesInside(issue) : [];
+  // of a mapping, what is wrong with its keys; of a list, with its entries
+  const given = issue.code === 'invalid_union' ? valueAt(document, path) : null;
+  const inside =
+    issue.code === 'invalid_union' && (isMapping(given) || Array.isArray(given)) ? issuesInside(issue) : [];
   if (inside.length > 0) {
     for (const each of inside) addIssue({ ...each, path: [...issue.path, ...each.path] } as Issue, document, findings);
     return;
@@ -169,7 +171,7 @@ export function addIssue(issue: Issue, document: unknown, findings: Findings): v
   else findings.add(path, (written) => aboutValue(issue, found, written));
 }
 
-/** The issues of the option of a union that takes a mapping; none when no option does. */
+/** The issues of the option of a union that takes a mapping or a list; none when no option does. */
 function issuesInside({ errors }: z.core.$ZodIssueInvalidUnion): Issue[] {
   const isOfAnotherType = ({ code, path }: Issue) =>
     path.length === 0 && ['invalid_type', 'invalid_value', 'invalid_union'].includes(code);

@@ -6,14 +6,34 @@ import { keyMeant } from './synonyms.ts';
 
 type Issue = z.core.$ZodIssue;
 
+const requirements = 'a resource requirement';
+
 export function aboutKey(key: string, object: SpecObject | null): string {
   const unknown = `unknown key ${quoted(key)} in ${object?.label ?? 'this place'}`;
   const keys = object?.keys ?? [];
   const meant = keyMeant(key, keys) ?? nearestName(key, keys);
   if (meant !== null) return `${unknown}; did you mean ${quoted(meant)}?`;
-  const home = specObjects().find((other) => other.label !== object?.label && keyMeant(key, other.keys) !== null);
-  const elsewhere = home === undefined ? '' : `; ${quoted(keyMeant(key, home.keys) ?? '')} is a key of ${home.label}`;
-  return `${unknown}${elsewhere}; the allowed keys are ${keys.join(', ')}`;
+  const elsewhere = keyElsewhere(key, object);
+  if (elsewhere !== null) return `${unknown}; ${elsewhere}`;
+  if (keys.length > mostListed) return `${unknown}; all of its keys are in docs/specification.md`;
+  return `${unknown}; the allowed keys are ${keys.join(', ')}`;
+}
+
+/** More keys would hide what is wrong. */
+const mostListed = 20;
+
+/** `"runtime" is a key of a resource requirement`, for what another object calls so, else for what is nearly one of its keys. */
+function keyElsewhere(key: string, object: SpecObject | null): string | null {
+  const others = specObjects().filter(({ label }) => label !== object?.label);
+  for (const find of [keyMeant, nearestName]) {
+    for (const { label, keys } of others) {
+      const meant = find(key, keys);
+      if (meant === null) continue;
+      const isNamed = label === requirements && object?.label === 'a job';
+      return `${quoted(meant)} is a key of ${label}${isNamed ? ', which a job names in resource_requirements' : ''}`;
+    }
+  }
+  return null;
 }
 
 /** The exit codes of a rule are those that a shell reports. */

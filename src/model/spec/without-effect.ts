@@ -3,7 +3,7 @@ import { ownPrefix } from '../launch.ts';
 import type { ExecutionConfig } from './execution-spec.ts';
 import { quoted } from './names.ts';
 import { type Place, pathText, type SpecPath, type Where } from './problems.ts';
-import { type CheckedSpec, jobsWith } from './spec.ts';
+import { type CheckedSpec, type JobSpec, jobsWith } from './spec.ts';
 
 /** How many notes there are at most; the same key of many elements is one. */
 const mostNotes = 100;
@@ -62,6 +62,7 @@ class Notes {
       this.#add(['slurm_schedulers', i, 'serialize_allocations'], instead, 'serialize_allocations');
     }
     if (spec.parameters_file != null) this.#ofParametersFile(spec);
+    for (const [i, job] of jobsWith(spec.jobs, ['parameters', 'use_parameters'])) this.#ofParameters(job, ['jobs', i]);
     if (spec.execution_config != null) this.#ofExecution(spec.execution_config);
     if (spec.resource_monitor != null) this.#ofMonitor(spec.resource_monitor);
     this.#ofVariables(spec.env, ['env']);
@@ -72,6 +73,23 @@ class Notes {
     const elements = [...jobs, ...(files ?? []), ...(user_data ?? [])];
     if (elements.some((each) => each.use_parameters_file === true)) return;
     this.#add(['parameters_file'], 'no job has use_parameters_file: true');
+  }
+
+  /** Instances that differ in nothing become one job. A template takes a parameter as the arg of the same name. */
+  #ofParameters(job: JobSpec, path: SpecPath): void {
+    const { parameters, use_parameters, ...others } = job;
+    if (job.template != null || job.factory != null) return;
+    const own = Object.keys(parameters ?? {});
+    const places: [string, SpecPath][] = [
+      ...own.map((name): [string, SpecPath] => [name, [...path, 'parameters', name]]),
+      ...(use_parameters ?? []).map((name, k): [string, SpecPath] => [name, [...path, 'use_parameters', k]]),
+    ];
+    const text = places.length === 0 ? '' : JSON.stringify(others);
+    for (const [name, place] of places) {
+      if (new RegExp(`(?<!\\$)\\{${name}[:}]`).test(text)) continue;
+      const message = `the job ${quoted(job.name)} names it nowhere, and equal jobs become one: write {${name}} in its name`;
+      this.#add(place, message, 'a parameter named nowhere');
+    }
   }
 
   #ofDynamicJobs({ max_iterations }: NonNullable<CheckedSpec['dynamic_jobs']>): void {

@@ -130,13 +130,18 @@ function Next({ commands }: { commands: readonly string[] }) {
 }
 
 function Workers({ workflowKey, page: { page } }: { workflowKey: string; page: PageReply }) {
-  const { workers, allocations, workflow, is_served } = page;
+  const { workers, allocations, workflow, is_served, cannot_write } = page;
   const aside = <a href={listHref(workflowKey, 'compute_nodes')}>all</a>;
   return (
     <Section title="Workers" aside={aside}>
       {is_served ? null : (
         <p class="warn">
           No server answers the workers. <TypedCommand words="server start --daemon" />
+        </p>
+      )}
+      {cannot_write === null ? null : (
+        <p class="warn">
+          The server cannot write: {cannot_write.message}. Results wait. <TypedCommand words="doctor" />
         </p>
       )}
       {workers.length === 0 ? (

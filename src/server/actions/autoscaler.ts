@@ -4,7 +4,8 @@
  * server leaves between the two is found by its name or given up, as with every allocation.
  */
 import { lookBy } from '../../storage/authoring/autoscaling.ts';
-import type { Fact } from '../../storage/database/facts.ts';
+import { type Fact, factsOf } from '../../storage/database/facts.ts';
+import { hasReadyUnder } from '../../storage/demand/ready-shapes.ts';
 import { autoscaledWorkflows } from '../../storage/running/autoscalers.ts';
 import type { ServerContext } from '../context.ts';
 import { CallRate } from './call-rate.ts';
@@ -70,15 +71,33 @@ export class Autoscaler {
   #hear(facts: readonly Fact[]): void {
     if (facts.some(({ kind }) => kind === 'autoscaler_set')) this.#readWorkflows();
     if (this.#scaled.size === 0) return;
-    const due = facts.filter((fact) => fact.kind === 'autoscale_due');
-    for (const { workflowKey } of due) this.#toLook.add(workflowKey);
-    const now = this.#context.clock.now();
-    for (const fact of facts) {
-      if (!news.has(fact.kind) || !('workflowKey' in fact) || !this.#scaled.has(fact.workflowKey)) continue;
-      const at = this.#soon.get(fact.workflowKey);
-      if (at === undefined || at > now + debounceMs) this.#lookSoon(fact.workflowKey, now + debounceMs);
+    for (const { workflowKey } of factsOf(facts, 'autoscale_due')) {
+      if (this.#scaled.has(workflowKey)) this.#toLook.add(workflowKey);
     }
+    for (const fact of facts) {
+      if (news.has(fact.kind) && 'workflowKey' in fact && this.#scaled.has(fact.workflowKey))
+        this.#noteNews(fact.workflowKey);
+    }
+    this.#hearOfLimits(new Set(factsOf(facts, 'limit_freed').map(({ name }) => name)));
     if (this.#toLook.size > 0) this.#work();
+  }
+
+  /** A shared limit concerns the workflows that have jobs waiting for it, which may have no nodes at all meanwhile. */
+  #hearOfLimits(freed: ReadonlySet<string>): void {
+    if (freed.size === 0) return;
+    for (const workflowKey of this.#scaled) {
+      if (!this.#isLookingSoon(workflowKey) && hasReadyUnder(this.#context.view, workflowKey, freed))
+        this.#noteNews(workflowKey);
+    }
+  }
+
+  #isLookingSoon(workflowKey: number): boolean {
+    const at = this.#soon.get(workflowKey);
+    return at !== undefined && at <= this.#context.clock.now() + debounceMs;
+  }
+
+  #noteNews(workflowKey: number): void {
+    if (!this.#isLookingSoon(workflowKey)) this.#lookSoon(workflowKey, this.#context.clock.now() + debounceMs);
   }
 
   #lookSoon(workflowKey: number, dueAt: number): void {

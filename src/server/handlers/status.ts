@@ -15,15 +15,16 @@ export async function showStatus(
   if (state !== null && state === stateOf(context.view, workflow_keys)) {
     await changed(context, workflow_keys, wait_seconds * 1000, signal);
   }
-  return readStatus(context.view, request, context.lastHeard.isServing);
+  const status = readStatus(context.view, request, context.lastHeard.isServing);
+  return { ...status, cannot_write: context.space.lack };
 }
 
 export function showWorkflowStatus(
-  { view, lastHeard }: ServerContext,
+  { view, lastHeard, space }: ServerContext,
   { workflow_key }: Request<'workflow_status'>,
 ): Reply<'workflow_status'> {
   const status = readWorkflowStatus(view, Number(workflow_key), lastHeard.isServing);
-  return { ...status, autoscaler: showAutoscaler(view, Number(workflow_key)) };
+  return { ...status, cannot_write: space.lack, autoscaler: showAutoscaler(view, Number(workflow_key)) };
 }
 
 function changed(

@@ -14,7 +14,7 @@ import { readCandidates } from '../../storage/lists/candidates.ts';
 import { countsRecord, readList, workflowRecord } from '../../storage/lists/lists.ts';
 import { selectRows } from '../../storage/lists/selection.ts';
 import { countFailedFirings, countOpenFirings } from '../../storage/running/actions.ts';
-import { countActiveComputeNodes } from '../../storage/running/compute-nodes.ts';
+import { countActiveComputeNodes } from '../../storage/running/active-compute-nodes.ts';
 import { workflowEnvironment } from '../../storage/running/launch.ts';
 import { countLeft } from '../../storage/running/losses.ts';
 import { countOpenMessages, unsentMessages } from '../../storage/running/outbox.ts';

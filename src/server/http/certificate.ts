@@ -12,6 +12,7 @@ export interface Identity {
 }
 
 const validDays = 3650;
+const dayMs = 24 * 3600 * 1000;
 
 /** The identity kept in `key.pem`, or a new one when there is none or it is about to expire. */
 export async function loadIdentity(directory: string): Promise<Identity> {
@@ -19,13 +20,14 @@ export async function loadIdentity(directory: string): Promise<Identity> {
   const kept = readIdentity(path);
   if (kept !== null) return kept;
   const { generate } = await import('selfsigned');
-  const notAfter = new Date();
-  notAfter.setDate(notAfter.getDate() + validDays);
+  const nowMs = Date.now();
   const made = await generate([{ name: 'commonName', value: 'torc' }], {
     keyType: 'ec',
     curve: 'P-256',
     algorithm: 'sha256',
-    notAfterDate: notAfter,
+    // nodes whose clocks are behind accept it as well
+    notBeforeDate: new Date(nowMs - dayMs),
+    notAfterDate: new Date(nowMs + validDays * dayMs),
   });
   replacePrivateFile(path, `${made.private.trim()}\n${made.cert.trim()}\n`);
   const identity = readIdentity(path);
@@ -40,7 +42,7 @@ function readIdentity(path: string): Identity | null {
   if (start < 0) return null;
   const certificate = text.slice(start);
   const parsed = new X509Certificate(certificate);
-  const soon = Date.now() + 24 * 3600 * 1000;
+  const soon = Date.now() + dayMs;
   if (Date.parse(parsed.validTo) < soon) return null;
   return { key: text.slice(0, start), certificate, fingerprint: parsed.fingerprint256 };
 }

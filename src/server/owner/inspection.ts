@@ -45,12 +45,14 @@ export function lookAtDatabase(directory: string): DatabaseLook | null {
   }
 }
 
-/** The size of the database of an older torc, as long as that has not been upgraded; null for any other. */
+/** The size of the database of an older torc, as long as that has not been upgraded; null for any other and a new one. */
 export function olderDatabaseBytes(directory: string): number | null {
   const path = join(directory, 'torc.db');
   const found = stateOf(path);
   const version = found === null ? null : (readHeader(path)?.schemaVersion ?? null);
-  return found === null || version === null || version >= schemaVersion() ? null : found.sizeBytes;
+  // the header of one that is being made has version 0
+  const isOlder = version !== null && version > 0 && version < schemaVersion();
+  return found !== null && isOlder ? found.sizeBytes : null;
 }
 
 function lookAtHeader(path: string): Pick<DatabaseLook, 'schemaVersion' | 'problem'> {

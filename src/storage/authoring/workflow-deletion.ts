@@ -2,6 +2,7 @@
 import { TorcError } from '../../base/errors.ts';
 import { jobsPerStep } from '../database/steps.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { forgetActiveComputeNodes } from '../running/active-compute-nodes.ts';
 import { deleteHolds } from '../running/holds.ts';
 import { deleteJobLaunch } from '../running/launch.ts';
 import { deleteLimits } from '../running/limits.ts';
@@ -82,6 +83,7 @@ export function deleteStep(tx: Transaction, workflowKey: number): boolean {
   deleteLimits(tx, workflowKey);
   forgetWorkflowOfTick(tx, workflowKey);
   for (const table of workflowTables) tx.db.run(`DELETE FROM ${table} WHERE workflow_key = ?`, workflowKey);
+  forgetActiveComputeNodes(tx, workflowKey);
   tx.db.run('DELETE FROM events WHERE workflow_key = ? AND type <> ?', workflowKey, deletedEvent);
   return true;
 }

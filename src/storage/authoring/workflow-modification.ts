@@ -7,7 +7,7 @@ import { jsonText, parseJson } from '../../base/exact-json.ts';
 import { counted } from '../../base/text.ts';
 import { environmentDifferences, environmentProblem } from '../../model/launch.ts';
 import type { Transaction } from '../database/transaction.ts';
-import { countActiveComputeNodes } from '../running/compute-nodes.ts';
+import { countActiveComputeNodes } from '../running/active-compute-nodes.ts';
 import { readEnvironment, storedEnvironment } from '../running/launch.ts';
 import { maxConcurrentChanged } from '../running/limits.ts';
 import { recountFailures, setRunTimeout } from '../running/run-limits.ts';

@@ -144,6 +144,11 @@ export class Database {
     return { changes: result.changes, key: Number(result.lastInsertRowid) };
   }
 
+  /** Rows changed since it was opened, also those that were rolled back. */
+  get numChanges(): number {
+    return this.row<[number]>('SELECT total_changes()')?.[0] ?? 0;
+  }
+
   get isOpen(): boolean {
     return this.#sqlite.open;
   }

@@ -22,6 +22,11 @@ export function raiseEpoch(tx: Transaction, seen: number): number {
   return tx.db.get<{ value: number }>(sql, seen)?.value ?? 0;
 }
 
+/** Writes the epoch as it is: shows whether anything can be written. */
+export function rewriteEpoch(tx: Transaction): void {
+  tx.db.run(`UPDATE meta SET value = value WHERE name = 'epoch'`);
+}
+
 /**
  * Whether the database is a backup that replaced a newer database: it is marked as a copy, or the directory has seen a
  * higher epoch than the database stores.

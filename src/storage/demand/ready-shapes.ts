@@ -1,5 +1,7 @@
 /** Ready jobs by shape, counted as far as planning needs it: a million of them cost no more than a few. */
+import { labelsIn } from '../../model/labels.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { findShape } from '../running/shapes.ts';
 
 /** More shapes than this say nothing new. */
 export const mostShapes = 100;
@@ -26,4 +28,11 @@ export function countReady(tx: Transaction, workflowKey: number, shapeKey: numbe
   const sql = `SELECT count(*) AS n FROM (SELECT 1 FROM jobs
     WHERE workflow_key = ? AND status = 'ready' AND shape_key = ? LIMIT ?)`;
   return tx.db.get<{ n: number }>(sql, workflowKey, shapeKey, most)?.n ?? 0;
+}
+
+/** Whether jobs are ready that count towards one of these limits. */
+export function hasReadyUnder(tx: Transaction, workflowKey: number, limits: ReadonlySet<string>): boolean {
+  const isUnder = (shapeKey: number): boolean =>
+    labelsIn(findShape(tx, shapeKey).limits).some((name) => limits.has(name));
+  return readyShapes(tx, workflowKey).some(isUnder);
 }

@@ -4,7 +4,7 @@ import { isoInstant } from '../../base/clock.ts';
 import type { CutOff, JobCounts, WorkflowStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { heldBack } from '../demand/held-back.ts';
-import { countActiveComputeNodes } from '../running/compute-nodes.ts';
+import { countActiveComputeNodes } from '../running/active-compute-nodes.ts';
 import { countLeft } from '../running/losses.ts';
 import { findRecovery } from '../running/recoveries.ts';
 import { getWorkflow, jobCounts, statusOf, type Workflow } from '../running/workflows.ts';
@@ -23,7 +23,7 @@ export function readStatus(
   tx: Transaction,
   { workflow_keys, user, limit }: Pick<Request<'status'>, 'workflow_keys' | 'user' | 'limit'>,
   isServed: boolean,
-): Reply<'status'> {
+): Omit<Reply<'status'>, 'cannot_write'> {
   const keys = workflow_keys === null ? newestWorkflows(tx, user, limit + 1) : workflow_keys.map(Number);
   const workflows = keys.slice(0, limit).map((key) => statusLine(tx, key, isServed));
   return { state: stateOf(tx, workflow_keys), is_served: isServed, workflows, more: keys.length > limit };
@@ -138,7 +138,7 @@ export function readWorkflowStatus(
   tx: Transaction,
   workflowKey: number,
   isServed: boolean,
-): Omit<Reply<'workflow_status'>, 'autoscaler'> {
+): Omit<Reply<'workflow_status'>, 'autoscaler' | 'cannot_write'> {
   const workflow = statusLine(tx, workflowKey, isServed);
   return {
     is_served: isServed,

@@ -56,7 +56,11 @@ export function countActionJob(
   job: { jobKey: number; workflowKey: number; status: JobStatus },
   to: JobStatus,
 ): void {
-  const concerned = jobTriggers.filter((trigger) => isMet(trigger, job.status) !== isMet(trigger, to));
+  // an action did not fire for ready jobs while they were all canceled; one that runs after all decides again
+  const runsAfterAll = (job.status === 'canceled' || job.status === 'disabled') && to === 'ready';
+  const concerned = jobTriggers.filter(
+    (trigger) => isMet(trigger, job.status) !== isMet(trigger, to) || (trigger === 'on_jobs_ready' && runsAfterAll),
+  );
   if (concerned.length === 0 || !hasJobActions(tx, job.workflowKey)) return;
   for (const row of tx.db.all<{ action_key: number; trigger_type: JobTrigger }>(
     `SELECT a.action_key, a.trigger_type FROM action_jobs aj JOIN actions a ON a.action_key = aj.action_key
@@ -65,9 +69,10 @@ export function countActionJob(
   )) {
     const trigger = row.trigger_type;
     if (!concerned.includes(trigger)) continue;
-    const change = isMet(trigger, to) ? -1 : 1;
-    tx.db.run('UPDATE actions SET num_unmet = num_unmet + ? WHERE action_key = ?', change, row.action_key);
-    if (change < 0) tx.tell({ kind: 'action_advanced', actionKey: row.action_key });
+    const change = Number(isMet(trigger, job.status)) - Number(isMet(trigger, to));
+    if (change !== 0)
+      tx.db.run('UPDATE actions SET num_unmet = num_unmet + ? WHERE action_key = ?', change, row.action_key);
+    if (change <= 0) tx.tell({ kind: 'action_advanced', actionKey: row.action_key });
   }
 }
 

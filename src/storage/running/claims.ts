@@ -24,6 +24,7 @@ import type { ReadyQueues } from '../../model/decide/ready-queues.ts';
 import { leastTimeMs, needAtStart } from '../../model/decide/time-left.ts';
 import { noResources, type ResourceSet } from '../../model/named-resources.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { countActiveComputeNodes } from './active-compute-nodes.ts';
 import { recordClaims } from './claimed-attempts.ts';
 import type { ComputeNode } from './compute-nodes.ts';
 import { limitsNow } from './limits.ts';
@@ -39,6 +40,11 @@ import { rememberInputVersions } from './user-data.ts';
 const aheadMs = 100;
 /** The most jobs that a worker has been given and has not started, however short they are. */
 const mostAhead = 512;
+/**
+ * The same of all workers of a workflow together, in equal shares: they all wait for the server then, and what they are
+ * told and report takes memory. A worker may have one for each that runs there even so.
+ */
+const mostAheadInAll = 131_072;
 
 /** How long jobs of a shape usually take; null while that is unknown. */
 export type UsualRuntime = (shapeKey: number) => number | null;
@@ -119,7 +125,9 @@ function chooseAhead(
   };
   const ready = readyJobs(tx, node.workflowKey);
   const queuedMs = ahead === 0 ? 0 : ahead * shortestRuntime(ready, whole, admission, runtimeOf);
-  const room = { workMs: running * aheadMs - queuedMs, most: mostAhead - ahead };
+  const share = Math.floor(mostAheadInAll / countActiveComputeNodes(tx, node.workflowKey));
+  const most = Math.max(running, Math.min(share, mostAhead));
+  const room = { workMs: running * aheadMs - queuedMs, most: most - ahead };
   return nextInOrder(whole, ready.walk(), admission, runtimeOf, room);
 }
 

@@ -6,6 +6,7 @@ import type { LabelSet } from '../../model/labels.ts';
 import type { ResourceSet } from '../../model/named-resources.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { fireWorkerEnd, fireWorkerStart, type WorkerEnd } from './action-triggers.ts';
+import { forgetActiveComputeNodes } from './active-compute-nodes.ts';
 import { labelsAtHello, resourcesAtHello } from './pools.ts';
 
 export interface ComputeNode {
@@ -167,6 +168,7 @@ export function registerComputeNode(
     );
     tx.tell({ kind: 'allocation_changed', workflowKey, allocationKey });
   }
+  forgetActiveComputeNodes(tx, workflowKey);
   tx.tell({ kind: 'worker_joined', workflowKey, computeNodeKey: key });
   tx.event({ workflowKey, type: 'worker_started', data: { compute_node_key: String(key), hostname: hello.hostname } });
   fireWorkerStart(tx, { computeNodeKey: key, workflowKey });
@@ -243,6 +245,7 @@ export function closeComputeNode(
     computeNodeKey,
   );
   if (row === undefined) return;
+  forgetActiveComputeNodes(tx, row.workflow_key);
   tx.tell({ kind: 'worker_stopping', computeNodeKey });
   tx.tell({ kind: 'worker_left', workflowKey: row.workflow_key, computeNodeKey });
   tx.event({
@@ -286,15 +289,4 @@ export function recordHeartbeat(tx: Transaction, node: ComputeNode): void {
       silent_seconds: Math.round((tx.now - node.lastHeartbeatAt) / 1000),
     },
   });
-}
-
-export function countActiveComputeNodes(tx: Transaction, workflowKey: number | null): number {
-  const row =
-    workflowKey === null
-      ? tx.db.get<{ n: number }>('SELECT count(*) AS n FROM compute_nodes WHERE is_active = 1')
-      : tx.db.get<{ n: number }>(
-          'SELECT count(*) AS n FROM compute_nodes WHERE workflow_key = ? AND is_active = 1',
-          workflowKey,
-        );
-  return row?.n ?? 0;
 }

@@ -71,6 +71,7 @@ export class Session {
   /** Stops that came before their attempt: if it still comes, it is not run. */
   readonly #stoppedUnseen = new Set<number>();
   readonly #toldToStop = new Set<number>();
+  #answeredMs = Number.NEGATIVE_INFINITY;
   #samplesDueMs = Number.POSITIVE_INFINITY;
   #samplesSentMs = Number.NEGATIVE_INFINITY;
 
@@ -92,6 +93,11 @@ export class Session {
 
   get outstanding(): readonly Outstanding[] {
     return [...this.#outstanding.values()];
+  }
+
+  /** When the newest request was sent that was answered: whatever the server gave, it gave later. */
+  get answeredMs(): number {
+    return this.#answeredMs;
   }
 
   isHeld(attempt: number): boolean {
@@ -215,6 +221,7 @@ export class Session {
     this.#outstanding.delete(seq);
     if (!this.acceptEpoch(reply.epoch)) return { dropped: 'old_epoch' };
     if (request === undefined || reply.seq !== seq) return { dropped: 'stale' };
+    this.#answeredMs = Math.max(this.#answeredMs, request.sentAtMs);
     // this reply also contains what an older request claimed, so the older replies are not waited for
     for (const older of this.#outstanding.keys()) if (older < seq) this.#outstanding.delete(older);
     for (const answer of reply.reports) {
