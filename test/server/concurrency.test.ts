@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Service } from '../../src/server/service.ts';
 import { soundnessSteps } from '../../src/storage/database/soundness.ts';
 import { giveUpAttempt } from '../../src/storage/running/attempts.ts';
-import { giveBack } from '../../src/storage/running/transitions.ts';
+import { giveBack } from '../../src/storage/running/completion.ts';
 import { brokenInvariants } from '../support/invariants.ts';
 import { createWorkflow, finished, freshService, rows, type TestJob, TestWorker } from '../support/service.ts';
 

@@ -193,6 +193,31 @@ describe('restart', () => {
     expect(await statuses(fresh.service, key)).toEqual({ a: 'ready', b: 'blocked' });
   });
 
+  it('a kept job that returns after an upstream job has failed is canceled, and so is what waits for it', async () => {
+    const jobs = ['a', 'b', 'c'].map((name) => ({ name }));
+    const key = await createWorkflow(fresh.service, jobs, [
+      [0, 1],
+      [1, 2],
+    ]);
+    const worker = await TestWorker.join(fresh.service, key);
+    const other = await TestWorker.join(fresh.service, key);
+    const [a] = (await worker.exchange()).jobs;
+    await worker.finish(a?.attempt ?? 0, 0, { draining: true });
+    const [b] = (await other.exchange()).jobs;
+    const changed = { job_keys: [await keyOf(key, 'a')], dry_run: false, changes: { command: 'another' } };
+    await fresh.service.call('jobs_modify', changed);
+    await restart(key, { keep_running: true });
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'ready', b: 'submitted_pending', c: 'blocked' });
+    const [again] = (await worker.exchange()).jobs;
+    await worker.finish(again?.attempt ?? 0, 1, { draining: true });
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'done', b: 'submitted_pending', c: 'blocked' });
+    other.held = [];
+    await other.exchange({ returned: [b?.attempt ?? 0], draining: true });
+    expect(await statuses(fresh.service, key)).toEqual({ a: 'done', b: 'canceled', c: 'canceled' });
+    const causes = (await jobsOf(key)).map(({ failed_upstream_key }) => failed_upstream_key);
+    expect(causes).toEqual([null, again?.job_key, again?.job_key]);
+  });
+
   it('a job that is being canceled cannot be kept: its end would cancel the new run', async () => {
     const key = await createWorkflow(fresh.service, [{ name: 'a' }, { name: 'b' }], [[0, 1]]);
     const worker = await TestWorker.join(fresh.service, key);

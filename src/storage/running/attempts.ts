@@ -5,7 +5,7 @@
 import type { ReportAnswer, Request } from '../../api/contract.ts';
 import { isForgivable } from '../../model/decide/outcome.ts';
 import type { Transaction } from '../database/transaction.ts';
-import { propagateEnd } from './completion.ts';
+import { giveBack, propagateEnd } from './completion.ts';
 import type { ComputeNode } from './compute-nodes.ts';
 import type { EndsTogether } from './ends-together.ts';
 import { recordFileStates } from './input-versions.ts';
@@ -16,7 +16,7 @@ import { type Attempt, findAttempt, storedEnd, storeEnd } from './reported-attem
 import { storeResult, withSoundResult } from './result-values.ts';
 import { forgetRecovery, retryFailed } from './retries.ts';
 import { recordTerminated } from './terminations.ts';
-import { giveBack, moveJob } from './transitions.ts';
+import { moveJob } from './transitions.ts';
 import { noteUse } from './usage.ts';
 import { withStoredOutputs } from './user-data.ts';
 

@@ -10,7 +10,7 @@
 import type { JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { jobsListed, moveIdleJobs } from './idle-moves.ts';
-import { moveJob } from './transitions.ts';
+import { type JobState, type Move, moveJob } from './transitions.ts';
 
 interface Signal {
   /** job_key, or minus barrier_key. */
@@ -30,9 +30,12 @@ interface DownstreamJob {
   cancel_on_blocking_job_failure: number;
 }
 
-/** Unblocks or cancels the downstream jobs of `jobKey`, which has ended, transitively. */
-export function propagateEnd(tx: Transaction, jobKey: number, failed: boolean): void {
-  const work: Signal[] = [{ node: jobKey, end: true, fail: failed, failedJobKey: failed ? jobKey : null }];
+/**
+ * Unblocks or cancels the downstream jobs of `jobKey`, which has ended, transitively. `culprit`: the job whose failure this
+ * was, if not its own.
+ */
+export function propagateEnd(tx: Transaction, jobKey: number, failed: boolean, culprit: number | null = null): void {
+  const work: Signal[] = [{ node: jobKey, end: true, fail: failed, failedJobKey: failed ? (culprit ?? jobKey) : null }];
   // grows while it is walked
   for (const signal of work) {
     const downstream = tx.db.column<number>('SELECT downstream FROM edges WHERE upstream = ?', signal.node);
@@ -130,4 +133,36 @@ function signalBarrier(tx: Transaction, barrierKey: number, signal: Signal): Sig
   const end = signal.end && barrier.num_blockers === 0;
   const fail = signal.fail && barrier.num_failed_upstreams === 1;
   return end || fail ? { node: -barrierKey, end, fail, failedJobKey: signal.failedJobKey } : null;
+}
+
+/**
+ * Makes a claimed job wait to be claimed again. A restart may have set back its upstream jobs while this one was kept: then it
+ * is blocked, or canceled when one of them has failed meanwhile.
+ */
+export function giveBack(tx: Transaction, job: JobState, move: Omit<Move, 'to'>): void {
+  const isToBeCanceled = hasFailedUpstream(tx, job.jobKey);
+  const isBlocked = tx.db.get('SELECT 1 FROM jobs WHERE job_key = ? AND num_blockers > 0', job.jobKey) !== undefined;
+  const status = moveJob(tx, job, { ...move, to: isBlocked || isToBeCanceled ? 'blocked' : 'ready' });
+  if (!isToBeCanceled) return;
+  const failedJobKey = failedUpstream(tx, job.jobKey);
+  tx.db.run('UPDATE jobs SET failed_upstream_key = ? WHERE job_key = ?', failedJobKey, job.jobKey);
+  const data = { failed_upstream_key: String(failedJobKey) };
+  moveJob(tx, { ...job, status, failed: false }, { to: 'canceled', by: 'cancel', data });
+  propagateEnd(tx, job.jobKey, true, failedJobKey);
+}
+
+/** Whether the job is to be canceled because an upstream job has failed. */
+export function hasFailedUpstream(tx: Transaction, jobKey: number): boolean {
+  const sql =
+    'SELECT 1 FROM jobs WHERE job_key = ? AND num_failed_upstreams > 0 AND cancel_on_blocking_job_failure = 1';
+  return tx.db.get(sql, jobKey) !== undefined;
+}
+
+/** The job whose failure cancels this one. */
+function failedUpstream(tx: Transaction, jobKey: number): number | null {
+  const sql = `WITH RECURSIVE above (node) AS (SELECT upstream FROM edges WHERE downstream = ?
+      UNION SELECT e.upstream FROM above JOIN edges e ON e.downstream = above.node WHERE above.node < 0)
+    SELECT coalesce(j.failed_upstream_key, j.job_key) FROM above JOIN jobs j ON j.job_key = above.node
+    WHERE j.status = 'canceled' OR j.failed = 1 ORDER BY j.job_key LIMIT 1`;
+  return tx.db.column<number>(sql, jobKey)[0] ?? null;
 }

@@ -5,7 +5,8 @@
 import type { Cause, JobStatus } from '../../model/status.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { EndedAttempt } from '../database/worker-times.ts';
-import { giveBack, type JobState } from './transitions.ts';
+import { giveBack } from './completion.ts';
+import type { JobState } from './transitions.ts';
 
 export interface Loss {
   attemptKey: number;

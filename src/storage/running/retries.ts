@@ -3,9 +3,10 @@ import type { Recovery, Request } from '../../api/contract.ts';
 import { isoInstant } from '../../base/clock.ts';
 import { defaultMaxDelayMs, type Failure, type FailureRule, retryDelayMs, ruleForRetry } from '../../model/retry.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { giveBack, hasFailedUpstream } from './completion.ts';
 import { holdJob } from './holds.ts';
 import { scaleJob } from './scaling.ts';
-import { giveBack, type JobState } from './transitions.ts';
+import type { JobState } from './transitions.ts';
 
 type StoredRule = Request<'workflow_create_begin'>['failure_handlers'][number]['rules'][number];
 
@@ -73,7 +74,8 @@ export interface AttemptFailure extends Failure {
 /**
  * Makes a job whose attempt just failed ready again, at once or after the delay of the rule, when its failure handler
  * allows it; returns whether it did. The result of the attempt is already stored and stays. A job of a canceled
- * workflow, or of a run with too many failures, is not retried; nor is one that ran out of what cannot grow further.
+ * workflow, or of a run with too many failures, is not retried; nor is one that ran out of what cannot grow further, nor
+ * one that a restart kept while an upstream job ran again and failed.
  */
 export function retryFailed(tx: Transaction, job: JobState, failure: AttemptFailure): boolean {
   const row = tx.db.get<{ name: string; rules: string; num_retries: number; is_over: number }>(
@@ -82,7 +84,7 @@ export function retryFailed(tx: Transaction, job: JobState, failure: AttemptFail
      JOIN workflows w ON w.workflow_key = j.workflow_key WHERE j.job_key = ?`,
     job.jobKey,
   );
-  if (row === undefined || row.is_over === 1) return false;
+  if (row === undefined || row.is_over === 1 || hasFailedUpstream(tx, job.jobKey)) return false;
   const rules = (JSON.parse(row.rules) as StoredRule[]).map(failureRule);
   const numRetries = row.num_retries;
   const number = ruleForRetry(rules, failure, numRetries);

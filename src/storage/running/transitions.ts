@@ -145,12 +145,6 @@ const setFailure = `UPDATE jobs SET failure = (SELECT a.cause || ' ' || coalesce
 const setAnew = `UPDATE jobs SET status = ?, failed = ?, num_retries = 0, recovery_attempt_key = NULL, recovery_rule = NULL
   WHERE job_key = ?`;
 
-/** Makes a claimed job wait to be claimed again; behind one that was set back while this one was kept it is blocked. */
-export function giveBack(tx: Transaction, job: JobState, move: Omit<Move, 'to'>): void {
-  const isBlocked = tx.db.get('SELECT 1 FROM jobs WHERE job_key = ? AND num_blockers > 0', job.jobKey) !== undefined;
-  moveJob(tx, job, { ...move, to: isBlocked ? 'blocked' : 'ready' });
-}
-
 /** A hold ends: its job is ready when it waits for nothing else. */
 export function releaseHold(tx: Transaction, holdKey: number): void {
   const held = removeHold(tx, holdKey);
