@@ -3,20 +3,21 @@ import { row } from '../report.mjs';
 import { progress, withChild } from '../support.mjs';
 
 const megabyte = 1024 ** 2;
+/** Together as many as the smallest workflow has, less those of the warm-up. */
+const [numClaims, numSamples] = [1024, 9];
 
 /** Each in its own process, so that its memory is that of this workflow. */
-async function costsOf(numJobs, shapes, runs, changes = {}) {
+async function costsOf(numJobs, shapes, changes = {}) {
   progress(`${numJobs} jobs of ${shapes} shapes`);
-  return await withChild('claims.mjs', { numJobs, shapes, runs, numClaims: 2048, ...changes }, ({ message }) =>
-    message(),
-  );
+  const asked = { numJobs, shapes, runs: numSamples, numClaims, ...changes };
+  return await withChild('claims.mjs', asked, ({ message }) => message());
 }
 
 /** Jobs of a minute, none of which is given ahead of time: jobs under a limit never are. */
-async function withLimits(numJobs, runs) {
+async function withLimits(numJobs) {
   const execMs = 60_000;
-  const without = await costsOf(numJobs, 1, runs, { execMs });
-  const limited = await costsOf(numJobs, 1, runs, { execMs, sets: 200 });
+  const without = await costsOf(numJobs, 1, { execMs });
+  const limited = await costsOf(numJobs, 1, { execMs, sets: 200 });
   const title = `claim and completion of a job of a minute at ${numJobs} jobs, processor time`;
   const baseline = { what: 'without limits and labels', samples: without.cpuMicroseconds };
   return [
@@ -29,14 +30,15 @@ async function withLimits(numJobs, runs) {
 }
 
 /** Each job leaves 200 bytes; in chains the next one gets them. */
-async function withResults(numJobs, runs) {
+async function withResults(numJobs) {
   const result = 'x'.repeat(198);
-  const without = await costsOf(numJobs, 1, runs);
-  const passing = await costsOf(numJobs, 1, runs, { result });
+  const without = await costsOf(numJobs, 1);
+  const passing = await costsOf(numJobs, 1, { result });
   const title = `claim and completion at ${numJobs} jobs, processor time`;
-  const width = numJobs / 10;
-  const chained = await costsOf(numJobs, 1, runs, { width });
-  const passed = await costsOf(numJobs, 1, runs, { width, result });
+  // so few that most of the jobs that are measured wait for one of them
+  const width = 2_000;
+  const chained = await costsOf(numJobs, 1, { width });
+  const passed = await costsOf(numJobs, 1, { width, result });
   const against = ({ cpuMicroseconds: samples }, what) => ({ baseline: { what, samples }, budget: { ratio: 1.2 } });
   return [
     row(title, without.cpuMicroseconds, 'us/job'),
@@ -46,9 +48,9 @@ async function withResults(numJobs, runs) {
       'us/job',
       against(without, 'without result values'),
     ),
-    row('.. in chains of ten jobs', chained.cpuMicroseconds, 'us/job'),
+    row(`.. in ${width} chains`, chained.cpuMicroseconds, 'us/job'),
     row(
-      '.. in chains, each job with the value of the one before',
+      `.. in ${width} chains, each job with the value of the one before`,
       passed.cpuMicroseconds,
       'us/job',
       against(chained, 'in chains without result values'),
@@ -56,7 +58,7 @@ async function withResults(numJobs, runs) {
   ];
 }
 
-export async function claims({ isFull, runs }) {
+export async function claims({ isFull }) {
   const sizes = isFull ? [10_000, 100_000, 1_000_000] : [10_000, 50_000];
   const [smallest, largest] = [sizes[0], sizes.at(-1)];
   const rows = [];
@@ -65,7 +67,7 @@ export async function claims({ isFull, runs }) {
   for (const shapes of [1, 20, 200]) {
     let baseline = null;
     for (const numJobs of sizes) {
-      const costs = await costsOf(numJobs, shapes, runs);
+      const costs = await costsOf(numJobs, shapes);
       const title = `claim and completion at ${numJobs} jobs, ${shapes} ${shapes === 1 ? 'shape' : 'shapes'}`;
       const budget = numJobs === largest ? { ratio: 1.2 } : null;
       rows.push(row(title, costs.microseconds, 'us/job', { baseline, budget }));
@@ -79,7 +81,7 @@ export async function claims({ isFull, runs }) {
       baseline ??= { what: `at ${smallest} jobs`, samples: costs.microseconds };
     }
   }
-  rows.push(...(await withLimits(sizes[0], runs)));
-  rows.push(...(await withResults(isFull ? 100_000 : sizes[0], runs)));
+  rows.push(...(await withLimits(sizes[0])));
+  rows.push(...(await withResults(isFull ? 100_000 : sizes[0])));
   return rows;
 }
