@@ -183,7 +183,7 @@ export class Ending {
     jobs.close();
     exchanger.close();
     const { numHeld, numUnanswered } = session;
-    const exit = { reason: this.#reason, numJobs: jobs.numEnded, numFailed: jobs.numFailed };
+    const exit = { reason: this.#reason, numJobs: jobs.turnover.numEnded, numFailed: jobs.turnover.numFailed };
     log.info({ ...exit, num_held: numHeld, num_unanswered: numUnanswered }, 'ended');
     await Promise.all([withoutServer.close(), jobs.tidy()]);
     return exit;

@@ -12,6 +12,7 @@ import type { LoggedRunner } from './files/logged-runner.ts';
 import { normalGraceMs } from './processes/grace.ts';
 import type { FinishedAttempt, RunnerEvents, Sample, StoppedJob } from './processes/job-runner.ts';
 import { Shortage } from './shortage.ts';
+import { Turnover } from './turnover.ts';
 
 /** Jobs that were given ahead of time and wait this long without any start go back. */
 const longestWaitMs = 1000;
@@ -50,13 +51,12 @@ export class WorkerJobs {
   readonly #runner: LoggedRunner;
   readonly #running = new Map<number, { job: Assignment; beganMs: number; isStarted: boolean }>();
   readonly #shortage = new Shortage();
+  readonly turnover = new Turnover();
   #isShortageTold = false;
   /** The last instant at which a job started or none waited. */
   #progressMs = 0;
   #sampleEveryMs: number | null = null;
   #terminationSignal: TerminationSignal = 'SIGTERM';
-  #numEnded = 0;
-  #numFailed = 0;
 
   constructor(events: WorkerJobsEvents, { clock, session, capacity, openRunner }: WorkerJobsDependencies) {
     this.#events = events;
@@ -65,7 +65,7 @@ export class WorkerJobs {
     this.#admission = new Admission(capacity);
     this.#runner = openRunner({
       started: (attempt, pid, atMs, logSlot) => this.#onStarted(attempt, pid, atMs, logSlot ?? null),
-      placed: (attempt, before) => this.#onPlaced(this.#admission.place(attempt, before)),
+      placed: (attempt, before) => this.#onPlaced(attempt, before),
       freed: (attempt) => this.#onFreed(attempt),
       ended: (finished) => this.#onEnded(finished),
       unstarted: (attempt, shortage) => this.#onUnstarted(attempt, shortage),
@@ -79,15 +79,6 @@ export class WorkerJobs {
 
   get numWaiting(): number {
     return this.#admission.numWaiting;
-  }
-
-  get numEnded(): number {
-    return this.#numEnded;
-  }
-
-  /** Jobs that are `done` with a return code other than 0. */
-  get numFailed(): number {
-    return this.#numFailed;
   }
 
   /** The workflow's settings for jobs that start from now on. */
@@ -129,7 +120,7 @@ export class WorkerJobs {
 
   #startAndQueue(): void {
     for (let job = this.#admission.nextQueued(); job !== null; job = this.#admission.nextQueued()) {
-      this.#onPlaced(job);
+      this.#begin(job);
       this.#runner.startQueued(job);
     }
     for (let job = this.#admission.next(); job !== null; job = this.#admission.next()) this.#start(job);
@@ -147,10 +138,10 @@ export class WorkerJobs {
   }
 
   /** A queued job starts: it has the room of a job that has ended. */
-  #onPlaced(job: Assignment | null): void {
-    if (job === null) return;
-    this.#progressMs = this.#clock.monotonic();
-    this.#running.set(job.attempt, { job, beganMs: this.#progressMs, isStarted: false });
+  #onPlaced(attempt: number, before: number): void {
+    this.turnover.left(before);
+    const job = this.#admission.place(attempt, before);
+    if (job !== null) this.#begin(job);
   }
 
   #start(job: Assignment): void {
@@ -164,9 +155,14 @@ export class WorkerJobs {
       if (isLate) this.#events.late();
       return;
     }
-    this.#running.set(job.attempt, { job, beganMs: nowMs, isStarted: false });
-    this.#progressMs = nowMs;
+    this.#begin(job, nowMs);
     this.#runner.start(job, this.#sampleEveryMs);
+  }
+
+  #begin(job: Assignment, beganMs = this.#clock.monotonic()): void {
+    this.#progressMs = beganMs;
+    this.#running.set(job.attempt, { job, beganMs, isStarted: false });
+    this.turnover.began(job.attempt, beganMs);
   }
 
   /** When the jobs that wait go back, so that they can run elsewhere; Infinity when none waits. */
@@ -195,6 +191,7 @@ export class WorkerJobs {
   }
 
   #onFreed(attempt: number): void {
+    this.turnover.left(attempt);
     this.#admission.release(attempt);
     this.startWaiting();
   }
@@ -203,8 +200,7 @@ export class WorkerJobs {
     const { attempt, end } = finished;
     if (end.status === 'terminated' && end.cause === 'spawn_error') this.#onShortage(attempt, 'no more processes');
     this.#forget(attempt);
-    this.#numEnded += 1;
-    if (end.status === 'done' && end.returnCode !== 0) this.#numFailed += 1;
+    this.turnover.ended(finished);
     this.#session.noteFinished(finished, this.#clock.monotonic());
     this.startWaiting();
     this.#events.ended();
@@ -257,6 +253,7 @@ export class WorkerJobs {
 
   #forget(attempt: number): void {
     this.#running.delete(attempt);
+    this.turnover.left(attempt);
     this.#admission.release(attempt);
   }
 

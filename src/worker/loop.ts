@@ -22,8 +22,6 @@ import type { WorkerDependencies, WorkerExit, WorkerOptions } from './options.ts
 import { openRunnerChain } from './runner-chain.ts';
 
 const sampleEveryMs = 10_000;
-/** Ends are reported together while enough jobs wait here to keep the node busy. */
-const endsDelayMs = 40;
 const longestTimerMs = 2 ** 31 - 1;
 
 export class WorkerLoop {
@@ -107,7 +105,7 @@ export class WorkerLoop {
     const { effects } = this.#deps;
     const events: ExchangerEvents = {
       facts: () => this.#facts(),
-      endsDelayMs: () => (this.#jobs.numWaiting > this.#jobs.numRunning ? endsDelayMs : 0),
+      endsDelayMs: () => this.#jobs.turnover.endsDelayMs(this.#jobs.numWaiting, this.#nowMs()),
       hello: () => helloRequest(this.#options, effects),
       greeted: (reply) => this.#onGreeted(reply),
       refused: (error) => this.#onRefused(error),
@@ -142,6 +140,7 @@ export class WorkerLoop {
       leaving: this.#ending.phase === 'leaving' && this.#session.numHeld === 0,
       samples: this.#jobs.takeSamples(sampleEveryMs),
       mostJobs: this.#jobs.mostJobs,
+      withYoungStarts: !this.#jobs.turnover.areShort(this.#nowMs()),
     };
   }
 
@@ -183,6 +182,7 @@ export class WorkerLoop {
   }
 
   #onTaken(taken: Taken): void {
+    this.#jobs.turnover.noteReply(taken.jobs.length, taken.numAnswered);
     if (!this.#ending.takesNoMore && !taken.leave) this.#jobs.take(taken.jobs);
     else this.#jobs.refuse(taken.jobs);
     for (const { attempt, reason } of taken.stop) this.#jobs.stop(attempt, reason);

@@ -135,7 +135,14 @@ describe('a usual request of a worker', () => {
     session.noteFinished(finished);
     session.noteStarted(5, 1, 0, 3);
     session.noteReturned(6, 0);
-    const facts = { timeLeftMs: 10, draining: false, leaving: false, samples: [], mostJobs: null };
+    const facts = {
+      timeLeftMs: 10,
+      draining: false,
+      leaving: false,
+      samples: [],
+      mostJobs: null,
+      withYoungStarts: true,
+    };
     expect(isUsual(session.nextRequest({ nowMs: 1, ...facts }))).toBe(true);
     expect(isUsual(request({ finished: [finishedReport(finished, 5)] }))).toBe(true);
   });

@@ -72,6 +72,7 @@ class World {
       leaving: false,
       samples: [],
       mostJobs: null,
+      withYoungStarts: true,
     };
     this.#requests.push(this.session.nextRequest(facts));
   }

@@ -69,7 +69,14 @@ function start(random = 1) {
   const exchanger = new Exchanger(
     session,
     {
-      facts: () => ({ timeLeftMs: null, draining: false, leaving: false, samples: [], mostJobs: null }),
+      facts: () => ({
+        timeLeftMs: null,
+        draining: false,
+        leaving: false,
+        samples: [],
+        mostJobs: null,
+        withYoungStarts: true,
+      }),
       endsDelayMs: () => 0,
       hello: () => ({}) as never,
       greeted() {},

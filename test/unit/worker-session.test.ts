@@ -11,6 +11,7 @@ const facts: RequestFacts = {
   leaving: false,
   samples: [],
   mostJobs: null,
+  withYoungStarts: true,
 };
 
 function job(attempt: number): Assignment {
@@ -51,6 +52,20 @@ function answered(attempt: number, report: ReportAnswer['report']): ReportAnswer
 describe('requests', () => {
   it('speak the protocol of the contract', () => {
     expect(send(new Session('w')).protocol).toBe(protocolVersion);
+  });
+
+  it('of a worker of short jobs leave out young starts, which the ends of these jobs will carry', () => {
+    const session = new Session('w');
+    send(session);
+    taken(session, reply(1, { jobs: [job(4), job(7)] }));
+    session.noteStarted(4, 99, 880);
+    session.noteStarted(7, 98, 920);
+    const second = send(session, { withYoungStarts: false });
+    expect(second).toMatchObject({ held: [4, 7], started: [{ attempt: 4 }] });
+    expect(session.newsDueMs()).toBe(1_020);
+    taken(session, reply(2, { reports: [answered(4, 'started')] }));
+    session.noteFinished(finished(7));
+    expect(send(session, { withYoungStarts: false })).toMatchObject({ started: [], finished: [{ attempt: 7 }] });
   });
 
   it('are numbered from 1 and carry one snapshot of what is held and reported', () => {

@@ -65,7 +65,14 @@ function answered() {
     wrote() {},
   });
   const ask = (): { answer(): void } => {
-    const facts = { timeLeftMs: null, draining: false, leaving: false, samples: [], mostJobs: null };
+    const facts = {
+      timeLeftMs: null,
+      draining: false,
+      leaving: false,
+      samples: [],
+      mostJobs: null,
+      withYoungStarts: true,
+    };
     const { seq } = session.nextRequest({ nowMs: clock.monotonic(), ...facts });
     const reply = { seq, epoch: 1, now: '', jobs: [], stop: [], reports: [], leave: false, unknown_worker: false };
     return { answer: () => session.receive(seq, reply, clock.monotonic()) };

@@ -24,6 +24,8 @@ export interface RequestFacts {
   samples: Sample[];
   /** Null for what the worker said when it said hello. */
   mostJobs: number | null;
+  /** Whether it carries starts that the ends of their jobs may soon make needless. */
+  withYoungStarts: boolean;
 }
 
 /** What a reply brought that was not known before. */
@@ -181,8 +183,8 @@ export class Session {
     const { nowMs } = facts;
     this.#samplesDueMs = Number.POSITIVE_INFINITY;
     this.#samplesSentMs = nowMs;
-    const carriesReports = this.#reports.size > 0;
-    const { started, finished, returned, postponed } = this.#reports.carry(this.#seq, nowMs);
+    const { started, finished, returned, postponed } = this.#reports.carry(this.#seq, nowMs, facts.withYoungStarts);
+    const carriesReports = started.length + finished.length + returned.length > 0;
     const held = [...this.#held, ...postponed];
     for (const action of this.#actions.values()) action.carriedBy = this.#seq;
     const actions = [...this.#actions.values()].map(({ report }) => report);

@@ -87,10 +87,12 @@ export class UnansweredReports {
   }
 
   /** Puts the reports into request `seq`, as many as have room. */
-  carry(seq: number, nowMs: number): CarriedReports {
+  carry(seq: number, nowMs: number, withYoungStarts: boolean): CarriedReports {
     const carried: CarriedReports = { started: [], finished: [], returned: [], postponed: [] };
     let bytes = 0;
     for (const report of this.#reports.values()) {
+      const isYoungStart = report.kind === 'started' && nowMs < report.notedAtMs + startedNewsDelayMs;
+      if (isYoungStart && !withYoungStarts) continue;
       if (bytes > 0 && report.bytes > 0 && bytes + report.bytes > reportsBytes) {
         carried.postponed.push(report.attempt);
         continue;
