@@ -6,6 +6,7 @@ import { isUsual } from '../../src/server/exchange/usual-request.ts';
 import { finishedReport } from '../../src/worker/exchange/reports.ts';
 import { Session } from '../../src/worker/exchange/session.ts';
 import type { FinishedAttempt } from '../../src/worker/processes/job-runner.ts';
+import { noNews } from '../support/request-facts.ts';
 
 type Fields = Record<string, unknown>;
 
@@ -135,14 +136,7 @@ describe('a usual request of a worker', () => {
     session.noteFinished(finished);
     session.noteStarted(5, 1, 0, 3);
     session.noteReturned(6, 0);
-    const facts = {
-      timeLeftMs: 10,
-      draining: false,
-      leaving: false,
-      samples: [],
-      mostJobs: null,
-      withYoungStarts: true,
-    };
+    const facts = { ...noNews, timeLeftMs: 10 };
     expect(isUsual(session.nextRequest({ nowMs: 1, ...facts }))).toBe(true);
     expect(isUsual(request({ finished: [finishedReport(finished, 5)] }))).toBe(true);
   });

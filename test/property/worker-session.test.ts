@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { ExchangeReply, FileState } from '../../src/api/contract.ts';
 import type { ExchangeRequest } from '../../src/worker/exchange/reports.ts';
 import { Session } from '../../src/worker/exchange/session.ts';
+import { noNews } from '../support/request-facts.ts';
 import { assignment } from '../worker/fake-server.ts';
 
 /** Each step and how often it is taken. */
@@ -65,15 +66,8 @@ class World {
   }
 
   #send(): void {
-    const facts = {
-      nowMs: this.#nowMs,
-      timeLeftMs: null,
-      draining: false,
-      leaving: false,
-      samples: [],
-      mostJobs: null,
-      withYoungStarts: true,
-    };
+    // with and without young starts
+    const facts = { ...noNews, nowMs: this.#nowMs, withYoungStarts: this.#requests.length % 2 === 0 };
     this.#requests.push(this.session.nextRequest(facts));
   }
 

@@ -7,6 +7,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { Exchanger } from '../../src/worker/exchange/exchanger.ts';
 import type { ExchangeRequest } from '../../src/worker/exchange/reports.ts';
 import { Session, type Taken } from '../../src/worker/exchange/session.ts';
+import { noNews } from '../support/request-facts.ts';
 import { defaultSettings } from '../worker/fake-server.ts';
 
 interface Call {
@@ -69,14 +70,7 @@ function start(random = 1) {
   const exchanger = new Exchanger(
     session,
     {
-      facts: () => ({
-        timeLeftMs: null,
-        draining: false,
-        leaving: false,
-        samples: [],
-        mostJobs: null,
-        withYoungStarts: true,
-      }),
+      facts: () => noNews,
       endsDelayMs: () => 0,
       hello: () => ({}) as never,
       greeted() {},

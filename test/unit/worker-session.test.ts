@@ -2,17 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { type Assignment, type ExchangeReply, protocolVersion, type ReportAnswer } from '../../src/api/contract.ts';
 import { type RequestFacts, Session, type Taken } from '../../src/worker/exchange/session.ts';
 import type { FinishedAttempt } from '../../src/worker/processes/job-runner.ts';
+import { noNews } from '../support/request-facts.ts';
 import { assignment } from '../worker/fake-server.ts';
 
-const facts: RequestFacts = {
-  nowMs: 1_000,
-  timeLeftMs: null,
-  draining: false,
-  leaving: false,
-  samples: [],
-  mostJobs: null,
-  withYoungStarts: true,
-};
+const facts: RequestFacts = { nowMs: 1_000, ...noNews };
 
 function job(attempt: number): Assignment {
   return assignment({ attempt, job_key: String(attempt), command: 'true' });

@@ -5,6 +5,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { Session } from '../../src/worker/exchange/session.ts';
 import { WithoutServer } from '../../src/worker/exchange/without-server.ts';
 import { FakeClock } from '../support/fake-machine.ts';
+import { noNews } from '../support/request-facts.ts';
 
 /** A worker whose spool fails as often as `failures` says. */
 function worker(failures: number) {
@@ -65,15 +66,7 @@ function answered() {
     wrote() {},
   });
   const ask = (): { answer(): void } => {
-    const facts = {
-      timeLeftMs: null,
-      draining: false,
-      leaving: false,
-      samples: [],
-      mostJobs: null,
-      withYoungStarts: true,
-    };
-    const { seq } = session.nextRequest({ nowMs: clock.monotonic(), ...facts });
+    const { seq } = session.nextRequest({ ...noNews, nowMs: clock.monotonic() });
     const reply = { seq, epoch: 1, now: '', jobs: [], stop: [], reports: [], leave: false, unknown_worker: false };
     return { answer: () => session.receive(seq, reply, clock.monotonic()) };
   };
